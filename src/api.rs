@@ -1,0 +1,5 @@
+//! The Docker API edge.
+pub mod listen;
+pub mod proxy;
+pub mod serve;
+pub mod version;

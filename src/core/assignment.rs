@@ -1,0 +1,47 @@
+//! What one node must know: its own tasks and the networks that they use, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Network, NetworkId, NodeId, Task, TaskId, TaskState};
+use crate::state::State;
+
+/// Everything that a node holds at one log index.
+#[derive(Clone, Debug, Default)]
+pub struct Assignments {
+    /// The log index that this was taken from.
+    pub index: u64,
+    /// The node's tasks that have something left to do, or that must be known to be over.
+    pub tasks: BTreeMap<TaskId, Arc<Task>>,
+    /// The networks of those tasks.
+    pub networks: BTreeMap<NetworkId, Arc<Network>>,
+}
+
+impl Assignments {
+    /// The assignments of `node` in `state`.
+    ///
+    /// As in swarmkit a node is told of a task from `Assigned` on; of one that has ended only while the manager still
+    /// wants it removed, so that its container can be cleaned up.
+    pub fn of(state: &State, node: NodeId) -> Assignments {
+        let mut assignments = Assignments { index: state.index(), ..Assignments::default() };
+        for task in state.tasks_of_node(node) {
+            if task.status.state < TaskState::Assigned || task.service.is_none() {
+                continue;
+            }
+            for network in task.networks.iter().filter_map(|attachment| state.network(attachment.network?)) {
+                assignments.networks.insert(network.id, network.clone());
+            }
+            assignments.tasks.insert(task.id, task.clone());
+        }
+        assignments
+    }
+
+    /// Whether a node that holds `self` has nothing to learn from `other`.
+    pub fn same_as(&self, other: &Assignments) -> bool {
+        fn shared<K: Ord, V: PartialEq>(a: &BTreeMap<K, Arc<V>>, b: &BTreeMap<K, Arc<V>>) -> bool {
+            a.len() == b.len()
+                && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && (Arc::ptr_eq(a, b) || a == b))
+        }
+        shared(&self.tasks, &other.tasks) && shared(&self.networks, &other.networks)
+    }
+}

@@ -1,0 +1,112 @@
+//! What users may ask of a leader: a closed set of requests, each checked against the state and turned into changes,
+//! or refused in Docker's own words.
+//!
+//! Requests are values, so that one function forwards them to the leader, a test replays them, and validation needs
+//! no socket. Reading is no request: whoever reads holds a state.
+
+mod network;
+mod node;
+mod service;
+mod swarm;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use crate::error::Error;
+use crate::model::{
+    Attachment, NetworkId, NetworkSpec, NodeId, NodeSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId,
+};
+use crate::plan::Plan;
+
+pub use swarm::{InitRequest, init};
+
+/// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
+/// `?version=`, the optimistic lock.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `POST /swarm/update`
+    SwarmUpdate {
+        /// The new spec.
+        spec: Box<SwarmSpec>,
+        /// The version that the user saw.
+        version: u64,
+        /// What to rotate: new worker token, new manager token, new unlock key.
+        rotate: Rotate,
+    },
+    /// `POST /nodes/{id}/update`
+    NodeUpdate { /** Which. */ id: NodeId, /** The new spec. */ spec: Box<NodeSpec>, /** Seen. */ version: u64 },
+    /// `DELETE /nodes/{id}`
+    NodeRemove { /** Which. */ id: NodeId, /** Even if it is not down. */ force: bool },
+    /// `POST /services/create`
+    ServiceCreate { /** What is wanted. */ spec: Box<ServiceSpec> },
+    /// `POST /services/{id}/update`
+    ServiceUpdate {
+        /// Which.
+        id: ServiceId,
+        /// The new spec; only parsed, not used, for a rollback.
+        spec: Box<ServiceSpec>,
+        /// The version that the user saw.
+        version: u64,
+        /// `rollback=previous`: go back to the previous spec instead.
+        rollback: bool,
+    },
+    /// `DELETE /services/{id}`
+    ServiceRemove { /** Which. */ id: ServiceId },
+    /// `POST /networks/create` of a swarm-scoped network
+    NetworkCreate { /** What is wanted. */ spec: Box<NetworkSpec> },
+    /// `DELETE /networks/{id}`
+    NetworkRemove { /** Which. */ id: NetworkId },
+    /// A container that the swarm did not make wants to join attachable networks: addresses are allocated at once.
+    Attach {
+        /// The node of the container.
+        node: NodeId,
+        /// The container's name, for people.
+        name: String,
+        /// The engine's id of the container, or a unique word until it has one.
+        container: String,
+        /// Networks with aliases; an address in `addresses` is asked for, none means any.
+        networks: Vec<Attachment>,
+    },
+    /// The container left, or is gone.
+    Detach { /** The attachment's task. */ task: TaskId },
+}
+
+/// What a cluster update rotates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotate {
+    /// A new worker join token.
+    pub worker_token: bool,
+    /// A new manager join token.
+    pub manager_token: bool,
+    /// A new unlock key.
+    pub unlock_key: bool,
+}
+
+/// The answer to a request that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Response {
+    /// Done; nothing to tell.
+    Done,
+    /// The new service.
+    Service(ServiceId),
+    /// The new network.
+    Network(NetworkId),
+    /// The attachment of a container, its addresses filled in.
+    Attached(TaskId, Vec<Attachment>),
+}
+
+/// Takes or refuses one request. A refused request leaves no change behind.
+pub fn handle(plan: &mut Plan<'_>, request: Request) -> Result<Response, Error> {
+    match request {
+        Request::SwarmUpdate { spec, version, rotate } => swarm::update(plan, *spec, version, rotate),
+        Request::NodeUpdate { id, spec, version } => node::update(plan, id, *spec, version),
+        Request::NodeRemove { id, force } => node::remove(plan, id, force),
+        Request::ServiceCreate { spec } => service::create(plan, *spec),
+        Request::ServiceUpdate { id, spec, version, rollback } => service::update(plan, id, *spec, version, rollback),
+        Request::ServiceRemove { id } => service::remove(plan, id),
+        Request::NetworkCreate { spec } => network::create(plan, *spec),
+        Request::NetworkRemove { id } => network::remove(plan, id),
+        Request::Attach { node, name, container, networks } => network::attach(plan, node, name, container, networks),
+        Request::Detach { task } => network::detach(plan, task),
+    }
+}

@@ -1,0 +1,54 @@
+//! The nouns of swarm mode.
+//!
+//! - A **spec** is what the user asked for, in Docker's own JSON spelling ([`spec`]); the system never edits one.
+//! - A **service** ([`service`]) is a spec with what the system knows about it: its endpoint, its update.
+//! - A **task** ([`task`]) is one attempt to run one container of a service. Its state only grows; "restart" means
+//!   another task in the same slot.
+//! - A **node** ([`node`]) is a host with a certificate; the **cluster** ([`cluster`]) is what all nodes share.
+//! - A **network** ([`network`]) is a swarm-scoped network and the addresses it hands out.
+
+pub mod cluster;
+pub mod id;
+pub mod network;
+pub mod node;
+pub mod secret;
+pub mod service;
+pub mod spec;
+pub mod task;
+pub mod timestamp;
+
+pub use cluster::{Cluster, JoinTokens, RootCa};
+pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
+pub use network::Network;
+pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus};
+pub use secret::{Config, Secret};
+pub use service::{Endpoint, Service, UpdateState, UpdateStatus, VirtualIp};
+pub use spec::*;
+pub use task::{Attachment, ContainerStatus, RestartPlan, Task, TaskState, TaskStatus};
+pub use timestamp::Timestamp;
+
+use serde::{Deserialize, Serialize};
+
+/// Version and times of an object, as every swarm object carries them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The log index of the last change; the optimistic lock of Docker's `?version=`.
+    pub version: u64,
+    /// When the object was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Meta {
+    /// The meta of an object made at `index`.
+    pub fn created(index: u64, at: Timestamp) -> Meta {
+        Meta { version: index, created_at: at, updated_at: at }
+    }
+
+    /// Records a change at `index`.
+    pub fn touch(&mut self, index: u64, at: Timestamp) {
+        self.version = index;
+        self.updated_at = at;
+    }
+}

@@ -1,0 +1,112 @@
+//! A node: a host in the cluster.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Meta, NodeId, NodeSpec, Platform, Resources, StringMap};
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its identifier: the common name of its certificate.
+    pub id: NodeId,
+    /// Version and times.
+    pub meta: Meta,
+    /// What the user wants of it.
+    pub spec: NodeSpec,
+    /// What its agent said about it.
+    pub description: NodeDescription,
+    /// Whether it is heard from.
+    pub status: NodeStatus,
+    /// Its part in the consensus; `None` on a worker.
+    pub manager: Option<ManagerStatus>,
+}
+
+impl Node {
+    /// Whether the scheduler may place new tasks here.
+    pub fn is_schedulable(&self) -> bool {
+        self.status.state == NodeState::Ready && matches!(self.spec.availability.as_str(), "" | "active")
+    }
+
+    /// Whether its tasks must go elsewhere.
+    pub fn is_drained(&self) -> bool {
+        self.spec.availability == "drain"
+    }
+
+    /// Whether it is a manager, by the user's wish.
+    pub fn is_manager(&self) -> bool {
+        self.spec.role == "manager"
+    }
+}
+
+/// What an agent says about its host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeDescription {
+    /// The engine's `Name`.
+    pub hostname: String,
+    /// Processor and operating system.
+    pub platform: Platform,
+    /// All that the host has.
+    pub resources: Resources,
+    /// The engine's version.
+    pub engine_version: String,
+    /// The engine's own labels.
+    pub engine_labels: StringMap,
+    /// The engine's plugins as (type, name), sorted.
+    pub plugins: Vec<(String, String)>,
+    /// The root certificate that the node trusts, PEM.
+    pub trust_root: String,
+    /// Subject of the issuer of its certificate, DER, base 64.
+    pub cert_issuer_subject: String,
+    /// Public key of the issuer of its certificate, DER, base 64.
+    pub cert_issuer_public_key: String,
+}
+
+/// Whether a node is heard from, as Docker names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Not heard from since it joined, or since the leader changed.
+    #[default]
+    Unknown,
+    /// Not heard from for too long.
+    Down,
+    /// Heard from.
+    Ready,
+    /// Said good-bye.
+    Disconnected,
+}
+
+impl NodeState {
+    /// Docker's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeState::Unknown => "unknown",
+            NodeState::Down => "down",
+            NodeState::Ready => "ready",
+            NodeState::Disconnected => "disconnected",
+        }
+    }
+}
+
+/// Whether and where a node is heard from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    /// The state.
+    pub state: NodeState,
+    /// Why.
+    pub message: String,
+    /// The address from which it is heard, without port.
+    pub addr: String,
+}
+
+/// A manager's part in the consensus. Who leads is not kept here: it is the store's to say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ManagerStatus {
+    /// Its number in the consensus.
+    pub raft_id: u64,
+    /// `host:port` at which other managers reach it.
+    pub addr: String,
+}

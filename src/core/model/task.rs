@@ -1,0 +1,184 @@
+//! A task: one attempt to run one container.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Meta, NetworkId, NodeId, PortConfig, ServiceId, ServiceSpec, TaskId, TaskSpec, Timestamp};
+
+/// The life of a task. The order is the rule: a task's state only ever grows (swarmkit `design/task_model.md`).
+///
+/// Up to `Assigned` the manager writes it, from `Accepted` on the agent. `Remove` is only ever desired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskState {
+    /// Made by the orchestrator.
+    #[default]
+    New,
+    /// Has its addresses, waits for a node. (Swarmkit's `ALLOCATED` is skipped, as it is there.)
+    Pending,
+    /// Has a node.
+    Assigned,
+    /// The node has taken it.
+    Accepted,
+    /// The image is pulled, the container made.
+    Preparing,
+    /// The container exists and waits to be started.
+    Ready,
+    /// The container is being started.
+    Starting,
+    /// The container runs, and is healthy if it has a health check.
+    Running,
+    /// It ended by itself with success.
+    Complete,
+    /// It was stopped because it was no longer wanted.
+    Shutdown,
+    /// It ended with an error.
+    Failed,
+    /// The node could not run it.
+    Rejected,
+    /// Desired only: stop it and forget it.
+    Remove,
+    /// Its node has been gone for too long.
+    Orphaned,
+}
+
+impl TaskState {
+    /// Docker's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TaskState::New => "new",
+            TaskState::Pending => "pending",
+            TaskState::Assigned => "assigned",
+            TaskState::Accepted => "accepted",
+            TaskState::Preparing => "preparing",
+            TaskState::Ready => "ready",
+            TaskState::Starting => "starting",
+            TaskState::Running => "running",
+            TaskState::Complete => "complete",
+            TaskState::Shutdown => "shutdown",
+            TaskState::Failed => "failed",
+            TaskState::Rejected => "rejected",
+            TaskState::Remove => "remove",
+            TaskState::Orphaned => "orphaned",
+        }
+    }
+
+    /// Whether the task has ended, one way or another.
+    pub fn is_terminal(self) -> bool {
+        self > TaskState::Running
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its identifier.
+    pub id: TaskId,
+    /// Version and times.
+    pub meta: Meta,
+    /// Its service; `None` for the attachment of a container that the swarm did not make.
+    pub service: Option<ServiceId>,
+    /// Its slot, from 1; 0 for a task of a global service and for an attachment.
+    pub slot: u64,
+    /// Its node, once it has one.
+    pub node: Option<NodeId>,
+    /// The service spec that it was made from: shared, never changed.
+    pub origin: Arc<ServiceSpec>,
+    /// What the manager wants of it.
+    pub desired: TaskState,
+    /// What is known of it.
+    pub status: TaskStatus,
+    /// Its addresses.
+    pub networks: Vec<Attachment>,
+    /// When it may start, and how often its slot was restarted before.
+    pub restart: RestartPlan,
+}
+
+impl Task {
+    /// The task's own part of its service spec.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.origin.task_template
+    }
+
+    /// The name of its service.
+    pub fn service_name(&self) -> &str {
+        &self.origin.name
+    }
+
+    /// `service.slot.id`, or `service.node.id` for a global service: the name of its container too.
+    pub fn name(&self) -> String {
+        match (self.slot, self.node) {
+            (0, Some(node)) => format!("{}.{node}.{}", self.service_name(), self.id),
+            (slot, _) => format!("{}.{slot}.{}", self.service_name(), self.id),
+        }
+    }
+
+    /// Whether it runs or is still meant to: the orchestrator counts it as filling its slot.
+    pub fn is_wanted(&self) -> bool {
+        self.desired <= TaskState::Running
+    }
+}
+
+/// What is known of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskStatus {
+    /// When this was observed.
+    pub timestamp: Timestamp,
+    /// The state.
+    pub state: TaskState,
+    /// What happens, for `docker service ps`.
+    pub message: String,
+    /// What went wrong; empty if nothing did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub err: String,
+    /// The container, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerStatus>,
+    /// Ports published on the node itself (`mode=host`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortConfig>,
+}
+
+/// The container of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerStatus {
+    /// The engine's 64-character id.
+    pub id: String,
+    /// Its first process on the host; 0 if it does not run.
+    pub pid: i64,
+    /// Its exit code, once it ended.
+    pub exit_code: i64,
+}
+
+/// A task's place on one network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The network.
+    pub network: Option<NetworkId>,
+    /// Addresses with prefix length, `10.0.1.3/24`.
+    pub addresses: Vec<String>,
+    /// Names under which the task is found on that network.
+    pub aliases: Vec<String>,
+}
+
+/// What a new task inherits from the one it replaces; kept in state so that a new leader counts on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestartPlan {
+    /// Not to be started before this time (the restart delay); zero means at once.
+    pub not_before: Timestamp,
+    /// How many restarts this slot had since its spec last changed.
+    pub attempts: u64,
+    /// The times of those restarts that `max_attempts` and `window` still need, oldest first.
+    pub recent: Vec<Timestamp>,
+}

@@ -1,0 +1,4 @@
+//! Placeholder.
+use crate::plan::Plan;
+/// Orchestrates.
+pub fn plan(_plan: &mut Plan<'_>) {}

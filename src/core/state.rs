@@ -1,0 +1,172 @@
+//! The replicated state: tables and indexes in persistent maps, so that a clone costs some pointers and a reader
+//! holds one consistent moment for as long as it likes.
+//!
+//! Only [`State::apply`] changes a state, and it is deterministic: no clock, no randomness, ordered maps. Every manager
+//! applies the same proposals in the same order and so holds the same state.
+
+mod apply;
+mod change;
+pub mod codec;
+mod event;
+mod lookup;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::model::{
+    Cluster, Config, ConfigId, Network, NetworkId, Node, NodeId, Secret, SecretId, Service, ServiceId, Task, TaskId,
+};
+
+pub use change::{Change, Proposal};
+pub use event::{Event, EventKind};
+pub use lookup::Found;
+
+/// Everything that managers agree on, at one log index.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    index: u64,
+    cluster: Option<Arc<Cluster>>,
+    nodes: OrdMap<NodeId, Arc<Node>>,
+    services: OrdMap<ServiceId, Arc<Service>>,
+    tasks: OrdMap<TaskId, Arc<Task>>,
+    networks: OrdMap<NetworkId, Arc<Network>>,
+    secrets: OrdMap<SecretId, Arc<Secret>>,
+    configs: OrdMap<ConfigId, Arc<Config>>,
+    service_names: OrdMap<String, ServiceId>,
+    network_names: OrdMap<String, NetworkId>,
+    secret_names: OrdMap<String, SecretId>,
+    config_names: OrdMap<String, ConfigId>,
+    service_tasks: OrdSet<(ServiceId, TaskId)>,
+    node_tasks: OrdSet<(NodeId, TaskId)>,
+    /// IPv4 addresses in use on each network (tasks and virtual IPs), as numbers.
+    addresses: OrdSet<(NetworkId, u32)>,
+    /// The address handed out last on each network: the next search starts behind it, which delays reuse.
+    cursors: OrdMap<NetworkId, u32>,
+}
+
+impl State {
+    /// The index of the last proposal that was applied.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The cluster, once there is one.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
+    }
+
+    /// All nodes, by id.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> Option<&Arc<Node>> {
+        self.nodes.get(&id)
+    }
+
+    /// All services, by id.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
+    }
+
+    /// One service.
+    pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
+        self.services.get(&id)
+    }
+
+    /// One service, by its name.
+    pub fn service_named(&self, name: &str) -> Option<&Arc<Service>> {
+        self.service(*self.service_names.get(name)?)
+    }
+
+    /// All tasks, by id.
+    pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.values()
+    }
+
+    /// How many tasks there are.
+    pub fn task_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// One task.
+    pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
+        self.tasks.get(&id)
+    }
+
+    /// The tasks of a service, by id.
+    pub fn tasks_of_service(&self, service: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
+        self.service_tasks
+            .range((service, TaskId::MIN)..=(service, TaskId::MAX))
+            .filter_map(|(_, task)| self.tasks.get(task))
+    }
+
+    /// The tasks assigned to a node, by id.
+    pub fn tasks_of_node(&self, node: NodeId) -> impl Iterator<Item = &Arc<Task>> {
+        self.node_tasks.range((node, TaskId::MIN)..=(node, TaskId::MAX)).filter_map(|(_, task)| self.tasks.get(task))
+    }
+
+    /// All networks, by id.
+    pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.values()
+    }
+
+    /// One network.
+    pub fn network(&self, id: NetworkId) -> Option<&Arc<Network>> {
+        self.networks.get(&id)
+    }
+
+    /// One network, by its name.
+    pub fn network_named(&self, name: &str) -> Option<&Arc<Network>> {
+        self.network(*self.network_names.get(name)?)
+    }
+
+    /// All secrets, by id.
+    pub fn secrets(&self) -> impl Iterator<Item = &Arc<Secret>> {
+        self.secrets.values()
+    }
+
+    /// One secret.
+    pub fn secret(&self, id: SecretId) -> Option<&Arc<Secret>> {
+        self.secrets.get(&id)
+    }
+
+    /// One secret, by its name.
+    pub fn secret_named(&self, name: &str) -> Option<&Arc<Secret>> {
+        self.secret(*self.secret_names.get(name)?)
+    }
+
+    /// All configs, by id.
+    pub fn configs(&self) -> impl Iterator<Item = &Arc<Config>> {
+        self.configs.values()
+    }
+
+    /// One config.
+    pub fn config(&self, id: ConfigId) -> Option<&Arc<Config>> {
+        self.configs.get(&id)
+    }
+
+    /// One config, by its name.
+    pub fn config_named(&self, name: &str) -> Option<&Arc<Config>> {
+        self.config(*self.config_names.get(name)?)
+    }
+
+    /// Whether an IPv4 address is in use on a network.
+    pub fn is_address_used(&self, network: NetworkId, address: u32) -> bool {
+        self.addresses.contains(&(network, address))
+    }
+
+    /// The address that was handed out last on a network.
+    pub fn address_cursor(&self, network: NetworkId) -> Option<u32> {
+        self.cursors.get(&network).copied()
+    }
+
+    /// How many addresses are in use on a network.
+    pub fn addresses_used(&self, network: NetworkId) -> usize {
+        self.addresses.range((network, 0)..=(network, u32::MAX)).count()
+    }
+}

@@ -1,0 +1,458 @@
+//! How a state takes a proposal. Deterministic, total, and silent about changes that no longer make sense: a change
+//! to an object that is gone does nothing, a status that would go backwards is dropped. The leader that proposed it
+//! saw a state that this one has since left behind; refusing here would make managers differ.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::event::{Event, EventKind};
+use super::{Change, Proposal, State};
+use crate::model::{
+    Attachment, Config, ContainerStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, Secret, Service, ServiceId,
+    ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
+};
+
+/// The address part of `10.0.1.3/24`, as a number.
+pub(super) fn ipv4(address: &str) -> Option<u32> {
+    let host = address.split('/').next()?;
+    host.parse::<Ipv4Addr>().ok().map(u32::from)
+}
+
+/// Where and when a change happens, and what it lets the world know.
+struct Moment {
+    index: u64,
+    at: Timestamp,
+    events: Vec<Event>,
+}
+
+impl Moment {
+    fn emit(&mut self, kind: EventKind, action: &'static str, id: impl ToString, attributes: Vec<(String, String)>) {
+        self.events.push(Event { kind, action, id: id.to_string(), attributes, at: self.at });
+    }
+}
+
+fn named(name: &str) -> Vec<(String, String)> {
+    vec![("name".to_owned(), name.to_owned())]
+}
+
+impl State {
+    /// Applies a proposal at log index `index`; returns the events that it causes, in order.
+    pub fn apply(&mut self, index: u64, proposal: &Proposal) -> Vec<Event> {
+        let mut moment = Moment { index, at: proposal.at, events: Vec::new() };
+        for change in &proposal.changes {
+            self.change(change, &mut moment);
+        }
+        self.index = index;
+        moment.events
+    }
+
+    fn change(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::ClusterCreate(_)
+            | Change::ClusterUpdate(_)
+            | Change::ClusterTokens(_)
+            | Change::ClusterUnlockKey(_) => self.change_cluster(change, moment),
+            Change::NodeCreate(_)
+            | Change::NodeUpdate { .. }
+            | Change::NodeReport { .. }
+            | Change::NodeManager { .. }
+            | Change::NodeRemove { .. } => self.change_node(change, moment),
+            Change::ServiceCreate { .. }
+            | Change::ServiceUpdate { .. }
+            | Change::ServiceUpdateStatus { .. }
+            | Change::ServiceEndpoint { .. }
+            | Change::ServiceRemove { .. } => self.change_service(change, moment),
+            Change::TaskCreate { .. }
+            | Change::AttachmentCreate { .. }
+            | Change::TaskAllocate { .. }
+            | Change::TaskAssign { .. }
+            | Change::TaskDesire { .. }
+            | Change::TaskReport { .. }
+            | Change::TaskRemove { .. } => self.change_task(change, moment),
+            Change::NetworkCreate(_) | Change::NetworkIpam { .. } | Change::NetworkRemove { .. } => {
+                self.change_network(change, moment);
+            }
+            Change::SecretCreate { .. } | Change::SecretUpdate { .. } | Change::SecretRemove { .. } => {
+                self.change_secret(change, moment);
+            }
+            Change::ConfigCreate { .. } | Change::ConfigUpdate { .. } | Change::ConfigRemove { .. } => {
+                self.change_config(change, moment);
+            }
+        }
+    }
+
+    fn change_cluster(&mut self, change: &Change, moment: &mut Moment) {
+        if let Change::ClusterCreate(cluster) = change {
+            let mut cluster = (**cluster).clone();
+            cluster.meta = Meta::created(moment.index, moment.at);
+            self.cluster = Some(Arc::new(cluster));
+            return;
+        }
+        let Some(cluster) = self.cluster.as_mut().map(Arc::make_mut) else { return };
+        match change {
+            Change::ClusterUpdate(spec) => cluster.spec = (**spec).clone(),
+            Change::ClusterTokens(tokens) => cluster.join_tokens = tokens.clone(),
+            Change::ClusterUnlockKey(key) => cluster.unlock_key.clone_from(key),
+            _ => {}
+        }
+        cluster.meta.touch(moment.index, moment.at);
+    }
+
+    fn change_node(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::NodeCreate(node) => {
+                let mut node = (**node).clone();
+                node.meta = Meta::created(moment.index, moment.at);
+                moment.emit(EventKind::Node, "create", node.id, named(node_name(&node)));
+                self.nodes.insert(node.id, Arc::new(node));
+            }
+            Change::NodeRemove { id } => {
+                if let Some(node) = self.nodes.remove(id) {
+                    moment.emit(EventKind::Node, "remove", id, named(node_name(&node)));
+                }
+            }
+            Change::NodeUpdate { id, .. } | Change::NodeReport { id, .. } | Change::NodeManager { id, .. } => {
+                let Some(old) = self.nodes.get(id).cloned() else { return };
+                let mut node = (*old).clone();
+                match change {
+                    Change::NodeUpdate { spec, .. } => node.spec = spec.clone(),
+                    Change::NodeReport { status, description, .. } => {
+                        node.status = status.clone();
+                        if let Some(description) = description {
+                            node.description = (**description).clone();
+                        }
+                    }
+                    Change::NodeManager { manager, .. } => node.manager.clone_from(manager),
+                    _ => {}
+                }
+                node.meta.touch(moment.index, moment.at);
+                moment.emit(EventKind::Node, "update", id, node_differences(&old, &node));
+                self.nodes.insert(*id, Arc::new(node));
+            }
+            _ => {}
+        }
+    }
+
+    fn change_service(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::ServiceCreate { id, spec } => {
+                let service = Service {
+                    id: *id,
+                    meta: Meta::created(moment.index, moment.at),
+                    spec: Arc::new((**spec).clone()),
+                    previous_spec: None,
+                    spec_version: moment.index,
+                    endpoint: Default::default(),
+                    update_status: None,
+                };
+                moment.emit(EventKind::Service, "create", id, named(service.name()));
+                self.service_names.insert(service.name().to_owned(), *id);
+                self.services.insert(*id, Arc::new(service));
+            }
+            Change::ServiceRemove { id } => {
+                let Some(service) = self.services.remove(id) else { return };
+                self.service_names.remove(service.name());
+                self.claim_virtual_ips(&service, false);
+                moment.emit(EventKind::Service, "remove", id, named(service.name()));
+            }
+            Change::ServiceUpdate { id, .. }
+            | Change::ServiceUpdateStatus { id, .. }
+            | Change::ServiceEndpoint { id, .. } => self.update_service(*id, change, moment),
+            _ => {}
+        }
+    }
+
+    fn update_service(&mut self, id: ServiceId, change: &Change, moment: &mut Moment) {
+        let Some(old) = self.services.get(&id).cloned() else { return };
+        let mut service = (*old).clone();
+        match change {
+            Change::ServiceUpdate { spec, previous, update_status, .. } => {
+                if **spec != *old.spec {
+                    service.spec = Arc::new((**spec).clone());
+                }
+                service.previous_spec = previous.as_ref().map(|spec| Arc::new((**spec).clone()));
+                service.spec_version = moment.index;
+                service.update_status.clone_from(update_status);
+                self.service_names.remove(old.name());
+                self.service_names.insert(service.name().to_owned(), id);
+            }
+            Change::ServiceUpdateStatus { status, .. } => service.update_status.clone_from(status),
+            Change::ServiceEndpoint { endpoint, .. } => {
+                self.claim_virtual_ips(&old, false);
+                service.endpoint = endpoint.clone();
+                self.claim_virtual_ips(&service, true);
+            }
+            _ => {}
+        }
+        service.meta.touch(moment.index, moment.at);
+        // The endpoint of a service made in this very proposal is part of its creation, as in Docker.
+        if service.meta.created_at != moment.at || !matches!(change, Change::ServiceEndpoint { .. }) {
+            moment.emit(EventKind::Service, "update", id, service_differences(&old, &service));
+        }
+        self.services.insert(id, Arc::new(service));
+    }
+
+    fn claim_virtual_ips(&mut self, service: &Service, used: bool) {
+        for vip in &service.endpoint.virtual_ips {
+            self.claim(vip.network, &vip.address, used);
+        }
+    }
+
+    fn claim(&mut self, network: NetworkId, address: &str, used: bool) {
+        let Some(number) = ipv4(address) else { return };
+        if used {
+            self.addresses.insert((network, number));
+            self.cursors.insert(network, number);
+        } else {
+            self.addresses.remove(&(network, number));
+        }
+    }
+
+    fn claim_attachments(&mut self, attachments: &[Attachment], used: bool) {
+        for attachment in attachments {
+            let Some(network) = attachment.network else { continue };
+            for address in &attachment.addresses {
+                self.claim(network, address, used);
+            }
+        }
+    }
+
+    fn change_task(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::TaskCreate { id, service, slot, node, desired, restart } => {
+                let Some(origin) = self.services.get(service).map(|service| service.spec.clone()) else { return };
+                let status = TaskStatus { timestamp: moment.at, message: "created".into(), ..TaskStatus::default() };
+                self.insert_task(Task {
+                    id: *id,
+                    meta: Meta::created(moment.index, moment.at),
+                    service: Some(*service),
+                    slot: *slot,
+                    node: *node,
+                    origin,
+                    desired: *desired,
+                    status,
+                    networks: Vec::new(),
+                    restart: restart.clone(),
+                });
+            }
+            Change::AttachmentCreate { id, node, name, container, networks } => {
+                self.claim_attachments(networks, true);
+                let status = TaskStatus {
+                    timestamp: moment.at,
+                    state: TaskState::Running,
+                    message: "started".into(),
+                    container: Some(ContainerStatus { id: container.clone(), ..ContainerStatus::default() }),
+                    ..TaskStatus::default()
+                };
+                self.insert_task(Task {
+                    id: *id,
+                    meta: Meta::created(moment.index, moment.at),
+                    service: None,
+                    slot: 0,
+                    node: Some(*node),
+                    origin: Arc::new(attachment_spec(name, container)),
+                    desired: TaskState::Running,
+                    status,
+                    networks: networks.clone(),
+                    restart: Default::default(),
+                });
+            }
+            Change::TaskRemove { id } => self.remove_task(*id),
+            Change::TaskAllocate { id, .. }
+            | Change::TaskAssign { id, .. }
+            | Change::TaskDesire { id, .. }
+            | Change::TaskReport { id, .. } => self.update_task(*id, change, moment),
+            _ => {}
+        }
+    }
+
+    fn update_task(&mut self, id: TaskId, change: &Change, moment: &mut Moment) {
+        let Some(mut task) = self.tasks.get(&id).map(|task| (**task).clone()) else { return };
+        match change {
+            Change::TaskAllocate { networks, .. } => {
+                let old = std::mem::replace(&mut task.networks, networks.clone());
+                self.claim_attachments(&old, false);
+                self.claim_attachments(networks, true);
+                advance(&mut task, TaskState::Pending, "pending task scheduling", moment.at);
+            }
+            Change::TaskAssign { node, .. } => {
+                if let Some(old) = task.node.replace(*node) {
+                    self.node_tasks.remove(&(old, id));
+                }
+                self.node_tasks.insert((*node, id));
+                advance(&mut task, TaskState::Assigned, "scheduler assigned task to node", moment.at);
+            }
+            Change::TaskDesire { state, .. } => {
+                if *state <= task.desired {
+                    return;
+                }
+                task.desired = *state;
+            }
+            Change::TaskReport { status, .. } => {
+                if status.state < task.status.state || *status == task.status {
+                    return;
+                }
+                let freed = status.state.is_terminal() && !task.status.state.is_terminal();
+                task.status = status.clone();
+                if freed {
+                    self.claim_attachments(&task.networks, false);
+                }
+            }
+            _ => {}
+        }
+        task.meta.touch(moment.index, moment.at);
+        self.tasks.insert(id, Arc::new(task));
+    }
+
+    pub(super) fn insert_task(&mut self, task: Task) {
+        if let Some(service) = task.service {
+            self.service_tasks.insert((service, task.id));
+        }
+        if let Some(node) = task.node {
+            self.node_tasks.insert((node, task.id));
+        }
+        self.tasks.insert(task.id, Arc::new(task));
+    }
+
+    fn remove_task(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        if let Some(service) = task.service {
+            self.service_tasks.remove(&(service, id));
+        }
+        if let Some(node) = task.node {
+            self.node_tasks.remove(&(node, id));
+        }
+        if !task.status.state.is_terminal() {
+            self.claim_attachments(&task.networks, false);
+        }
+    }
+
+    fn change_network(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::NetworkCreate(network) => {
+                let mut network = (**network).clone();
+                network.meta = Meta::created(moment.index, moment.at);
+                moment.emit(EventKind::Network, "create", network.id, named(network.name()));
+                self.network_names.insert(network.name().to_owned(), network.id);
+                self.networks.insert(network.id, Arc::new(network));
+            }
+            Change::NetworkIpam { id, ipam } => {
+                let Some(network) = self.networks.get_mut(id).map(Arc::make_mut) else { return };
+                network.ipam.clone_from(ipam);
+                network.meta.touch(moment.index, moment.at);
+                moment.emit(EventKind::Network, "update", id, named(&network.spec.name));
+            }
+            Change::NetworkRemove { id } => {
+                let Some(network) = self.networks.remove(id) else { return };
+                self.network_names.remove(network.name());
+                self.cursors.remove(id);
+                moment.emit(EventKind::Network, "remove", id, named(network.name()));
+            }
+            _ => {}
+        }
+    }
+
+    fn change_secret(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::SecretCreate { id, spec } => {
+                let secret = Secret { id: *id, meta: Meta::created(moment.index, moment.at), spec: (**spec).clone() };
+                moment.emit(EventKind::Secret, "create", id, named(&spec.name));
+                self.secret_names.insert(spec.name.clone(), *id);
+                self.secrets.insert(*id, Arc::new(secret));
+            }
+            Change::SecretUpdate { id, spec } => {
+                let Some(secret) = self.secrets.get_mut(id).map(Arc::make_mut) else { return };
+                secret.spec = (**spec).clone();
+                secret.meta.touch(moment.index, moment.at);
+                moment.emit(EventKind::Secret, "update", id, named(&spec.name));
+            }
+            Change::SecretRemove { id } => {
+                let Some(secret) = self.secrets.remove(id) else { return };
+                self.secret_names.remove(&secret.spec.name);
+                moment.emit(EventKind::Secret, "remove", id, named(&secret.spec.name));
+            }
+            _ => {}
+        }
+    }
+
+    fn change_config(&mut self, change: &Change, moment: &mut Moment) {
+        match change {
+            Change::ConfigCreate { id, spec } => {
+                let config = Config { id: *id, meta: Meta::created(moment.index, moment.at), spec: (**spec).clone() };
+                moment.emit(EventKind::Config, "create", id, named(&spec.name));
+                self.config_names.insert(spec.name.clone(), *id);
+                self.configs.insert(*id, Arc::new(config));
+            }
+            Change::ConfigUpdate { id, spec } => {
+                let Some(config) = self.configs.get_mut(id).map(Arc::make_mut) else { return };
+                config.spec = (**spec).clone();
+                config.meta.touch(moment.index, moment.at);
+                moment.emit(EventKind::Config, "update", id, named(&spec.name));
+            }
+            Change::ConfigRemove { id } => {
+                let Some(config) = self.configs.remove(id) else { return };
+                self.config_names.remove(&config.spec.name);
+                moment.emit(EventKind::Config, "remove", id, named(&config.spec.name));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Moves a task forward to a state that the manager writes; never back.
+fn advance(task: &mut Task, state: TaskState, message: &str, at: Timestamp) {
+    if task.status.state < state {
+        task.status = TaskStatus { timestamp: at, state, message: message.into(), ..TaskStatus::default() };
+    }
+}
+
+/// The spec of a container that the swarm did not make, as swarmkit words it.
+fn attachment_spec(name: &str, container: &str) -> ServiceSpec {
+    ServiceSpec {
+        name: name.to_owned(),
+        task_template: TaskSpec {
+            network_attachment_spec: Some(NetworkAttachmentSpec { container_id: container.to_owned() }),
+            runtime: "attachment".into(),
+            ..TaskSpec::default()
+        },
+        ..ServiceSpec::default()
+    }
+}
+
+fn node_name(node: &Node) -> &str {
+    if node.spec.name.is_empty() { &node.description.hostname } else { &node.spec.name }
+}
+
+/// `key.old` and `key.new`, as Docker's update events carry them.
+fn differ(attributes: &mut Vec<(String, String)>, key: &str, old: &str, new: &str) {
+    if old != new {
+        attributes.push((format!("{key}.new"), new.to_owned()));
+        attributes.push((format!("{key}.old"), old.to_owned()));
+    }
+}
+
+fn node_differences(old: &Node, new: &Node) -> Vec<(String, String)> {
+    let mut attributes = named(node_name(new));
+    differ(&mut attributes, "availability", &old.spec.availability, &new.spec.availability);
+    differ(&mut attributes, "role", &old.spec.role, &new.spec.role);
+    differ(&mut attributes, "state", old.status.state.as_str(), new.status.state.as_str());
+    attributes
+}
+
+fn service_differences(old: &Service, new: &Service) -> Vec<(String, String)> {
+    fn image(service: &Service) -> &str {
+        service.spec.task_template.container_spec.as_ref().map_or("", |container| &container.image)
+    }
+    let mut attributes = named(new.name());
+    differ(&mut attributes, "image", image(old), image(new));
+    if let (Some(old), Some(new)) = (old.replicas(), new.replicas()) {
+        differ(&mut attributes, "replicas", &old.to_string(), &new.to_string());
+    }
+    if let Some(status) = &new.update_status {
+        match &old.update_status {
+            None => attributes.push(("updatestate.new".into(), status.state.as_str().into())),
+            Some(before) => differ(&mut attributes, "updatestate", before.state.as_str(), status.state.as_str()),
+        }
+    }
+    attributes
+}

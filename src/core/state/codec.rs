@@ -1,0 +1,220 @@
+//! Proposals and whole states as bytes: for the log, for snapshots, for other managers.
+//!
+//! One byte says the format's version; what follows is JSON, so that an older member's bytes can be read by a newer one,
+//! a dump can be read by a person, and unknown fields are no error. In a snapshot, specs are written once and tasks
+//! refer to them by number, as they share them in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Proposal, State};
+use crate::model::{
+    Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, RestartPlan, Secret, Service, ServiceId,
+    ServiceSpec, Task, TaskId, TaskState, TaskStatus,
+};
+
+/// The format that this build writes, and the newest that it reads.
+pub const FORMAT: u8 = 1;
+
+/// Why bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// A newer Gam wrote this.
+    #[error("written in format {0}, but this gam reads formats up to {FORMAT}: run the newer gam again")]
+    Newer(u8),
+    /// Nothing there.
+    #[error("an empty record")]
+    Empty,
+    /// Not what a Gam writes.
+    #[error("a damaged record")]
+    Damaged(#[source] serde_json::Error),
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    // Writing plain data with string keys to memory cannot fail; a failure would be a bug in a derive.
+    serde_json::to_writer(&mut bytes, value).expect("plain data serialises");
+    bytes
+}
+
+fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
+    match bytes.split_first() {
+        None => Err(CodecError::Empty),
+        Some((format, _)) if *format > FORMAT => Err(CodecError::Newer(*format)),
+        Some((_, document)) => serde_json::from_slice(document).map_err(CodecError::Damaged),
+    }
+}
+
+/// A proposal as bytes.
+pub fn encode_proposal(proposal: &Proposal) -> Vec<u8> {
+    encode(proposal)
+}
+
+/// Reads a proposal.
+pub fn decode_proposal(bytes: &[u8]) -> Result<Proposal, CodecError> {
+    decode(bytes)
+}
+
+/// A state as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    index: u64,
+    cluster: Option<Arc<Cluster>>,
+    nodes: Vec<Arc<Node>>,
+    specs: Vec<Arc<ServiceSpec>>,
+    services: Vec<ServiceRecord>,
+    tasks: Vec<TaskRecord>,
+    networks: Vec<Arc<Network>>,
+    secrets: Vec<Arc<Secret>>,
+    configs: Vec<Arc<Config>>,
+    cursors: Vec<(NetworkId, u32)>,
+}
+
+/// A service whose present spec is written among the others.
+#[derive(Serialize, Deserialize)]
+struct ServiceRecord {
+    spec: usize,
+    service: Service,
+}
+
+/// A task whose spec is written among the others.
+#[derive(Serialize, Deserialize)]
+struct TaskRecord {
+    id: TaskId,
+    meta: Meta,
+    service: Option<ServiceId>,
+    slot: u64,
+    node: Option<NodeId>,
+    origin: usize,
+    desired: TaskState,
+    status: TaskStatus,
+    networks: Vec<Attachment>,
+    restart: RestartPlan,
+}
+
+/// Numbers specs by identity in memory.
+#[derive(Default)]
+struct Specs {
+    list: Vec<Arc<ServiceSpec>>,
+    numbers: HashMap<*const ServiceSpec, usize>,
+}
+
+impl Specs {
+    fn number(&mut self, spec: &Arc<ServiceSpec>) -> usize {
+        let list = &mut self.list;
+        *self.numbers.entry(Arc::as_ptr(spec)).or_insert_with(|| {
+            list.push(spec.clone());
+            list.len() - 1
+        })
+    }
+}
+
+/// A whole state as bytes.
+pub fn encode_state(state: &State) -> Vec<u8> {
+    let mut specs = Specs::default();
+    let empty = Arc::new(ServiceSpec::default());
+    let services = state
+        .services()
+        .map(|service| ServiceRecord {
+            spec: specs.number(&service.spec),
+            service: Service { spec: empty.clone(), ..(**service).clone() },
+        })
+        .collect();
+    let tasks = state.tasks().map(|task| record(task, &mut specs)).collect();
+    encode(&Snapshot {
+        index: state.index,
+        cluster: state.cluster.clone(),
+        nodes: state.nodes().cloned().collect(),
+        services,
+        tasks,
+        specs: specs.list,
+        networks: state.networks().cloned().collect(),
+        secrets: state.secrets().cloned().collect(),
+        configs: state.configs().cloned().collect(),
+        cursors: state.cursors.iter().map(|(network, cursor)| (*network, *cursor)).collect(),
+    })
+}
+
+fn record(task: &Task, specs: &mut Specs) -> TaskRecord {
+    TaskRecord {
+        id: task.id,
+        meta: task.meta.clone(),
+        service: task.service,
+        slot: task.slot,
+        node: task.node,
+        origin: specs.number(&task.origin),
+        desired: task.desired,
+        status: task.status.clone(),
+        networks: task.networks.clone(),
+        restart: task.restart.clone(),
+    }
+}
+
+/// Reads a whole state, its indexes made anew.
+pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
+    let snapshot: Snapshot = decode(bytes)?;
+    let mut state = State { index: snapshot.index, cluster: snapshot.cluster, ..State::default() };
+    let spec = |number: usize| snapshot.specs.get(number).cloned().unwrap_or_default();
+    state.nodes = snapshot.nodes.into_iter().map(|node| (node.id, node)).collect();
+    for ServiceRecord { spec: number, service } in snapshot.services {
+        let service = Service { spec: spec(number), ..service };
+        state.service_names.insert(service.name().to_owned(), service.id);
+        for vip in &service.endpoint.virtual_ips {
+            state.mark_used(vip.network, &vip.address);
+        }
+        state.services.insert(service.id, Arc::new(service));
+    }
+    for network in snapshot.networks {
+        state.network_names.insert(network.name().to_owned(), network.id);
+        state.networks.insert(network.id, network);
+    }
+    for record in snapshot.tasks {
+        let task = restore(record, &spec);
+        if !task.status.state.is_terminal() {
+            for (network, address) in addresses(&task.networks) {
+                state.mark_used(network, address);
+            }
+        }
+        state.insert_task(task);
+    }
+    state.secret_names = snapshot.secrets.iter().map(|secret| (secret.spec.name.clone(), secret.id)).collect();
+    state.secrets = snapshot.secrets.into_iter().map(|secret| (secret.id, secret)).collect();
+    state.config_names = snapshot.configs.iter().map(|config| (config.spec.name.clone(), config.id)).collect();
+    state.configs = snapshot.configs.into_iter().map(|config| (config.id, config)).collect();
+    state.cursors = snapshot.cursors.into_iter().collect();
+    Ok(state)
+}
+
+fn addresses(attachments: &[Attachment]) -> impl Iterator<Item = (NetworkId, &str)> {
+    attachments.iter().flat_map(|attachment| {
+        attachment
+            .network
+            .into_iter()
+            .flat_map(|network| attachment.addresses.iter().map(move |address| (network, address.as_str())))
+    })
+}
+
+fn restore(record: TaskRecord, spec: &impl Fn(usize) -> Arc<ServiceSpec>) -> Task {
+    Task {
+        id: record.id,
+        meta: record.meta,
+        service: record.service,
+        slot: record.slot,
+        node: record.node,
+        origin: spec(record.origin),
+        desired: record.desired,
+        status: record.status,
+        networks: record.networks,
+        restart: record.restart,
+    }
+}
+
+impl State {
+    fn mark_used(&mut self, network: NetworkId, address: &str) {
+        if let Some(number) = super::apply::ipv4(address) {
+            self.addresses.insert((network, number));
+        }
+    }
+}

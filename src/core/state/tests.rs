@@ -1,0 +1,126 @@
+//! The three laws of the state: deterministic, monotonic, and the same after a round trip through bytes.
+
+use super::*;
+use crate::model::{
+    Attachment, ContainerSpec, IdSource, ReplicatedService, RestartPlan, ServiceMode, ServiceSpec, TaskSpec, TaskState,
+    TaskStatus, Timestamp,
+};
+
+fn ids() -> IdSource {
+    IdSource::new([3; 32])
+}
+
+fn web() -> ServiceSpec {
+    ServiceSpec {
+        name: "web".into(),
+        task_template: TaskSpec {
+            container_spec: Some(ContainerSpec { image: "busybox".into(), ..ContainerSpec::default() }),
+            ..TaskSpec::default()
+        },
+        mode: ServiceMode { replicated: Some(ReplicatedService { replicas: Some(2) }), ..ServiceMode::default() },
+        ..ServiceSpec::default()
+    }
+}
+
+fn put(state: &mut State, changes: Vec<Change>) -> Vec<Event> {
+    let index = state.index() + 1;
+    state.apply(index, &Proposal { at: Timestamp(index as i64 * 1_000_000_000), changes })
+}
+
+/// A state with one service, two tasks, and an address taken.
+fn sample() -> (State, Vec<TaskId>, NetworkId) {
+    let mut ids = ids();
+    let (service, network): (ServiceId, NetworkId) = (ids.next(), ids.next());
+    let tasks: Vec<TaskId> = (0..2).map(|_| ids.next()).collect();
+    let mut state = State::default();
+    put(&mut state, vec![Change::ServiceCreate { id: service, spec: Box::new(web()) }]);
+    for (slot, id) in (1..).zip(&tasks) {
+        let create = Change::TaskCreate {
+            id: *id,
+            service,
+            slot,
+            node: None,
+            desired: TaskState::Running,
+            restart: RestartPlan::default(),
+        };
+        let networks = vec![Attachment {
+            network: Some(network),
+            addresses: vec![format!("10.0.1.{}/24", slot + 2)],
+            aliases: vec![],
+        }];
+        put(&mut state, vec![create, Change::TaskAllocate { id: *id, networks }]);
+    }
+    (state, tasks, network)
+}
+
+fn report(state: &mut State, id: TaskId, to: TaskState) {
+    let status = TaskStatus { state: to, message: to.to_string(), ..TaskStatus::default() };
+    put(state, vec![Change::TaskReport { id, status }]);
+}
+
+#[test]
+fn task_state_only_grows() {
+    let (mut state, tasks, _) = sample();
+    report(&mut state, tasks[0], TaskState::Running);
+    report(&mut state, tasks[0], TaskState::Preparing);
+    assert_eq!(state.task(tasks[0]).unwrap().status.state, TaskState::Running);
+    put(&mut state, vec![Change::TaskDesire { id: tasks[0], state: TaskState::Shutdown }]);
+    put(&mut state, vec![Change::TaskDesire { id: tasks[0], state: TaskState::Running }]);
+    assert_eq!(state.task(tasks[0]).unwrap().desired, TaskState::Shutdown);
+}
+
+#[test]
+fn an_address_is_free_once_its_task_ended() {
+    let (mut state, tasks, network) = sample();
+    let address = u32::from(std::net::Ipv4Addr::new(10, 0, 1, 3));
+    assert!(state.is_address_used(network, address));
+    report(&mut state, tasks[0], TaskState::Failed);
+    assert!(!state.is_address_used(network, address));
+    put(&mut state, vec![Change::TaskRemove { id: tasks[0] }]);
+    assert_eq!(state.addresses_used(network), 1);
+}
+
+#[test]
+fn a_state_survives_its_bytes_and_tasks_still_share_their_spec() {
+    let (state, tasks, network) = sample();
+    let bytes = codec::encode_state(&state);
+    let copy = codec::decode_state(&bytes).unwrap();
+    assert_eq!(codec::encode_state(&copy), bytes);
+    assert_eq!(copy.index(), state.index());
+    assert_eq!(copy.addresses_used(network), 2);
+    let service = copy.find_service("web").unwrap();
+    assert!(Arc::ptr_eq(&copy.task(tasks[0]).unwrap().origin, &copy.task(tasks[1]).unwrap().origin));
+    assert!(Arc::ptr_eq(&copy.task(tasks[0]).unwrap().origin, &service.spec));
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let mut bytes = codec::encode_proposal(&Proposal::default());
+    bytes[0] = codec::FORMAT + 1;
+    assert!(matches!(codec::decode_proposal(&bytes), Err(codec::CodecError::Newer(_))));
+}
+
+#[test]
+fn finds_by_id_name_and_prefix() {
+    let (state, tasks, _) = sample();
+    let service = state.find_service("web").unwrap();
+    let id = service.id.to_string();
+    assert_eq!(state.find_service(&id).unwrap().id, service.id);
+    assert_eq!(state.find_service(&id[..5]).unwrap().id, service.id);
+    assert_eq!(state.find_service("nope").unwrap_err().message, "service nope not found");
+    let task = state.task(tasks[1]).unwrap();
+    assert_eq!(task.name(), format!("web.2.{}", task.id));
+    assert_eq!(state.find_task(&task.name()).unwrap().id, task.id);
+}
+
+#[test]
+fn events_tell_what_changed() {
+    let (mut state, _, _) = sample();
+    let service = state.find_service("web").unwrap();
+    let mut spec = web();
+    spec.mode.replicated = Some(ReplicatedService { replicas: Some(5) });
+    let update = Change::ServiceUpdate { id: service.id, spec: Box::new(spec), previous: None, update_status: None };
+    let events = put(&mut state, vec![update]);
+    let attributes: Vec<_> = events[0].attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(attributes, ["name=web", "replicas.new=5", "replicas.old=2"]);
+}

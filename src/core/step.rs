@@ -1,0 +1,84 @@
+//! One step of the leader: inputs in, changes and answers out.
+//!
+//! The order is fixed: requests and reports first, then orchestrator, allocator, scheduler, each on the state that the
+//! one before it left. A step looks at state, not at what changed (level, not edge), so that a new leader needs no
+//! fix-up pass: its first step is like any other. Planning twice changes nothing.
+
+use crate::control::{self, Request, Response};
+use crate::error::Error;
+use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};
+use crate::plan::Plan;
+use crate::state::{Change, State};
+use crate::{allocator, orchestrator, scheduler};
+
+/// Something that the leader must take into account.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A user's request; `ticket` comes back with the answer.
+    Request { ticket: u64, request: Box<Request> },
+    /// What an agent observed of its own tasks.
+    Report { node: NodeId, statuses: Vec<(TaskId, TaskStatus)> },
+    /// A node is heard from, or no longer. A description only if the agent sent one.
+    Session { node: NodeId, status: NodeStatus, description: Option<Box<NodeDescription>> },
+    /// A node's part in the consensus, as the store knows it.
+    Manager { node: NodeId, manager: Option<ManagerStatus> },
+}
+
+/// What a step decided.
+#[derive(Debug)]
+pub struct Outcome {
+    /// To be proposed as one log entry; empty if nothing changes.
+    pub changes: Vec<Change>,
+    /// One answer for each request, to be given once the changes are committed.
+    pub replies: Vec<(u64, Result<Response, Error>)>,
+    /// When the next step is due, even without inputs.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// Takes one step.
+pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSource) -> Outcome {
+    let mut plan = Plan::new(state, now, ids);
+    let mut replies = Vec::new();
+    for input in inputs {
+        if let Some(reply) = take(&mut plan, input) {
+            replies.push(reply);
+        }
+    }
+    orchestrator::plan(&mut plan);
+    allocator::plan(&mut plan);
+    scheduler::plan(&mut plan);
+    let (changes, wake_at) = plan.finish();
+    Outcome { changes, replies, wake_at }
+}
+
+fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Error>)> {
+    match input {
+        Input::Request { ticket, request } => return Some((ticket, control::handle(plan, *request))),
+        Input::Report { node, statuses } => {
+            for (id, status) in statuses {
+                report(plan, node, id, status);
+            }
+        }
+        Input::Session { node, status, description } => {
+            let Some(known) = plan.state().node(node) else { return None };
+            let description = description.filter(|new| **new != known.description);
+            if known.status != status || description.is_some() {
+                plan.push(Change::NodeReport { id: node, status, description });
+            }
+        }
+        Input::Manager { node, manager } => {
+            if plan.state().node(node).is_some_and(|known| known.manager != manager) {
+                plan.push(Change::NodeManager { id: node, manager });
+            }
+        }
+    }
+    None
+}
+
+/// An agent speaks for its own tasks only, and a status that would go backwards is not worth a log entry.
+fn report(plan: &mut Plan<'_>, node: NodeId, id: TaskId, status: TaskStatus) {
+    let Some(task) = plan.state().task(id) else { return };
+    if task.node == Some(node) && status.state >= task.status.state && status != task.status {
+        plan.push(Change::TaskReport { id, status });
+    }
+}
