@@ -1,5 +1,73 @@
-//! The Docker API edge.
+//! The Docker API edge: one route table, and dockerd behind everything that is not in it.
+//!
+//! A request takes one of three ways. *Native*: the swarm's own resources, answered from the replicated state. *Merged*:
+//! dockerd's answer with the swarm's part put in, or a request rewritten on its way. *Proxied*: everything else, byte
+//! for byte. `api-spec/routes.toml` lists them all. Handlers decode and encode; they decide nothing.
+
+pub mod containers;
+mod defaults;
+pub mod error;
+mod events;
+pub mod filters;
+mod gates;
 pub mod listen;
+mod logs;
+pub mod networks;
+mod nodes;
 pub mod proxy;
+pub mod query;
+mod secrets;
 pub mod serve;
+mod services;
+pub mod swarm;
+mod system;
+mod tasks;
 pub mod version;
+
+pub use error::ApiError;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::engine::Engine;
+use crate::network::Networks;
+use crate::node::Node;
+use proxy::Proxy;
+
+/// What every handler may use; cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// This node's part in the swarm.
+    pub node: Node,
+    /// The way through to dockerd.
+    pub proxy: Proxy,
+    /// dockerd, through bollard.
+    pub engine: Engine,
+    /// The overlay networks of this node.
+    pub networks: Networks,
+    /// The socket that containers get in place of dockerd's; `None` turns that off.
+    pub gam_socket: Option<Arc<PathBuf>>,
+}
+
+/// All routes. Paths carry no version here: it is taken off before, and kept beside ([`version`]).
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .merge(swarm::routes())
+        .merge(nodes::routes())
+        .merge(services::routes())
+        .merge(tasks::routes())
+        .merge(logs::routes())
+        .merge(secrets::routes())
+        .merge(networks::routes())
+        .merge(containers::routes())
+        .merge(system::routes())
+        .merge(events::routes())
+        .fallback(proxied)
+        .with_state(api)
+}
+
+async fn proxied(axum::extract::State(api): axum::extract::State<Api>, request: axum::extract::Request) -> axum::response::Response {
+    api.proxy.forward(request).await
+}

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 pub mod containers;
+pub mod facts;
+pub mod logs;
 pub mod networks;
 
 /// How long dockerd may take to answer the head of a call, in seconds. Creating and stopping containers on a loaded

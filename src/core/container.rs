@@ -1,1 +1,290 @@
-//! Placeholder.
+//! From a task to the container that dockerd is asked to create, in dockerd's own JSON.
+//!
+//! This module decides every field of the body of `POST /containers/create`, as
+//! `moby: daemon/cluster/executor/container/container.go` does; it never speaks to dockerd and knows neither images nor
+//! containers that exist. The agent's shell posts the body as it is; `control` uses [`check`] to refuse a spec that no
+//! node could run.
+
+mod image;
+mod mounts;
+mod privileges;
+mod template;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Attachment, ContainerSpec, NodeId, PortConfig, ResourceRequirements, StringMap, Task};
+
+pub use image::familiar_image;
+pub use template::Host;
+
+/// Label that marks the container of a task; its value is empty.
+pub const LABEL_TASK: &str = "com.docker.swarm.task";
+/// Label with the task's id.
+pub const LABEL_TASK_ID: &str = "com.docker.swarm.task.id";
+/// Label with the task's name, which is the container's.
+pub const LABEL_TASK_NAME: &str = "com.docker.swarm.task.name";
+/// Label with the node's id.
+pub const LABEL_NODE_ID: &str = "com.docker.swarm.node.id";
+/// Label with the service's id.
+pub const LABEL_SERVICE_ID: &str = "com.docker.swarm.service.id";
+/// Label with the service's name.
+pub const LABEL_SERVICE_NAME: &str = "com.docker.swarm.service.name";
+
+/// Why a task cannot become a container, in Docker's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SpecError(pub(crate) String);
+
+/// A network of the container, as the engine of this host knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineEndpoint {
+    /// The engine's name of the network.
+    pub network: String,
+    /// The address from the cluster-wide allocator; `None` on a network that is the engine's own (`host`).
+    pub address: Option<Ipv4Addr>,
+    /// Further names that the engine's own resolver answers on this host.
+    pub aliases: Vec<String>,
+}
+
+impl EngineEndpoint {
+    /// The endpoint of one attachment of a task.
+    ///
+    /// The attachment's aliases are left to the swarm's resolver: the engine would answer them with the containers of
+    /// this host alone.
+    pub fn new(network: String, attachment: &Attachment) -> EngineEndpoint {
+        let address = attachment.addresses.iter().find_map(|address| address.split('/').next()?.parse().ok());
+        EngineEndpoint { network, address, aliases: Vec::new() }
+    }
+
+    /// `02:42:` and the four bytes of the address, as Docker's overlay makes them.
+    fn mac_address(&self) -> Option<String> {
+        let [a, b, c, d] = self.address?.octets();
+        Some(format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
+    }
+
+    fn settings(&self) -> Value {
+        let mut settings = Map::new();
+        if let Some(address) = self.address {
+            settings.insert("IPAMConfig".into(), json!({ "IPv4Address": address.to_string() }));
+        }
+        if let Some(mac) = self.mac_address() {
+            settings.insert("MacAddress".into(), mac.into());
+        }
+        if !self.aliases.is_empty() {
+            settings.insert("Aliases".into(), json!(self.aliases));
+        }
+        settings.into()
+    }
+}
+
+/// The body of `POST /containers/create` for a task. The container's name is [`Task::name`].
+///
+/// `socket` is what a bind mount of the engine's own socket delivers instead; `None` leaves such mounts alone.
+pub fn create_body(
+    task: &Task,
+    host: &Host,
+    endpoints: &[EngineEndpoint],
+    socket: Option<&Path>,
+) -> Result<Value, SpecError> {
+    let spec = expand(task, host)?;
+    let mut body = config(task, &spec);
+    body.insert("HostConfig".into(), host_config(task, &spec, endpoints, socket)?.into());
+    let networks: Map<String, Value> =
+        endpoints.iter().map(|endpoint| (endpoint.network.clone(), endpoint.settings())).collect();
+    body.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": networks }));
+    Ok(body.into())
+}
+
+/// Whether the task can become a container on this host at all; a refusal is a `Rejected` task.
+pub fn check(task: &Task, host: &Host) -> Result<(), SpecError> {
+    expand(task, host).map(drop)
+}
+
+/// The container spec with its templates expanded; Docker expands environment, mounts and host name only.
+fn expand(task: &Task, host: &Host) -> Result<ContainerSpec, SpecError> {
+    let Some(spec) = &task.spec().container_spec else {
+        return Err(SpecError("exec: unsupported runtime".into()));
+    };
+    if spec.image.is_empty() {
+        return Err(SpecError("dockerexec: image required".into()));
+    }
+    mounts::validate(&spec.mounts)?;
+    template::expand(spec, task, host)
+}
+
+/// `container.Config`: what the container is, wherever it runs.
+fn config(task: &Task, spec: &ContainerSpec) -> Map<String, Value> {
+    let mut config = Map::new();
+    let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
+    set("Image", familiar_image(&spec.image).into());
+    set("Labels", json!(labels(task, spec)));
+    set("Env", json!(spec.env));
+    set("Tty", spec.tty.into());
+    set("OpenStdin", spec.open_stdin.into());
+    for (name, text) in [
+        ("Hostname", &spec.hostname),
+        ("User", &spec.user),
+        ("WorkingDir", &spec.dir),
+        ("StopSignal", &spec.stop_signal),
+    ] {
+        if !text.is_empty() {
+            set(name, text.as_str().into());
+        }
+    }
+    // A command replaces the image's whole invocation; arguments alone are for the image's own entrypoint.
+    if !spec.command.is_empty() {
+        set("Entrypoint", json!(spec.command));
+    }
+    if !spec.args.is_empty() {
+        set("Cmd", json!(spec.args));
+    }
+    if let Some(healthcheck) = &spec.healthcheck {
+        set("Healthcheck", json!(healthcheck));
+    }
+    let exposed: Map<String, Value> = host_ports(task).map(|port| (port_key(port), json!({}))).collect();
+    if !exposed.is_empty() {
+        set("ExposedPorts", exposed.into());
+    }
+    config
+}
+
+/// `container.HostConfig`: how the container runs on this host.
+fn host_config(
+    task: &Task,
+    spec: &ContainerSpec,
+    endpoints: &[EngineEndpoint],
+    socket: Option<&Path>,
+) -> Result<Map<String, Value>, SpecError> {
+    let mut host = Map::new();
+    let mut set = |name: &str, value: Value| host.insert(name.to_owned(), value);
+    set("NetworkMode", network_mode(endpoints).into());
+    set("PortBindings", port_bindings(task).into());
+    set("RestartPolicy", json!({ "Name": "no" }));
+    set("Isolation", if spec.isolation.is_empty() { "default" } else { &spec.isolation }.into());
+    set("ReadonlyRootfs", spec.read_only.into());
+    set("OomScoreAdj", spec.oom_score_adj.into());
+    if let Some(init) = spec.init {
+        set("Init", init.into());
+    }
+    for (name, list) in
+        [("GroupAdd", &spec.groups), ("CapAdd", &spec.capability_add), ("CapDrop", &spec.capability_drop)]
+    {
+        if !list.is_empty() {
+            set(name, json!(list));
+        }
+    }
+    if !spec.mounts.is_empty() {
+        set("Mounts", mounts::render(&spec.mounts, socket));
+    }
+    if !spec.sysctls.is_empty() {
+        set("Sysctls", json!(spec.sysctls));
+    }
+    let hosts = extra_hosts(&spec.hosts);
+    if !hosts.is_empty() {
+        set("ExtraHosts", json!(hosts));
+    }
+    if let Some(dns) = &spec.dns_config {
+        set("Dns", json!(dns.nameservers));
+        set("DnsSearch", json!(dns.search));
+        set("DnsOptions", json!(dns.options));
+    }
+    let options = privileges::security_options(spec.privileges.as_ref())?;
+    if !options.is_empty() {
+        set("SecurityOpt", json!(options));
+    }
+    if let Some(driver) = &task.spec().log_driver {
+        set("LogConfig", json!({ "Type": driver.name, "Config": driver.options }));
+    }
+    set("Ulimits", json!(spec.ulimits));
+    resources(task.spec().resources.as_ref(), &mut host);
+    Ok(host)
+}
+
+/// Docker runs tasks in mode `bridge`, also when they have networks of their own and never touch that bridge; only a
+/// network that is the engine's own (`host`, `none`) is a mode.
+fn network_mode(endpoints: &[EngineEndpoint]) -> &str {
+    match endpoints.first() {
+        Some(first) if first.address.is_none() => &first.network,
+        _ => "bridge",
+    }
+}
+
+/// The spec's labels under the swarm's own, which win.
+fn labels(task: &Task, spec: &ContainerSpec) -> StringMap {
+    let mut labels = spec.labels.clone();
+    let system = [
+        (LABEL_TASK, String::new()),
+        (LABEL_TASK_ID, task.id.to_string()),
+        (LABEL_TASK_NAME, task.name()),
+        (LABEL_NODE_ID, task.node.map(|node: NodeId| node.to_string()).unwrap_or_default()),
+        (LABEL_SERVICE_ID, task.service.map(|service| service.to_string()).unwrap_or_default()),
+        (LABEL_SERVICE_NAME, task.service_name().to_owned()),
+    ];
+    labels.extend(system.map(|(name, value)| (name.to_owned(), value)));
+    labels
+}
+
+/// Ports that are published on the node itself; the others are the routing mesh's.
+fn host_ports(task: &Task) -> impl Iterator<Item = &PortConfig> {
+    let endpoint = task.origin.endpoint_spec.as_ref();
+    endpoint.into_iter().flat_map(|endpoint| &endpoint.ports).filter(|port| port.publish_mode == "host")
+}
+
+fn port_key(port: &PortConfig) -> String {
+    let protocol = if port.protocol.is_empty() { "tcp" } else { &port.protocol };
+    format!("{}/{protocol}", port.target_port)
+}
+
+fn port_bindings(task: &Task) -> Map<String, Value> {
+    let binding = |port: &PortConfig| match port.published_port {
+        // Without a number the engine picks one.
+        0 => json!([{ "HostPort": "" }]),
+        number => json!([{ "HostPort": number.to_string() }]),
+    };
+    host_ports(task).map(|port| (port_key(port), binding(port))).collect()
+}
+
+/// Swarm writes `IP host`, as in `hosts(5)`; the engine wants `host:IP`. Further aliases on the line are dropped, as
+/// Docker does.
+fn extra_hosts(hosts: &[String]) -> Vec<String> {
+    let convert = |entry: &String| {
+        let mut fields = entry.split_whitespace();
+        let (address, name) = (fields.next()?, fields.next()?);
+        Some(format!("{name}:{address}"))
+    };
+    hosts.iter().filter_map(convert).collect()
+}
+
+/// Limits become limits of the container; reservations matter to the scheduler alone. As in Docker, swap and
+/// swappiness count only beside limits, and swap only beside a limit of memory.
+fn resources(resources: Option<&ResourceRequirements>, host: &mut Map<String, Value>) {
+    let Some(resources) = resources else { return };
+    let Some(limits) = &resources.limits else { return };
+    let mut set = |name: &str, value: i64| host.insert(name.to_owned(), value.into());
+    if limits.pids > 0 {
+        set("PidsLimit", limits.pids);
+    }
+    if limits.nano_cpus > 0 {
+        set("NanoCpus", limits.nano_cpus);
+    }
+    if limits.memory_bytes > 0 {
+        set("Memory", limits.memory_bytes);
+        match resources.swap_bytes {
+            Some(-1) => {
+                set("MemorySwap", -1);
+            }
+            Some(swap) if swap >= 0 => {
+                set("MemorySwap", limits.memory_bytes.saturating_add(swap));
+            }
+            _ => {}
+        }
+    }
+    if let Some(swappiness) = resources.memory_swappiness {
+        set("MemorySwappiness", swappiness);
+    }
+}

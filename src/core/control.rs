@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::plan::Plan;
 
-pub use swarm::{InitRequest, init};
+pub use swarm::{InitRequest, init, join_token, unlock_key};
 
 /// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
 /// `?version=`, the optimistic lock.

@@ -8,6 +8,7 @@
 //! - A **network** ([`network`]) is a swarm-scoped network and the addresses it hands out.
 
 pub mod cluster;
+pub mod constraint;
 pub mod id;
 pub mod network;
 pub mod node;

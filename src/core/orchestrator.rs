@@ -1,4 +1,104 @@
-//! Placeholder.
+//! From services to tasks: which tasks should exist, and what is wanted of each.
+//!
+//! Called by [`crate::step`] on every step. It looks at the state alone and at the time, never at what changed
+//! before, so a new leader needs nothing but the state. It decides that tasks are made, wanted, no longer wanted, lost
+//! or forgotten; it never places a task, gives it an address, or speaks for a node that answers. The rules are
+//! swarmkit's (`design/orchestrators.md`, `design/task_model.md`, `manager/orchestrator`), where they are spread over
+//! six concurrent loops; here each is a phase, and a service is taken through the phases until none has anything
+//! to say:
+//!
+//! 1. [`enforcer`]: tasks whose node is gone, lost for good, or no longer fits are over;
+//! 2. [`replicated`] and [`global`]: slots too many are emptied;
+//! 3. [`restart`]: what ended by itself is replaced, what waited long enough is started;
+//! 4. [`replicated`] and [`global`]: missing slots are filled;
+//! 5. [`update`]: tasks of an older spec are replaced, a few at a time;
+//! 6. [`reaper`]: what nobody needs to see any more is forgotten.
+
+mod calm;
+mod enforcer;
+mod global;
+mod reaper;
+mod replicated;
+mod restart;
+mod scope;
+mod slot;
+mod update;
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::{Service, ServiceId};
 use crate::plan::Plan;
-/// Orchestrates.
-pub fn plan(_plan: &mut Plan<'_>) {}
+use crate::state::State;
+use calm::{Scratch, Survey};
+use scope::Scope;
+use slot::Slot;
+
+/// Rounds through the phases that one service may need in one step. Every phase makes another one superfluous, so a
+/// few suffice; the bound keeps a mistake in a phase from stopping the leader. The next step goes on from there.
+const MAX_ROUNDS: usize = 24;
+
+/// Brings the tasks of every service in line with its spec.
+pub fn plan(plan: &mut Plan<'_>) {
+    let services: Vec<ServiceId> = plan.state().services().map(|service| service.id).collect();
+    let mut scratch = Scratch::default();
+    let mut reserving = Vec::new();
+    let mut seen = 0;
+    for id in services {
+        let survey = settle(plan, id, &mut scratch);
+        seen += survey.tasks;
+        if survey.reserves {
+            reserving.push(id);
+        }
+    }
+    if plan.state().task_count() > seen {
+        reaper::reap_strays(plan);
+    }
+    for id in enforcer::relieve_nodes(plan, &reserving) {
+        settle(plan, id, &mut scratch);
+    }
+}
+
+/// Takes one service through the phases until nothing is left to change.
+fn settle(plan: &mut Plan<'_>, id: ServiceId, scratch: &mut Scratch) -> Survey {
+    let mut survey = Survey::default();
+    for _ in 0..MAX_ROUNDS {
+        let Some(service) = plan.state().service(id).cloned() else { return Survey::default() };
+        survey = calm::survey(&Scope::new(plan.state(), &service, plan.now), scratch);
+        if survey.calm || !round(plan, &service) {
+            break;
+        }
+    }
+    survey
+}
+
+/// One phase: looks at the slots of a service and writes what it wants changed.
+type Phase = fn(&mut Plan<'_>, &Scope<'_>, &[Slot<'_>]);
+
+const REPLICATED: [Phase; 6] =
+    [enforcer::enforce, replicated::shrink, restart::tend, replicated::fill, update::advance, reaper::reap];
+const GLOBAL: [Phase; 6] =
+    [enforcer::enforce, global::withdraw, restart::tend, global::fill, update::advance, reaper::reap];
+
+/// Runs the phases up to the first that changes something, because the next ones must see it. False if none did.
+fn round(plan: &mut Plan<'_>, service: &Service) -> bool {
+    // A second handle on the same maps: phases read this one while they write on the plan.
+    let state: State = plan.state().clone();
+    let scope = Scope::new(&state, service, plan.now);
+    let tasks = slot::gather(&scope);
+    let slots = slot::group(&tasks, service.is_global());
+    let before = plan.len();
+    let phases = match (service.is_global(), service.replicas()) {
+        (true, _) => GLOBAL,
+        (false, Some(_)) => REPLICATED,
+        // A job; `control` lets none in.
+        (false, None) => return false,
+    };
+    for phase in phases {
+        phase(plan, &scope, &slots);
+        if plan.len() != before {
+            return true;
+        }
+    }
+    false
+}

@@ -1,1 +1,177 @@
-//! Placeholder.
+//! The containers of tasks in dockerd: make, start, stop, remove, look at them, hear of them; and what dockerd says of
+//! its host.
+//!
+//! Called by the agent, which decides. Nothing is decided or retried here, and names and labels are not interpreted.
+
+mod describe;
+mod events;
+mod http;
+
+use std::time::Duration;
+
+use ::http::StatusCode;
+use gam_core::agent::Inspection;
+use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID};
+use gam_core::model::{NodeId, TaskId};
+use http_body_util::BodyExt;
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::engine::{Engine, EngineError};
+use http::{CALL_LIMIT, broken, encode};
+
+pub use events::{ContainerEvent, ContainerEvents};
+
+/// dockerd's grace period for a container whose spec says nothing, in seconds.
+const DEFAULT_GRACE_S: u64 = 10;
+/// How long a registry may stay silent in the middle of a pull.
+const PULL_SILENCE: Duration = Duration::from_secs(300);
+/// The longest line of a pull's progress that is kept.
+const MAX_PROGRESS_LINE: usize = 1 << 20;
+
+/// One line of the list of containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedContainer {
+    /// The engine's 64-character id.
+    pub id: String,
+    /// The task in its labels, if that is an id.
+    pub task: Option<TaskId>,
+    /// Whether it has processes (running, paused, restarting).
+    pub running: bool,
+    /// Whether its health check calls it unhealthy.
+    pub unhealthy: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct ListRow {
+    id: String,
+    state: String,
+    status: String,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Created {
+    id: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Progress {
+    error: String,
+}
+
+impl Engine {
+    /// Creates a container and returns its id. A name that is taken is a conflict ([`EngineError::is_conflict`]).
+    pub async fn create_container(&self, name: &str, body: &Value) -> Result<String, EngineError> {
+        let target = format!("/containers/create?name={}", encode(name));
+        let answer = self.ask(Method::POST, &target, Some(body.to_string().into_bytes()), CALL_LIMIT).await?;
+        decode::<Created>(&answer).map(|created| created.id)
+    }
+
+    /// Starts a container; one that runs already is left alone.
+    pub async fn start_container(&self, id: &str) -> Result<(), EngineError> {
+        self.ask(Method::POST, &format!("/containers/{}/start", encode(id)), None, CALL_LIMIT).await.map(drop)
+    }
+
+    /// Stops a container and waits for its end: the stop signal, then a kill after `grace_s` seconds (dockerd's own
+    /// default if `None`). One that has stopped already is left alone.
+    pub async fn stop_container(&self, id: &str, grace_s: Option<u64>) -> Result<(), EngineError> {
+        let target = match grace_s {
+            Some(seconds) => format!("/containers/{}/stop?t={seconds}", encode(id)),
+            None => format!("/containers/{}/stop", encode(id)),
+        };
+        let limit = CALL_LIMIT.saturating_add(Duration::from_secs(grace_s.unwrap_or(DEFAULT_GRACE_S)));
+        self.ask(Method::POST, &target, None, limit).await.map(drop)
+    }
+
+    /// Sends a signal (`SIGKILL`) to a container's first process.
+    pub async fn kill_container(&self, id: &str, signal: &str) -> Result<(), EngineError> {
+        let target = format!("/containers/{}/kill?signal={}", encode(id), encode(signal));
+        self.ask(Method::POST, &target, None, CALL_LIMIT).await.map(drop)
+    }
+
+    /// Removes a container with its anonymous volumes, killing it if it runs.
+    pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
+        let target = format!("/containers/{}?v=1&force=1", encode(id));
+        self.ask(Method::DELETE, &target, None, CALL_LIMIT).await.map(drop)
+    }
+
+    /// Looks at a container by id or name; `None` if there is none.
+    pub async fn inspect_container(&self, id: &str) -> Result<Option<Inspection>, EngineError> {
+        let target = format!("/containers/{}/json", encode(id));
+        match self.ask(Method::GET, &target, None, CALL_LIMIT).await {
+            Ok(body) => {
+                let inspection = Inspection::parse(&body).map_err(|error| broken(std::io::Error::other(error)))?;
+                Ok(Some(inspection))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All containers that carry a node's id in their labels, whatever their state.
+    pub async fn list_containers_of(&self, node: NodeId) -> Result<Vec<ListedContainer>, EngineError> {
+        let filters = json!({ "label": [format!("{LABEL_NODE_ID}={node}")] }).to_string();
+        let target = format!("/containers/json?all=1&filters={}", encode(&filters));
+        let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
+        let read = |row: ListRow| ListedContainer {
+            task: row.labels.get(LABEL_TASK_ID).and_then(|id| id.parse().ok()),
+            running: matches!(row.state.as_str(), "running" | "paused" | "restarting"),
+            unhealthy: row.status.contains("(unhealthy)"),
+            id: row.id,
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Whether an image is present, by any name that dockerd understands.
+    pub async fn has_image(&self, image: &str) -> Result<bool, EngineError> {
+        match self.ask(Method::GET, &format!("/images/{image}/json"), None, CALL_LIMIT).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Pulls an image and waits for the end. `image` has a tag or a digest, or everything under the name is pulled.
+    pub async fn pull_image(&self, image: &str) -> Result<(), EngineError> {
+        let target = format!("/images/create?fromImage={}", encode(image));
+        let mut response = self.open(Method::POST, &target, None, PULL_SILENCE).await?;
+        let mut last = Vec::new();
+        loop {
+            let Ok(frame) = tokio::time::timeout(PULL_SILENCE, response.body_mut().frame()).await else {
+                return Err(broken(std::io::ErrorKind::TimedOut.into()));
+            };
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| broken(std::io::Error::other(error)))?;
+            let Some(data) = frame.data_ref() else { continue };
+            // Only the last line matters: it says whether the pull failed.
+            if let Some(end) = data.iter().rposition(|byte| *byte == b'\n') {
+                let begin = data[..end].iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+                if begin.is_some() {
+                    last.clear();
+                }
+                last.extend_from_slice(&data[begin.unwrap_or(0)..end]);
+                if data.len() > end + 1 {
+                    last = data[end + 1..].to_vec();
+                }
+            } else {
+                last.extend_from_slice(data);
+            }
+            last.truncate(MAX_PROGRESS_LINE);
+        }
+        match serde_json::from_slice::<Progress>(&last) {
+            Ok(progress) if !progress.error.is_empty() => {
+                Err(EngineError::Refused { status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(), message: progress.error })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, EngineError> {
+    gam_core::json::from_slice(body).map_err(|error| broken(std::io::Error::other(error)))
+}

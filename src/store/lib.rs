@@ -1,1 +1,81 @@
-//! placeholder
+//! Gam's cluster state: replicated by Raft, durable on every manager's disk, encrypted at rest.
+//!
+//! This crate is the only user of openraft, and no type of openraft appears in its interface: the rest of Gam sees
+//! proposals going in and [`State`]s coming out.
+//!
+//! # The life of a proposal
+//!
+//! 1. [`Store::propose`] encodes it and hands it to Raft on the leader; one proposal is one log entry.
+//! 2. Raft appends it to the log ([`mod@log`]): at once in memory, and through one queue to one thread, which writes everything that
+//!    waits in one transaction and fsyncs it.
+//! 3. When a quorum has it on disk, it is committed, and the state machine ([`machine`]) applies it to the state. The new state is
+//!    published for wait-free readers ([`Store::state`]), subscribers are told, and the proposer is answered.
+//! 4. From time to time [`keeper`] writes the whole state as a snapshot file ([`snapshot`]) without holding anybody up, and the log
+//!    shrinks behind it.
+//!
+//! # The folder
+//!
+//! | file | what |
+//! |---|---|
+//! | `raft.redb` | log, vote and commit mark, one redb database, every value sealed |
+//! | `snapshot-<index>` | the whole state at an index, sealed in chunks |
+//! | `keys` | the data keys, sealed with the key-encryption key |
+//! | `kek` | the key-encryption key, absent when the cluster is locked at rest |
+//!
+//! Each of them says its format in its first byte (the database under the name `format`), and a newer one is refused by
+//! [`StoreError::NewerFormat`] before anything is touched. Records are JSON behind a format byte ([`codec`]).
+//!
+//! # What holds
+//!
+//! - `Ok` from [`Store::propose`] means that a quorum has fsynced the entry and that the local state contains it.
+//! - After a crash at any point the store opens with every acknowledged proposal and the last vote.
+//! - The first error of writing the log is final ([`Store::failed`]): nothing is acknowledged after it, and a failed fsync is
+//!   never tried again. Opening anew, with the cause gone, recovers.
+//! - States and [`Applied`]s are seen in the order of their indices. Applying is deterministic: the same entries give the same
+//!   state on every member and after every restart.
+
+mod codec;
+mod config;
+mod error;
+mod failure;
+mod files;
+mod keeper;
+mod keys;
+mod leadership;
+mod log;
+mod machine;
+mod raft;
+mod snapshot;
+mod store;
+mod transport;
+
+
+use std::fmt;
+use std::sync::Arc;
+
+use gam_core::state::{Event, State};
+
+pub use config::{
+    Config, DEFAULT_ELECTION_MAX_MS, DEFAULT_ELECTION_MIN_MS, DEFAULT_HEARTBEAT_MS, DEFAULT_KEEP_OLD_SNAPSHOTS,
+    DEFAULT_SNAPSHOT_INTERVAL, KeySource,
+};
+pub use error::StoreError;
+pub use leadership::Leadership;
+pub use store::Store;
+
+/// A proposal that was committed and applied.
+#[derive(Clone)]
+pub struct Applied {
+    /// Its index in the log. Indices grow, with gaps: Raft has entries of its own.
+    pub index: u64,
+    /// The state right behind it.
+    pub state: Arc<State>,
+    /// What it looks like from outside, in order.
+    pub events: Vec<Event>,
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied").field("index", &self.index).field("events", &self.events).finish_non_exhaustive()
+    }
+}

@@ -1,9 +1,214 @@
-//! Placeholder.
-use crate::error::Error;
-use crate::model::{Attachment, NetworkId, NetworkSpec, NodeId, TaskId};
-use crate::plan::Plan;
+//! Networks: how they come to be and go, and how containers that the swarm did not make join them.
+//!
+//! Decides whether a request is taken, and chooses subnets and VXLAN identifiers; never touches a node. A subnet that
+//! cannot be had is refused at once, where Docker makes a network that never works. Sentences are those of dockerd
+//! (`daemon/network.go`), swarmkit (`manager/controlapi/network.go`, `manager/resourceapi`) and libnetwork.
+
+mod ipam;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
 use super::Response;
-pub(super) fn create(_plan: &mut Plan<'_>, _spec: NetworkSpec) -> Result<Response, Error> { Ok(Response::Done) }
-pub(super) fn remove(_plan: &mut Plan<'_>, _id: NetworkId) -> Result<Response, Error> { Ok(Response::Done) }
-pub(super) fn attach(_plan: &mut Plan<'_>, _node: NodeId, _name: String, _container: String, _networks: Vec<Attachment>) -> Result<Response, Error> { Ok(Response::Done) }
-pub(super) fn detach(_plan: &mut Plan<'_>, _task: TaskId) -> Result<Response, Error> { Ok(Response::Done) }
+use crate::allocator::ipam::{Ipam, Refusal, ask};
+use crate::allocator::{networks_of, ports};
+use crate::error::{Code, Error, Kind};
+use crate::model::{
+    Attachment, Driver, IpamOptions, Meta, Network, NetworkId, NetworkSpec, NodeId, ServiceSpec, Task, TaskId,
+    TaskState,
+};
+use crate::plan::Plan;
+use crate::state::{Change, State};
+
+/// The first VXLAN identifier: `ingress` gets 4096, the first network of a user 4097 (libnetwork's `vxlanIDStart`).
+const FIRST_VNI: u32 = 4096;
+/// The last VXLAN identifier: the field has 24 bits.
+const LAST_VNI: u32 = (1 << 24) - 1;
+
+/// Makes a swarm-scoped network.
+pub(super) fn create(plan: &mut Plan<'_>, spec: NetworkSpec) -> Result<Response, Error> {
+    spec::validate(plan.state(), &spec)?;
+    let state = plan.state();
+    let ipam = ipam::allocate(state, spec.ipam_options.as_ref())?;
+    let vni = match spec::wanted_vni(&spec)? {
+        Some(vni) if vnis(state).contains(&vni) => {
+            let pool = ipam.first().map_or("", |config| &config.subnet);
+            return Err(Error::invalid(format!(
+                "could not assign vxlan id {vni} to pool {pool}: requested bit is already allocated"
+            )));
+        }
+        Some(vni) => vni,
+        None => free_vni(state)?,
+    };
+    let id = plan.ids.next();
+    plan.push(Change::NetworkCreate(Box::new(Network { id, meta: Meta::default(), spec, ipam, vni })));
+    Ok(Response::Network(id))
+}
+
+/// The change that makes the routing mesh's default network, as every new cluster has it. Its subnet is the first of
+/// the cluster's pool, so the cluster must be in the plan already.
+pub(crate) fn ingress(plan: &mut Plan<'_>) -> Change {
+    let overlay = |name: &str| Driver { name: name.to_owned(), ..Driver::default() };
+    let spec = NetworkSpec {
+        name: "ingress".into(),
+        driver_configuration: Some(overlay("overlay")),
+        ingress: true,
+        ipam_options: Some(IpamOptions { driver: overlay("default"), configs: Vec::new() }),
+        scope: "swarm".into(),
+        ..NetworkSpec::default()
+    };
+    // A new cluster has no other network, so both are free; without them the network would be there but unused.
+    let ipam = ipam::allocate(plan.state(), None).unwrap_or_default();
+    let vni = free_vni(plan.state()).unwrap_or(FIRST_VNI);
+    Change::NetworkCreate(Box::new(Network { id: plan.ids.next(), meta: Meta::default(), spec, ipam, vni }))
+}
+
+/// Removes a network that no service and no running task uses. Tasks that are only still stopping do not count.
+pub(super) fn remove(plan: &mut Plan<'_>, id: NetworkId) -> Result<Response, Error> {
+    let state = plan.state();
+    let network = state.network(id).ok_or_else(|| Error::not_found(format!("network {id} not found")))?;
+    if network.spec.ingress {
+        if let Some(service) = state.services().find(|service| ports::needs_ingress(&service.spec)) {
+            let service = service.id;
+            let sentence = format!("ingress network cannot be removed because service {service} depends on it");
+            return Err(Error::rpc(Code::FailedPrecondition, sentence));
+        }
+    } else {
+        if let Some(service) = state.services().find(|service| names(&service.spec, id)) {
+            let sentence = format!("network {id} is in use by service {}", service.id);
+            return Err(Error::rpc(Code::FailedPrecondition, sentence));
+        }
+        if let Some(task) = state.tasks().find(|task| needs(task, id)) {
+            let sentence = format!("network {id} is in use by task {}", task.id);
+            return Err(Error::rpc(Code::FailedPrecondition, sentence));
+        }
+    }
+    plan.push(Change::NetworkRemove { id });
+    Ok(Response::Done)
+}
+
+/// Gives a container that the swarm did not make its addresses. Asking again for what the container has already
+/// answers the same, so that a caller who missed the answer may repeat the request.
+pub(super) fn attach(
+    plan: &mut Plan<'_>,
+    node: NodeId,
+    name: String,
+    container: String,
+    networks: Vec<Attachment>,
+) -> Result<Response, Error> {
+    let state = plan.state();
+    if state.node(node).is_none() {
+        return Err(Error::not_found(format!("node {node} not found")));
+    }
+    if let Some(task) = state.tasks_of_node(node).find(|task| is_attachment(task, &container, &networks)) {
+        return Ok(Response::Attached(task.id, task.networks.clone()));
+    }
+    let mut ipam = Ipam::default();
+    let mut seen = BTreeSet::new();
+    let mut attached = Vec::with_capacity(networks.len());
+    for wanted in networks {
+        let network = attachable(state, wanted.network)?;
+        let again = state.tasks_of_node(node).any(|task| is_of(task, &container) && needs(task, network.id));
+        if again || !seen.insert(network.id) {
+            let sentence = format!("{name} is already attached to network {}", network.name());
+            return Err(Error::new(Kind::Conflict, sentence));
+        }
+        let addresses = vec![address(state, &mut ipam, network, wanted.addresses.first())?];
+        attached.push(Attachment { network: Some(network.id), addresses, aliases: wanted.aliases });
+    }
+    let id: TaskId = plan.ids.next();
+    plan.push(Change::AttachmentCreate { id, node, name, container, networks: attached.clone() });
+    Ok(Response::Attached(id, attached))
+}
+
+/// Forgets the attachment of a container and frees its addresses.
+pub(super) fn detach(plan: &mut Plan<'_>, task: TaskId) -> Result<Response, Error> {
+    if plan.state().task(task).is_none_or(|task| task.service.is_some()) {
+        return Err(Error::rpc(Code::NotFound, format!("attachment {task} not found")));
+    }
+    plan.push(Change::TaskRemove { id: task });
+    Ok(Response::Done)
+}
+
+fn attachable(state: &State, id: Option<NetworkId>) -> Result<&Network, Error> {
+    let network = id.and_then(|id| state.network(id));
+    let refused = |name: &str, kind: Kind, code: &str, why: &str| {
+        let cause = format!("rpc error: code = {code} desc = network {name} {why}");
+        Error::new(kind, format!("Could not attach to network {name}: {cause}"))
+    };
+    let Some(network) = network else {
+        let name = id.map_or_else(String::new, |id| id.to_string());
+        return Err(refused(&name, Kind::NotFound, "NotFound", "not found"));
+    };
+    if !network.spec.attachable {
+        return Err(refused(network.name(), Kind::Forbidden, "PermissionDenied", "not manually attachable"));
+    }
+    Ok(network)
+}
+
+/// The address that was asked for, or any. Docker lets the caller wait 20 s for an address that is taken and then
+/// blames a deadline; here the reason is told at once, in libnetwork's words.
+fn address(state: &State, ipam: &mut Ipam, network: &Network, asked: Option<&String>) -> Result<String, Error> {
+    let name = network.name();
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
+        let full = || Error::unavailable(format!("Could not attach to network {name}: could not find an available IP"));
+        return ipam.take(state, network).ok_or_else(full);
+    };
+    ask(state, network, asked).map_err(|refusal| match refusal {
+        Refusal::OutOfRange => Error::invalid(format!(
+            "invalid config for network {name}: invalid endpoint settings:\n\
+             no configured subnet or ip-range contain the IP address {asked}"
+        )),
+        Refusal::InUse => {
+            Error::new(Kind::Forbidden, format!("Could not attach to network {name}: Address already in use: {asked}"))
+        }
+    })
+}
+
+/// Whether the task is the attachment of this container.
+fn is_of(task: &Task, container: &str) -> bool {
+    let named = task.spec().network_attachment_spec.as_ref().is_some_and(|spec| spec.container_id == container);
+    let reported = task.status.container.as_ref().is_some_and(|status| status.id == container);
+    task.service.is_none() && (named || reported) && !task.status.state.is_terminal()
+}
+
+/// Whether the task is exactly what is asked for.
+fn is_attachment(task: &Task, container: &str, networks: &[Attachment]) -> bool {
+    let same = |(has, asked): (&Attachment, &Attachment)| {
+        let host = |address: &String| address.split('/').next().unwrap_or_default().to_owned();
+        let address = asked.addresses.first().filter(|asked| !asked.is_empty());
+        has.network == asked.network
+            && has.aliases == asked.aliases
+            && address.is_none_or(|asked| has.addresses.iter().any(|address| host(address) == host(asked)))
+    };
+    is_of(task, container) && task.networks.len() == networks.len() && task.networks.iter().zip(networks).all(same)
+}
+
+/// Whether a service's spec names the network.
+fn names(spec: &ServiceSpec, id: NetworkId) -> bool {
+    networks_of(spec).iter().any(|config| config.target.parse().is_ok_and(|target: NetworkId| target == id))
+}
+
+/// Whether a task is there to stay and uses the network.
+fn needs(task: &Task, id: NetworkId) -> bool {
+    let stays = task.desired <= TaskState::Running && task.status.state <= TaskState::Running;
+    stays && (task.networks.iter().any(|attachment| attachment.network == Some(id)) || names(&task.origin, id))
+}
+
+fn vnis(state: &State) -> BTreeSet<u32> {
+    state.networks().map(|network| network.vni).collect()
+}
+
+/// The number behind the highest in use, so that one that was just freed is not used at once; the lowest free one
+/// when there is none above.
+fn free_vni(state: &State) -> Result<u32, Error> {
+    let used = vnis(state);
+    let next = used.last().map_or(FIRST_VNI, |last| last.saturating_add(1).max(FIRST_VNI));
+    if next <= LAST_VNI {
+        return Ok(next);
+    }
+    let free = (FIRST_VNI..=LAST_VNI).find(|vni| !used.contains(vni));
+    free.ok_or_else(|| Error::unavailable("could not obtain vxlan id: no bit available"))
+}

@@ -1,8 +1,174 @@
-//! Placeholder.
-use crate::error::Error;
-use crate::model::{ServiceId, ServiceSpec};
+//! Services: whether one may come to be, change, or go, and what is then written down
+//! (`moby: daemon/cluster/services.go`, swarmkit `manager/controlapi/service.go`).
+//!
+//! A spec passes three gates, in dockerd's order, so that of several faults the same one is reported: network names
+//! become ids, the spec is brought into its normal form, the control API's checks are made. What Docker would take and
+//! Gam does not honour yet is refused after that. Tasks are not made here: the orchestrator sees the new spec and acts.
+
+mod name;
+
+use super::{Response, validate};
+use crate::error::{Code, Error, Kind};
+use crate::model::{Service, ServiceId, ServiceMode, ServiceSpec, UpdateState, UpdateStatus};
 use crate::plan::Plan;
-use super::Response;
-pub(super) fn create(_plan: &mut Plan<'_>, _spec: ServiceSpec) -> Result<Response, Error> { Ok(Response::Done) }
-pub(super) fn update(_plan: &mut Plan<'_>, _id: ServiceId, _spec: ServiceSpec, _version: u64, _rollback: bool) -> Result<Response, Error> { Ok(Response::Done) }
-pub(super) fn remove(_plan: &mut Plan<'_>, _id: ServiceId) -> Result<Response, Error> { Ok(Response::Done) }
+use crate::state::{Change, State};
+
+/// Makes a service.
+pub(super) fn create(plan: &mut Plan<'_>, spec: ServiceSpec) -> Result<Response, Error> {
+    let spec = admit(plan, spec)?;
+    validate::port_conflicts(plan.state(), &spec, None)?;
+    validate::ingress_network(plan.state(), &spec)?;
+    validate::references(plan.state(), &spec)?;
+    if is_name_taken(plan.state(), &spec.name) {
+        return Err(Error::rpc(
+            Code::AlreadyExists,
+            format!("name conflicts with an existing object: service {} already exists", spec.name),
+        ));
+    }
+    if let Some(refusal) = validate::unhonoured(&spec) {
+        return Err(refusal);
+    }
+    let id = plan.ids.next();
+    plan.push(Change::ServiceCreate { id, spec: Box::new(spec) });
+    Ok(Response::Service(id))
+}
+
+/// Gives a service another spec, or its previous one back. The version is looked at last, as in Docker.
+pub(super) fn update(
+    plan: &mut Plan<'_>,
+    id: ServiceId,
+    spec: ServiceSpec,
+    version: u64,
+    rollback: bool,
+) -> Result<Response, Error> {
+    let spec = admit(plan, spec)?;
+    let Some(service) = plan.state().service(id).cloned() else { return Err(gone(id)) };
+    if spec.endpoint_spec.is_some() && spec.endpoint_spec != service.spec.endpoint_spec {
+        validate::port_conflicts(plan.state(), &spec, Some(id))?;
+    }
+    validate::references(plan.state(), &spec)?;
+    if kind_of(&service.spec.mode) != kind_of(&spec.mode) {
+        return Err(Error::rpc(Code::Unimplemented, "service mode change is not allowed"));
+    }
+    if service.name() != spec.name {
+        return Err(Error::rpc(Code::Unimplemented, "renaming services is not supported"));
+    }
+    let change = if rollback { roll_back(plan, &service)? } else { replace(&service, spec)? };
+    if let Change::ServiceUpdate { spec, .. } = &change {
+        validate::ingress_network(plan.state(), spec)?;
+    }
+    if service.meta.version != version {
+        return Err(Error::rpc(Code::Unknown, "update out of sequence"));
+    }
+    plan.push(change);
+    Ok(Response::Done)
+}
+
+/// Removes a service. Its tasks are told to go by the orchestrator.
+pub(super) fn remove(plan: &mut Plan<'_>, id: ServiceId) -> Result<Response, Error> {
+    if plan.state().service(id).is_none() {
+        return Err(gone(id));
+    }
+    plan.push(Change::ServiceRemove { id });
+    Ok(Response::Done)
+}
+
+/// The service was there when the request was made, and no longer is.
+fn gone(id: ServiceId) -> Error {
+    Error::rpc(Code::NotFound, format!("service {id} not found"))
+}
+
+/// The new spec takes the old one's place. Even an update that changes nothing makes the present spec the previous
+/// one and forgets how the last update went (swarmkit `UpdateService`).
+fn replace(service: &Service, spec: ServiceSpec) -> Result<Change, Error> {
+    if let Some(refusal) = validate::unhonoured(&spec) {
+        return Err(refusal);
+    }
+    Ok(Change::ServiceUpdate {
+        id: service.id,
+        spec: Box::new(spec),
+        previous: Some(Box::new((*service.spec).clone())),
+        update_status: None,
+    })
+}
+
+/// Present and previous spec change places, so that a second rollback undoes the first.
+fn roll_back(plan: &Plan<'_>, service: &Service) -> Result<Change, Error> {
+    let Some(previous) = &service.previous_spec else {
+        return Err(Error::rpc(
+            Code::FailedPrecondition,
+            format!("service {} does not have a previous spec", service.id),
+        ));
+    };
+    Ok(Change::ServiceUpdate {
+        id: service.id,
+        spec: Box::new((**previous).clone()),
+        previous: Some(Box::new((*service.spec).clone())),
+        update_status: Some(UpdateStatus {
+            state: UpdateState::RollbackStarted,
+            started_at: Some(plan.now),
+            completed_at: None,
+            message: "manually requested rollback".to_owned(),
+        }),
+    })
+}
+
+/// The gates that creation and update share.
+fn admit(plan: &mut Plan<'_>, mut spec: ServiceSpec) -> Result<ServiceSpec, Error> {
+    resolve_networks(plan.state(), &mut spec)?;
+    let mut spec = validate::normalise(spec)?;
+    if spec.name.is_empty() {
+        let ids = &mut *plan.ids;
+        let attempts = std::iter::repeat_with(|| name::random(ids.bytes())).take(name::ATTEMPTS);
+        let names: Vec<String> = attempts.collect();
+        let free = names.iter().find(|name| !is_name_taken(plan.state(), name));
+        spec.name = free.or(names.first()).cloned().unwrap_or_default();
+    }
+    validate::service_spec(&spec)?;
+    validate::attached_networks(plan.state(), &spec)?;
+    Ok(spec)
+}
+
+/// Turns names of networks into ids. Those of the task count; those of the service only if the task has none.
+fn resolve_networks(state: &State, spec: &mut ServiceSpec) -> Result<(), Error> {
+    let networks =
+        if spec.task_template.networks.is_empty() { &mut spec.networks } else { &mut spec.task_template.networks };
+    for attachment in networks {
+        attachment.target = resolve_network(state, &attachment.target)?;
+    }
+    Ok(())
+}
+
+/// The id of a network (`moby: daemon/cluster/networks.go populateNetworkID`). dockerd's error for an unknown network
+/// has no type, hence 500. Networks of the engine are not in the state; of those that every engine has, it is known
+/// what Docker says.
+fn resolve_network(state: &State, target: &str) -> Result<String, Error> {
+    let refusal = match state.find_network(target) {
+        Ok(network) => return Ok(network.id.to_string()),
+        Err(refusal) => refusal,
+    };
+    Err(match target {
+        "bridge" | "host" => Error::rpc(
+            Code::Unimplemented,
+            format!("the node-local network {target} is not honoured by gam yet; use an overlay network"),
+        ),
+        "none" => Error::not_found("could not find the corresponding predefined swarm network: network none not found"),
+        "docker_gwbridge" => Error::new(
+            Kind::Forbidden,
+            "The network docker_gwbridge cannot be used with services. Only networks scoped to the swarm can be used, \
+             such as those created with the overlay driver.",
+        ),
+        _ if refusal.kind == Kind::NotFound => Error::internal(refusal.message),
+        _ => refusal,
+    })
+}
+
+/// Names of services differ in more than capital letters (swarmkit `manager/state/store/services.go`).
+fn is_name_taken(state: &State, name: &str) -> bool {
+    state.service_named(name).is_some() || state.services().any(|service| service.name().eq_ignore_ascii_case(name))
+}
+
+/// Which of the four modes is set.
+fn kind_of(mode: &ServiceMode) -> [bool; 4] {
+    [mode.replicated.is_some(), mode.global.is_some(), mode.replicated_job.is_some(), mode.global_job.is_some()]
+}

@@ -1,8 +1,13 @@
-//! How a cluster comes to be, and how its spec changes.
+//! How a cluster comes to be, and how its spec, its join tokens and its unlock key change
+//! (`moby: daemon/cluster/swarm.go`, swarmkit `manager/controlapi/cluster.go`).
 
-use super::{Response, Rotate};
-use crate::error::Error;
-use crate::model::{ClusterId, JoinTokens, Node, RootCa, SwarmSpec};
+use super::{Response, Rotate, node, validate};
+use crate::error::{Code, Error, Kind};
+use crate::model::id::base36;
+use crate::model::{
+    CaConfig, Cluster, ClusterId, DispatcherConfig, JoinTokens, Meta, Node, NodeSpec, OrchestrationConfig, RaftConfig,
+    RootCa, SwarmSpec,
+};
 use crate::plan::Plan;
 use crate::state::Change;
 
@@ -30,12 +35,157 @@ pub struct InitRequest {
 }
 
 /// The changes that found a cluster: the cluster itself, its first node, the `ingress` network. Pure validation of
-/// the request happens here too, in Docker's words.
-pub fn init(_plan: &mut Plan<'_>, _request: InitRequest) -> Result<(), Error> {
-    let _ = (Change::ClusterUnlockKey(String::new()),);
+/// the request happens here too, in Docker's words; a refused request leaves no change behind.
+///
+/// Of the two places for autolock in Docker's request the spec's is the one that counts, as in dockerd 28.5.
+pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
+    if plan.state().cluster().is_some() {
+        return Err(Error::unavailable(
+            "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.",
+        ));
+    }
+    if !matches!(request.spec.name.as_str(), "" | "default") {
+        return Err(Error::invalid("swarm spec must be named \"default\""));
+    }
+    let (default_addr_pool, subnet_size) =
+        validate::address_pools(request.default_addr_pool, request.subnet_size)?;
+    let data_path_port = validate::data_path_port(request.data_path_port)?;
+    let node = first_node(request.node)?;
+    let spec = first_spec(request.spec)?;
+    let unlock_key = match (spec.encryption_config.auto_lock_managers, request.unlock_key.is_empty()) {
+        (false, _) => String::new(),
+        (true, false) => request.unlock_key,
+        (true, true) => unlock_key(plan.ids.bytes()),
+    };
+    plan.push(Change::ClusterCreate(Box::new(Cluster {
+        id: request.cluster,
+        meta: Meta::default(),
+        spec,
+        root_ca: request.root_ca,
+        join_tokens: request.join_tokens,
+        unlock_key,
+        default_addr_pool,
+        subnet_size,
+        data_path_port,
+    })));
+    plan.push(Change::NodeCreate(Box::new(node)));
+    // let ingress = network::ingress(plan);
+    // plan.push(ingress);
     Ok(())
 }
 
-pub(super) fn update(_plan: &mut Plan<'_>, _spec: SwarmSpec, _version: u64, _rotate: Rotate) -> Result<Response, Error> {
+/// Changes the cluster's spec, and rotates what is asked for. The version is looked at last, as in Docker.
+pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate: Rotate) -> Result<Response, Error> {
+    let Some(cluster) = plan.state().cluster().cloned() else {
+        return Err(Error::unavailable(
+            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node \
+             to swarm and try again.",
+        ));
+    };
+    // Nothing of the present spec is kept: a client sends all of it, and what it leaves out is zero (dockerd 28.5).
+    let spec = validate::merge_cluster_spec(spec, zero_spec())?;
+    validate::cluster_spec(&spec)?;
+    if let Some(refusal) = validate::unhonoured_authority(&cluster.spec, &spec) {
+        return Err(refusal);
+    }
+    if cluster.meta.version != version {
+        return Err(Error::rpc(Code::Unknown, "update out of sequence"));
+    }
+    let is_locked = spec.encryption_config.auto_lock_managers;
+    plan.push(Change::ClusterUpdate(Box::new(spec)));
+    let mut tokens = cluster.join_tokens.clone();
+    if rotate.worker_token {
+        tokens.worker = rotated(&tokens.worker, plan.ids.bytes());
+    }
+    if rotate.manager_token {
+        tokens.manager = rotated(&tokens.manager, plan.ids.bytes());
+    }
+    if tokens != cluster.join_tokens {
+        plan.push(Change::ClusterTokens(tokens));
+    }
+    match (is_locked, cluster.unlock_key.is_empty()) {
+        (false, false) => {
+            plan.push(Change::ClusterUnlockKey(String::new()));
+        }
+        (true, is_new) if is_new || rotate.unlock_key => {
+            let key = unlock_key(plan.ids.bytes());
+            plan.push(Change::ClusterUnlockKey(key));
+        }
+        _ => {}
+    }
     Ok(Response::Done)
+}
+
+/// A join token: `SWMTKN-1-`, the digest of the root certificate in base 36 (50 digits), `-`, 128 bits of the secret
+/// in base 36 (25 digits). Swarmkit `ca.GenerateJoinToken`.
+pub fn join_token(digest36: &str, secret: [u8; 32]) -> String {
+    let mut number = [0_u8; 16];
+    number.copy_from_slice(&secret[..16]);
+    format!("SWMTKN-1-{digest36:0>50}-{}", base36(u128::from_be_bytes(number), 25))
+}
+
+/// An unlock key: `SWMKEY-1-` and the 32 bytes in base 64 without padding. Swarmkit `encryption.HumanReadableKey`.
+pub fn unlock_key(secret: [u8; 32]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut key = "SWMKEY-1-".to_owned();
+    for bytes in secret.chunks(3) {
+        let bits = bytes.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
+        for at in 0..=bytes.len() {
+            key.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
+        }
+    }
+    key
+}
+
+/// A token with the digest of `token` and another secret.
+fn rotated(token: &str, secret: [u8; 32]) -> String {
+    join_token(token.split('-').nth(2).unwrap_or_default(), secret)
+}
+
+/// A manager, available unless the user says otherwise. dockerd's error for an unknown word has no type here, hence 500.
+fn first_node(node: Node) -> Result<Node, Error> {
+    let availability = match node.spec.availability.as_str() {
+        "" => "active".to_owned(),
+        word => node::availability(word).map_err(|refusal| Error::internal(refusal.message))?,
+    };
+    let spec = NodeSpec { role: "manager".to_owned(), availability, ..node.spec };
+    Ok(Node { spec, ..node })
+}
+
+/// The user's spec over Docker's defaults. dockerd updates a cluster that is there by then, and says so.
+fn first_spec(sent: SwarmSpec) -> Result<SwarmSpec, Error> {
+    let wrapped = |refusal: Error| {
+        Error::new(Kind::Internal, format!("error updating cluster settings: {}", refusal.message))
+    };
+    let defaults = default_spec();
+    let spec = validate::merge_cluster_spec(sent, defaults.clone()).map_err(wrapped)?;
+    validate::cluster_spec(&spec).map_err(wrapped)?;
+    validate::unhonoured_authority(&defaults, &spec).map_or(Ok(spec), Err)
+}
+
+/// What `GET /swarm` of a new cluster shows (dockerd 28.5.2).
+fn default_spec() -> SwarmSpec {
+    SwarmSpec {
+        name: "default".to_owned(),
+        orchestration: OrchestrationConfig { task_history_retention_limit: Some(5) },
+        raft: RaftConfig {
+            snapshot_interval: 10_000,
+            keep_old_snapshots: Some(0),
+            log_entries_for_slow_followers: 500,
+            election_tick: 10,
+            heartbeat_tick: 1,
+        },
+        dispatcher: DispatcherConfig { heartbeat_period: 5_000_000_000 },
+        ca_config: CaConfig { node_cert_expiry: 7_776_000_000_000_000, ..CaConfig::default() },
+        ..SwarmSpec::default()
+    }
+}
+
+/// What an update starts from: Docker always prints the two counts, even where they are zero.
+fn zero_spec() -> SwarmSpec {
+    SwarmSpec {
+        orchestration: OrchestrationConfig { task_history_retention_limit: Some(0) },
+        raft: RaftConfig { keep_old_snapshots: Some(0), ..RaftConfig::default() },
+        ..SwarmSpec::default()
+    }
 }

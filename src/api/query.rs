@@ -1,0 +1,169 @@
+//! Query parameters, bodies and answers as dockerd reads and writes them.
+
+use std::collections::BTreeMap;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::filters::Filters;
+
+/// The largest body that a native call reads. The largest of Docker's own is a secret or config of 1,000 kB in
+/// base 64 with its labels; a service spec stays far below.
+const BODY_MAX: usize = 8 * 1024 * 1024;
+
+/// The parameters of a query; of duplicates the first counts, as with Go's `url.Values.Get`.
+#[derive(Clone, Debug, Default)]
+pub struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// Reads the query of a request.
+    pub fn of(request: &Request) -> Query {
+        Query::parse(request.uri().query().unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Query {
+        let mut query = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            query.entry(decode(key)).or_insert_with(|| decode(value));
+        }
+        Query(query)
+    }
+
+    /// A parameter; empty if it is absent.
+    pub fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    /// `httputils.BoolValue`: everything but the empty text, `0`, `no`, `false` and `none` is true.
+    pub fn flag(&self, key: &str) -> bool {
+        !matches!(self.get(key).trim().to_lowercase().as_str(), "" | "0" | "no" | "false" | "none")
+    }
+
+    /// `strconv.ParseBool`, where dockerd insists on it; absent or empty is false.
+    pub fn strict_flag(&self, key: &str) -> Result<bool, ApiError> {
+        match self.get(key) {
+            "" | "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
+            "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
+            other => Err(ApiError::invalid(format!("invalid value for {key}: {other}"))),
+        }
+    }
+
+    /// The object version that an update was made from; dockerd's words for `kind` (`service`, `node`, …).
+    pub fn version(&self, kind: &str) -> Result<u64, ApiError> {
+        let raw = self.get("version");
+        let refuse = |why: &str| {
+            let go = format!("strconv.ParseUint: parsing \"{raw}\": {why}");
+            ApiError::invalid(format!("invalid {kind} version '{raw}': {go}"))
+        };
+        if raw.is_empty() || !raw.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(refuse("invalid syntax"));
+        }
+        raw.parse().map_err(|_| refuse("value out of range"))
+    }
+
+    /// The `filters` parameter.
+    pub fn filters(&self) -> Result<Filters, ApiError> {
+        Filters::parse(self.0.get("filters").map(String::as_str))
+    }
+}
+
+/// Percent-decoding with `+` for a blank, as forms have it; what is not valid stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Reads a JSON body with Go's leniency (`httputils.ReadJSON`).
+pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    let kind = request.headers().get(header::CONTENT_TYPE).cloned();
+    let bytes = read_body(request.into_body()).await?;
+    check_content_type(kind.as_ref(), &bytes)?;
+    Ok(gam_core::json::from_slice(&bytes)?)
+}
+
+/// Reads a body of bounded size.
+pub async fn read_body(body: Body) -> Result<Bytes, ApiError> {
+    to_bytes(body, BODY_MAX).await.map_err(|error| {
+        let too_large = std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        if too_large {
+            let sentence = format!("the request body is larger than the {BODY_MAX} bytes that this call takes");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, sentence);
+        }
+        ApiError::invalid(format!("error reading request body: {error}"))
+    })
+}
+
+/// `httputils.CheckForJSON`: a body needs the type `application/json`, an empty one needs none.
+fn check_content_type(kind: Option<&HeaderValue>, body: &Bytes) -> Result<(), ApiError> {
+    let text = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if text.is_empty() && body.is_empty() {
+        return Ok(());
+    }
+    let media = text.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    if media.is_empty() {
+        return Err(ApiError::invalid("malformed Content-Type header (): mime: no media type"));
+    }
+    Err(ApiError::invalid(format!("unsupported Content-Type header ({text}): must be 'application/json'")))
+}
+
+/// An answer as `httputils.WriteJSON` writes it: the document and a newline.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(mut body) => {
+            body.push(b'\n');
+            (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+        }
+        Err(error) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// The empty answer of a call that has nothing to tell.
+pub fn done() -> Response {
+    StatusCode::OK.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_queries_as_go_does() {
+        let query = Query::parse("force=1&version=12&name=a%20b+c&force=0&odd=%zz");
+        assert_eq!(query.get("name"), "a b c");
+        assert_eq!(query.get("odd"), "%zz");
+        assert!(query.flag("force") && !query.flag("absent"));
+        assert_eq!(query.version("node").unwrap(), 12);
+    }
+
+    #[test]
+    fn refuses_versions_in_gos_words() {
+        let said = |text: &str| Query::parse(text).version("service").unwrap_err().message;
+        assert_eq!(said(""), "invalid service version '': strconv.ParseUint: parsing \"\": invalid syntax");
+        assert_eq!(said("version=-1"), "invalid service version '-1': strconv.ParseUint: parsing \"-1\": invalid syntax");
+        assert!(said("version=99999999999999999999").ends_with("value out of range"));
+    }
+}

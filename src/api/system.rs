@@ -1,0 +1,125 @@
+//! `/_ping`, `/version`, `/info`: dockerd's own answers with the swarm's part put in.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::query::json;
+use super::swarm::ClusterInfo;
+use super::version::ApiVersion;
+use super::{Api, ApiError};
+
+/// The routes of this file.
+pub fn routes() -> Router<Api> {
+    Router::new().route("/_ping", get(ping).head(ping)).route("/version", get(version)).route("/info", get(info))
+}
+
+async fn ping(State(api): State<Api>, request: Request) -> Response {
+    let mut response = api.proxy.forward(request).await;
+    if response.status().is_success() {
+        response.headers_mut().insert("Swarm", HeaderValue::from_static(api.node.status()));
+    }
+    response
+}
+
+/// Asks dockerd for a JSON object under the very path that the client used; any other answer goes to the client as it is.
+async fn engine_object(api: &Api, path: &str) -> Result<Result<Value, Response>, ApiError> {
+    let (status, headers, body) = api.proxy.fetch(Method::GET, path, None).await?;
+    match serde_json::from_slice::<Value>(&body) {
+        Ok(document) if status == StatusCode::OK && document.is_object() => Ok(Ok(document)),
+        _ => {
+            let mut response = Response::new(body.into());
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            Ok(Err(response))
+        }
+    }
+}
+
+async fn version(State(api): State<Api>) -> Result<Response, ApiError> {
+    let mut document = match engine_object(&api, "/version").await? {
+        Ok(document) => document,
+        Err(response) => return Ok(response),
+    };
+    // Versions that a newer engine no longer takes are lifted on the way through, so that they are served here.
+    let oldest = document["MinAPIVersion"].as_str().and_then(|text| text.parse::<ApiVersion>().ok());
+    if oldest.is_some_and(|oldest| oldest > ApiVersion::OLDEST) {
+        document["MinAPIVersion"] = ApiVersion::OLDEST.to_string().into();
+    }
+    Ok(json(StatusCode::OK, &document))
+}
+
+/// `moby: swarm.Info`
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SwarmInfo {
+    #[serde(rename = "NodeID")]
+    node_id: String,
+    node_addr: String,
+    local_node_state: &'static str,
+    control_available: bool,
+    error: String,
+    remote_managers: Option<Vec<Peer>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    nodes: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    managers: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterInfo>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Peer {
+    #[serde(rename = "NodeID")]
+    node_id: String,
+    addr: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+async fn info(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let path = super::version::engine_path(&request);
+    let mut document = match engine_object(&api, &path).await? {
+        Ok(document) => document,
+        Err(response) => return Ok(response),
+    };
+    let swarm = swarm_info(&api).await;
+    document["Swarm"] = serde_json::to_value(swarm).unwrap_or(Value::Null);
+    Ok(json(StatusCode::OK, &document))
+}
+
+async fn swarm_info(api: &Api) -> SwarmInfo {
+    let local = api.node.info();
+    let peers = local.manager_addr.iter().zip(local.node);
+    let remote_managers: Vec<Peer> =
+        peers.map(|(addr, node)| Peer { node_id: node.to_string(), addr: addr.clone() }).collect();
+    let mut info = SwarmInfo {
+        node_id: local.node.map(|node| node.to_string()).unwrap_or_default(),
+        node_addr: local.addr,
+        local_node_state: local.state,
+        control_available: false,
+        error: String::new(),
+        remote_managers: (!remote_managers.is_empty()).then_some(remote_managers),
+        nodes: 0,
+        managers: 0,
+        cluster: None,
+    };
+    let Ok(manager) = api.node.manager() else { return info };
+    info.control_available = true;
+    match manager.read().await {
+        Ok(state) => {
+            info.nodes = state.nodes().count();
+            info.managers = state.nodes().filter(|node| node.manager.is_some()).count();
+            info.cluster = state.cluster().map(|cluster| ClusterInfo::of(cluster));
+        }
+        Err(error) => info.error = error.message,
+    }
+    info
+}

@@ -1,0 +1,58 @@
+//! A task's mounts: what Docker refuses, and which bind mounts deliver Gam's socket.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::SpecError;
+use crate::model::Mount;
+
+/// Where programs look for the engine's socket. Compared after cleaning, so `//var/run/docker.sock`, which Docker
+/// Desktop's users write, is one of them.
+const ENGINE_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
+
+/// Refuses what `moby: daemon/cluster/executor/container/validate.go` refuses, in its words.
+pub(super) fn validate(mounts: &[Mount]) -> Result<(), SpecError> {
+    for mount in mounts {
+        let refuse = |text: &str, subject: &str| Err(SpecError(format!("{text}: {subject}")));
+        if !mount.target.starts_with('/') && mount.r#type != "npipe" {
+            return refuse("invalid mount target, must be an absolute path", &mount.target);
+        }
+        match mount.r#type.as_str() {
+            "bind" if !mount.source.starts_with('/') => {
+                return refuse("invalid bind mount source, must be an absolute path", &mount.source);
+            }
+            "volume" if mount.source.starts_with('/') => {
+                return refuse("invalid volume mount source, must not be an absolute path", &mount.source);
+            }
+            "tmpfs" if !mount.source.is_empty() => {
+                return Err(SpecError("invalid tmpfs source, source must be empty".into()));
+            }
+            "npipe" if mount.source.is_empty() => {
+                return Err(SpecError("invalid npipe source, source must not be empty".into()));
+            }
+            "bind" | "volume" | "tmpfs" | "npipe" | "cluster" => {}
+            other => return refuse("invalid mount type", other),
+        }
+    }
+    Ok(())
+}
+
+/// `HostConfig.Mounts`: Docker spells a service's mounts and a container's the same.
+pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
+    let render = |mount: &Mount| {
+        let mut mount = mount.clone();
+        if let (Some(socket), true) = (socket, is_engine_socket(&mount)) {
+            mount.source = socket.to_string_lossy().into_owned();
+        }
+        // Docker drops it on the way to the engine.
+        mount.consistency.clear();
+        json!(mount)
+    };
+    mounts.iter().map(render).collect()
+}
+
+fn is_engine_socket(mount: &Mount) -> bool {
+    let source: PathBuf = Path::new(&mount.source).components().filter(|part| *part != Component::CurDir).collect();
+    mount.r#type == "bind" && ENGINE_SOCKETS.iter().any(|path| source == Path::new(path))
+}

@@ -1,0 +1,140 @@
+//! Restart: a task that ended, or whose node is lost, gives way to another one in its slot, if the policy allows.
+//!
+//! The replacement is made at once and held back (`desired=ready`) until its delay is over and the container before it
+//! has stopped; `docker service ps` shows it as `Ready` meanwhile. How often a slot was restarted travels with its
+//! tasks ([`RestartPlan`]), so that `max_attempts` is exact over changes of the leader, where swarmkit counts anew.
+
+use super::scope::{Scope, observed_at};
+use super::slot::Slot;
+use crate::model::{RestartPlan, RestartPolicy, Task, TaskId, TaskState, Timestamp};
+use crate::plan::Plan;
+use crate::state::Change;
+
+/// Restart delay of a policy that names none, ns (swarmkit `api/defaults/service.go`).
+const DEFAULT_DELAY: i64 = 5_000_000_000;
+/// How long a replacement waits for the container before it to stop, ns, counted from its making (swarmkit
+/// `restart.defaultOldTaskTimeout`): a node that does not answer must not hold a slot for ever.
+const STOP_TIMEOUT: i64 = 60_000_000_000;
+/// Most restart times kept for one slot. Policies with a window and more attempts than this never forbid a restart;
+/// the bound keeps such a policy from growing every task of a slot that fails in a loop.
+const MAX_RECENT: usize = 1024;
+
+/// Replaces what ended or lost its node, and starts what has waited long enough.
+pub(super) fn tend(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
+    for slot in slots {
+        // A slot that holds a sound task of the present spec needs no other.
+        let mut is_covered = slot.wanted().any(|task| !is_broken(scope, task) && scope.is_current(task));
+        for task in slot.wanted() {
+            let is_held = task.desired < TaskState::Running;
+            let held_until = if is_held { held_until(scope, slot, task) } else { None };
+            match (is_broken(scope, task), held_until) {
+                // Also for a task that failed while it waited: otherwise an image that cannot be pulled would be
+                // tried again and again without any delay.
+                (_, Some(until)) => plan.wake(until),
+                (false, None) if is_held => {
+                    plan.push(Change::TaskDesire { id: task.id, state: TaskState::Running });
+                }
+                (false, None) => {}
+                (true, None) => {
+                    plan.push(Change::TaskDesire { id: task.id, state: TaskState::Shutdown });
+                    if !is_covered && may_restart(scope, task) {
+                        replace(plan, scope, task);
+                        is_covered = true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the policy of a task lets another one follow it (swarmkit `shouldRestart`).
+pub(super) fn may_restart(scope: &Scope<'_>, task: &Task) -> bool {
+    let Some(policy) = &task.spec().restart_policy else { return true };
+    match policy.condition.as_str() {
+        "none" => return false,
+        "on-failure" if task.status.state == TaskState::Complete => return false,
+        _ => {}
+    }
+    let (max, window) = limits(policy);
+    if max == 0 {
+        return true;
+    }
+    if window == 0 {
+        return task.restart.attempts < max;
+    }
+    // The same answer now and later: a task that ended is judged by the time of its end.
+    let end = match (task.status.state.is_terminal(), task.is_wanted()) {
+        (true, _) => observed_at(task),
+        (false, true) => scope.now,
+        (false, false) => task.meta.updated_at,
+    };
+    let begin = end.plus(-window);
+    let recent = task.restart.recent.iter().filter(|at| **at > begin && **at <= end).count();
+    u64::try_from(recent).unwrap_or(u64::MAX) < max
+}
+
+/// A task that must not go on as it is.
+fn is_broken(scope: &Scope<'_>, task: &Task) -> bool {
+    task.status.state.is_terminal() || scope.is_displaced(task)
+}
+
+/// Until when a task must wait, at most, before it may start; `None` if it may.
+fn held_until(scope: &Scope<'_>, slot: &Slot<'_>, task: &Task) -> Option<Timestamp> {
+    if scope.now < task.restart.not_before {
+        return Some(task.restart.not_before);
+    }
+    let patience = task.meta.created_at.plus(STOP_TIMEOUT);
+    let is_stopping = |other: &Task| !other.is_wanted() && scope.is_alive(other);
+    let must_wait = scope.now < patience && slot.tasks.iter().any(|other| is_stopping(other));
+    must_wait.then_some(patience)
+}
+
+/// Makes the task that follows `task` in its slot.
+fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
+    // The delay keeps a container that fails in a loop from wearing out its node. A task that lost its node did not
+    // fail, and every second without it is an outage: it is replaced at once. (Swarmkit does so for drained nodes.)
+    let delay = if scope.is_displaced(task) { 0 } else { delay_of(task) };
+    let is_held = delay > 0 || scope.is_alive(task);
+    let restart = next_plan(scope, task, delay);
+    if delay > 0 {
+        plan.wake(restart.not_before);
+    }
+    let id: TaskId = plan.ids.next();
+    plan.push(Change::TaskCreate {
+        id,
+        service: scope.service.id,
+        slot: task.slot,
+        node: task.node.filter(|_| scope.service.is_global()),
+        desired: if is_held { TaskState::Ready } else { TaskState::Running },
+        restart,
+    });
+}
+
+fn delay_of(task: &Task) -> i64 {
+    let policy = task.spec().restart_policy.as_ref();
+    policy.and_then(|policy| policy.delay).unwrap_or(DEFAULT_DELAY).max(0)
+}
+
+/// What the next task of the slot inherits. Restarts under another spec do not count against the present one.
+fn next_plan(scope: &Scope<'_>, task: &Task, delay: i64) -> RestartPlan {
+    let not_before = if delay > 0 { scope.now.plus(delay) } else { Timestamp::ZERO };
+    let past = if scope.is_current(task) { task.restart.clone() } else { RestartPlan::default() };
+    let mut recent = past.recent;
+    let policy = scope.service.spec.task_template.restart_policy.as_ref();
+    match policy.map_or((0, 0), limits) {
+        (0, _) | (_, 0) => recent.clear(),
+        (max, window) => {
+            let begin = scope.now.plus(-window);
+            recent.retain(|at| *at > begin);
+            recent.push(scope.now);
+            let kept = usize::try_from(max).unwrap_or(MAX_RECENT).min(MAX_RECENT);
+            recent.drain(..recent.len().saturating_sub(kept));
+        }
+    }
+    RestartPlan { not_before, attempts: past.attempts.saturating_add(1), recent }
+}
+
+/// `max_attempts` and `window` (ns); zero means no limit, for ever.
+fn limits(policy: &RestartPolicy) -> (u64, i64) {
+    (policy.max_attempts.unwrap_or(0), policy.window.unwrap_or(0).max(0))
+}

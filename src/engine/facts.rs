@@ -1,0 +1,29 @@
+//! What must be known of dockerd before Gam stands in front of it.
+
+use super::{Engine, EngineError};
+
+/// The engine's own facts.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `28.5.2`
+    pub version: String,
+    /// Its newest API, `1.51`.
+    pub api: String,
+    /// Whether it is in swarm mode itself, or half in it.
+    pub in_swarm: bool,
+}
+
+impl Engine {
+    /// Asks dockerd for them.
+    pub async fn facts(&self) -> Result<Facts, EngineError> {
+        let docker = self.docker()?;
+        let version = docker.version().await?;
+        let info = docker.info().await?;
+        let state = info.swarm.and_then(|swarm| swarm.local_node_state).map(|state| state.to_string());
+        Ok(Facts {
+            version: version.version.unwrap_or_default(),
+            api: version.api_version.unwrap_or_default(),
+            in_swarm: state.is_some_and(|state| !matches!(state.as_str(), "" | "inactive")),
+        })
+    }
+}

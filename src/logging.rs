@@ -1,0 +1,95 @@
+//! The log: text or JSON lines on stderr.
+//!
+//! Gam's own lines follow `--log-level`. Libraries are capped, whatever the level: bollard writes whole request bodies
+//! at trace, and those may hold secrets; hyper, h2 and openraft say more than an operator can read. `main` calls
+//! [`init`] once, before anything else speaks.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogFormat, LogLevel};
+
+/// Libraries and the most that each may say.
+const CAPS: &[(&str, LogLevel)] = &[
+    ("bollard", LogLevel::Info),
+    ("h2", LogLevel::Info),
+    ("hyper", LogLevel::Info),
+    ("hyper_util", LogLevel::Info),
+    ("netlink_proto", LogLevel::Info),
+    ("openraft", LogLevel::Warn),
+    ("rustls", LogLevel::Info),
+    ("tokio_rustls", LogLevel::Info),
+    ("tonic", LogLevel::Info),
+    ("tower", LogLevel::Info),
+    ("want", LogLevel::Info),
+];
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A filter of our own does not parse.
+    #[error("cannot set up the log: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Called twice.
+    #[error("cannot set up the log: {0}")]
+    Init(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Starts logging to stderr, so that stdout stays free for answers of the command line.
+///
+/// # Errors
+/// When a log was set up before.
+pub fn init(level: LogLevel, format: LogFormat) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(directives(level))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            use std::io::IsTerminal as _;
+            builder.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?;
+        }
+        LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
+    }
+    Ok(())
+}
+
+/// The filter: the level for all, and every cap that is stricter than it.
+fn directives(level: LogLevel) -> String {
+    let mut text = name(level).to_owned();
+    for (library, cap) in CAPS {
+        if (*cap as u8) > (level as u8) {
+            text.push_str(&format!(",{library}={}", name(*cap)));
+        }
+    }
+    text
+}
+
+fn name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_counts_only_below_the_level() {
+        assert!(directives(LogLevel::Trace).contains(",bollard=info"));
+        assert!(directives(LogLevel::Debug).contains(",openraft=warn"));
+        assert_eq!(directives(LogLevel::Error), "error");
+        assert!(directives(LogLevel::Info).starts_with("info,openraft=warn"));
+        assert!(!directives(LogLevel::Info).contains("bollard"));
+    }
+
+    #[test]
+    fn every_filter_parses() {
+        for level in [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error] {
+            EnvFilter::try_new(directives(level)).expect("our own directives");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The overlay networks of this node: which of them have a backing in dockerd, made when first needed and removed when
+//! nobody uses it any more.
+//!
+//! Knows dockerd and the nouns of the model; never the cluster's state: callers say which network they mean. The
+//! agent calls [`Networks::ensure`] before it makes a container, the API before it connects one.
+
+pub mod attachments;
+pub mod backing;
+pub mod interfaces;
+pub mod rewrite;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use gam_core::model::{Network, NetworkId};
+
+use crate::engine::networks::{EngineNetwork, NewNetwork};
+use crate::engine::{Engine, EngineError};
+pub use backing::{Backing, mac};
+use rewrite::Rewriter;
+
+/// The network through which dockerd's swarm mode lets containers on overlays out; it stays when a node leaves.
+const GWBRIDGE: &str = "docker_gwbridge";
+
+/// Why a network is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// dockerd refused, or is away; its own sentence.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The backing has to go, but containers of this node run on it.
+    #[error("network {0} is in use by containers of this node")]
+    InUse(String),
+}
+
+#[derive(Debug, Default)]
+struct Backings {
+    by_network: BTreeMap<NetworkId, Backing>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    known: ArcSwap<Backings>,
+    /// One lock for each network that is being made or removed.
+    busy: Mutex<BTreeMap<NetworkId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Attachments whose container is not there yet, by the word they were made with.
+    joining: Mutex<BTreeSet<String>>,
+}
+
+/// A handle on this node's overlay networks; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Networks(Arc<Inner>);
+
+impl Networks {
+    /// The networks of this host. Nothing is asked of dockerd yet.
+    pub fn new(engine: Engine) -> Networks {
+        Networks(Arc::new(Inner {
+            engine,
+            known: ArcSwap::default(),
+            busy: Mutex::default(),
+            joining: Mutex::default(),
+        }))
+    }
+
+    /// Makes the network's backing if it is missing; returns dockerd's name for it. Callers for the same network wait
+    /// for the first one.
+    pub async fn ensure(&self, network: &Network) -> Result<String, NetworkError> {
+        if let Some(backing) = self.backing(network.id).filter(|backing| backing.fits(network)) {
+            return Ok(backing.engine_name);
+        }
+        let lock = self.lock(network.id);
+        let _held = lock.lock().await;
+        let listed = self.reload().await?;
+        if let Some(backing) = self.backing(network.id) {
+            if backing.fits(network) {
+                return Ok(backing.engine_name);
+            }
+            self.replace(&backing).await?;
+        }
+        let taken = |name: &str| listed.iter().any(|other| other.name == name && !self.is_backing_id(&other.id));
+        let stale = self.find(|backing| backing.engine_name == network.name() && backing.network != network.id);
+        // A backing of that name whose network is gone makes room; if containers still use it, it keeps its name.
+        let in_the_way = match stale {
+            Some(stale) => self.replace(&stale).await.is_err(),
+            None => taken(network.name()),
+        };
+        let name = if in_the_way { backing::second_name(network) } else { network.name().to_owned() };
+        let engine_name = self.create(network, name).await?;
+        self.reload().await?;
+        Ok(engine_name)
+    }
+
+    /// Creates under `name`, or under the second name if somebody else was faster.
+    async fn create(&self, network: &Network, name: String) -> Result<String, NetworkError> {
+        match self.0.engine.create_network(&backing::plan(network, &name)).await {
+            Ok(_) => Ok(name),
+            Err(error) if error.is_conflict() && name == network.name() => {
+                let name = backing::second_name(network);
+                self.0.engine.create_network(&backing::plan(network, &name)).await?;
+                Ok(name)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn replace(&self, old: &Backing) -> Result<(), NetworkError> {
+        match self.0.engine.remove_network(&old.engine_id).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(EngineError::Refused { .. }) => Err(NetworkError::InUse(old.name.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the backing of a network that is gone. Containers that still run on it keep it.
+    pub async fn remove(&self, network: NetworkId) -> Result<(), NetworkError> {
+        let lock = self.lock(network);
+        let _held = lock.lock().await;
+        self.reload().await?;
+        let Some(backing) = self.backing(network) else { return Ok(()) };
+        let removed = self.replace(&backing).await;
+        self.reload().await?;
+        removed
+    }
+
+    /// Removes every backing that is not to be kept and that no container runs on.
+    pub async fn sweep(&self, keep: &BTreeSet<NetworkId>) -> Result<(), NetworkError> {
+        self.reload().await?;
+        let unwanted: Vec<NetworkId> =
+            self.0.known.load().by_network.keys().filter(|network| !keep.contains(network)).copied().collect();
+        for network in unwanted {
+            match self.remove(network).await {
+                // Still in use: a later sweep finds it.
+                Ok(()) | Err(NetworkError::InUse(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every backing, as dockerd's swarm mode does when a node leaves: containers on it are disconnected and
+    /// go on without it.
+    pub async fn remove_all(&self) -> Result<(), NetworkError> {
+        self.reload().await?;
+        let known = self.0.known.load_full();
+        for backing in known.by_network.values() {
+            for container in self.0.engine.containers_on(&backing.engine_id).await.unwrap_or_default() {
+                if let Err(error) = self.0.engine.disconnect_network(&backing.engine_id, &container, true).await {
+                    tracing::warn!(%container, network = %backing.name, %error, "cannot disconnect on leaving the swarm");
+                }
+            }
+            self.remove(backing.network).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes `docker_gwbridge` if it is missing, as dockerd's swarm mode does
+    /// (`moby: daemon/container_operations_unix.go`, `libnetwork.SetupGWNetwork`). It stays when the node leaves.
+    pub async fn gwbridge(&self) -> Result<(), NetworkError> {
+        if self.0.engine.networks().await?.iter().any(|network| network.name == GWBRIDGE) {
+            return Ok(());
+        }
+        let options = [
+            ("com.docker.network.bridge.name", GWBRIDGE),
+            ("com.docker.network.bridge.enable_icc", "false"),
+            ("com.docker.network.bridge.enable_ip_masquerade", "true"),
+        ];
+        let new = NewNetwork {
+            name: GWBRIDGE.into(),
+            driver: "bridge".into(),
+            options: options.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..NewNetwork::default()
+        };
+        match self.0.engine.create_network(&new).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks dockerd anew which backings there are; returns all its networks.
+    pub async fn reload(&self) -> Result<Vec<EngineNetwork>, NetworkError> {
+        let listed = self.0.engine.networks().await?;
+        let backings = listed.iter().filter_map(Backing::of).map(|backing| (backing.network, backing)).collect();
+        self.0.known.store(Arc::new(Backings { by_network: backings }));
+        Ok(listed)
+    }
+
+    /// The backing of a network, if this node has one.
+    pub fn backing(&self, network: NetworkId) -> Option<Backing> {
+        self.0.known.load().by_network.get(&network).cloned()
+    }
+
+    /// The backing with this id in dockerd.
+    pub fn backing_by_id(&self, engine_id: &str) -> Option<Backing> {
+        self.find(|backing| backing.engine_id == engine_id)
+    }
+
+    /// The backing with this name in dockerd.
+    pub fn backing_by_name(&self, engine_name: &str) -> Option<Backing> {
+        self.find(|backing| backing.engine_name == engine_name)
+    }
+
+    fn is_backing_id(&self, engine_id: &str) -> bool {
+        self.backing_by_id(engine_id).is_some()
+    }
+
+    fn find(&self, wanted: impl Fn(&Backing) -> bool) -> Option<Backing> {
+        self.0.known.load().by_network.values().find(|backing| wanted(backing)).cloned()
+    }
+
+    /// What turns dockerd's ids and names of backings into those of their swarm networks; `None` if there is none, and
+    /// so nothing to turn.
+    pub fn rewriter(&self) -> Option<Rewriter> {
+        let known = self.0.known.load();
+        Rewriter::new(known.by_network.values())
+    }
+
+    /// dockerd beneath.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Marks an attachment as wanted although no container has its address yet, until the returned guard is dropped.
+    /// To be taken before the attachment is asked for, and held until the container is made or given up.
+    pub fn joining(&self, word: &str) -> Joining {
+        self.0.joining.lock().unwrap_or_else(PoisonError::into_inner).insert(word.to_owned());
+        Joining { networks: self.clone(), word: word.to_owned() }
+    }
+
+    fn joining_now(&self) -> BTreeSet<String> {
+        self.0.joining.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lock(&self, network: NetworkId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = busy.get(&network).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        busy.insert(network, Arc::downgrade(&lock));
+        lock
+    }
+}
+
+/// An attachment on its way to a container; see [`Networks::joining`].
+#[derive(Debug)]
+pub struct Joining {
+    networks: Networks,
+    word: String,
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        self.networks.0.joining.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.word);
+    }
+}

@@ -1,0 +1,213 @@
+//! What the backing of an overlay network in dockerd looks like: names, addresses, options. Pure.
+//!
+//! dockerd refuses `overlay` networks outside its own swarm mode, so on every node that needs one Gam keeps a bridge
+//! network of the same name and subnet, marked with the swarm network's id. The gateway is an anycast address that
+//! every node holds. Whatever else `network` and the API must know about backings is decided here.
+
+use std::net::Ipv4Addr;
+
+use gam_core::model::{IpamConfig, Network, NetworkId};
+
+use crate::engine::networks::{EngineNetwork, NewNetwork, Pool};
+
+/// The label that marks a backing with the id of its swarm network.
+pub const NETWORK_LABEL: &str = "gam.network.id";
+
+/// What an overlay's packets may measure, in bytes: 1500 less the 50 of VXLAN over IPv4 (`moby: drivers/overlay`).
+const OVERLAY_MTU: &str = "1450";
+/// The option by which a user chooses another.
+const MTU_OPTION: &str = "com.docker.network.driver.mtu";
+/// The option that fixes the name of the kernel's bridge.
+const BRIDGE_NAME_OPTION: &str = "com.docker.network.bridge.name";
+/// How much of an id goes into a bridge's name: `gam-` and 11 make the 15 that Linux allows for a link.
+const BRIDGE_ID_LENGTH: usize = 11;
+/// How much of an id goes into a backing's name when the plain one is taken; as much as the CLI shows of it.
+const NAME_ID_LENGTH: usize = 12;
+
+/// A backing as dockerd has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backing {
+    /// The swarm network behind it.
+    pub network: NetworkId,
+    /// The name of that network.
+    pub name: String,
+    /// dockerd's id, 64 hexadecimal digits.
+    pub engine_id: String,
+    /// dockerd's name; differs from `name` only if that was taken.
+    pub engine_name: String,
+    /// Its subnets.
+    pub subnets: Vec<String>,
+}
+
+impl Backing {
+    /// Recognises a backing by its label; `None` for every other network.
+    pub fn of(network: &EngineNetwork) -> Option<Backing> {
+        let id: NetworkId = network.labels.get(NETWORK_LABEL)?.parse().ok()?;
+        let suffix = name_suffix(id);
+        Some(Backing {
+            network: id,
+            name: network.name.strip_suffix(&suffix).unwrap_or(&network.name).to_owned(),
+            engine_id: network.id.clone(),
+            engine_name: network.name.clone(),
+            subnets: network.subnets.clone(),
+        })
+    }
+
+    /// Whether this backing still fits its network: subnets may be chosen anew.
+    pub fn fits(&self, network: &Network) -> bool {
+        ipv4_pool(network).is_none_or(|pool| self.subnets.contains(&pool.subnet))
+    }
+}
+
+/// The MAC address of the endpoint with this IPv4 address: `02:42:` and the address, as dockerd's overlay has it.
+pub fn mac(ip: Ipv4Addr) -> String {
+    let [a, b, c, d] = ip.octets();
+    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// The kernel's name for a network's bridge, the same on every node.
+pub fn bridge_name(network: NetworkId) -> String {
+    format!("gam-{}", &network.to_string()[..BRIDGE_ID_LENGTH])
+}
+
+/// The name of a backing whose plain name belongs to a network of the user's own.
+pub fn second_name(network: &Network) -> String {
+    format!("{}{}", network.name(), name_suffix(network.id))
+}
+
+fn name_suffix(network: NetworkId) -> String {
+    format!(".{}", &network.to_string()[..NAME_ID_LENGTH])
+}
+
+/// What to ask dockerd for. A network of another driver than `overlay` is made as its user described it.
+pub fn plan(network: &Network, name: &str) -> NewNetwork {
+    let mut labels = network.spec.labels.clone();
+    labels.insert(NETWORK_LABEL.into(), network.id.to_string());
+    let user = network.spec.driver_configuration.as_ref().map(|driver| &driver.options);
+    let mut new = NewNetwork {
+        name: name.to_owned(),
+        driver: network.driver().to_owned(),
+        pool: ipv4_pool(network),
+        internal: network.spec.internal,
+        options: user.cloned().unwrap_or_default(),
+        labels,
+    };
+    if network.driver() == "overlay" {
+        let mtu = new.options.get(MTU_OPTION).cloned().unwrap_or_else(|| OVERLAY_MTU.into());
+        new.driver = "bridge".into();
+        new.options =
+            [(MTU_OPTION.into(), mtu), (BRIDGE_NAME_OPTION.into(), bridge_name(network.id))].into_iter().collect();
+    }
+    new
+}
+
+/// The first IPv4 subnet of a network: a bridge can hold but one.
+///
+/// dockerd may hand out nothing but the gateway, which is taken: whoever joins a backing without an address from the
+/// cluster's allocator is refused instead of colliding with an endpoint on another node.
+fn ipv4_pool(network: &Network) -> Option<Pool> {
+    let (config, first) = network.ipam.iter().find_map(|config| Some((config, first_address(config)?)))?;
+    let gateway = match config.gateway.as_str() {
+        "" => first.to_string(),
+        given => given.split('/').next().unwrap_or(given).to_owned(),
+    };
+    Some(Pool { subnet: config.subnet.clone(), range: Some(format!("{gateway}/32")), gateway: Some(gateway) })
+}
+
+/// The first address of an IPv4 subnet: its gateway unless the user chose another.
+fn first_address(config: &IpamConfig) -> Option<Ipv4Addr> {
+    let (base, _) = config.subnet.split_once('/')?;
+    let base: Ipv4Addr = base.parse().ok()?;
+    Some(Ipv4Addr::from(u32::from(base).checked_add(1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use gam_core::model::{Driver, IdSource, Meta, NetworkSpec};
+
+    use super::*;
+
+    fn network(options: &[(&str, &str)], configs: &[(&str, &str)]) -> Network {
+        let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Network {
+            id: IdSource::new([3; 32]).next(),
+            meta: Meta::default(),
+            spec: NetworkSpec {
+                name: "web".into(),
+                driver_configuration: Some(Driver { name: "overlay".into(), options }),
+                internal: true,
+                labels: [("a".to_owned(), "b".to_owned())].into(),
+                ..NetworkSpec::default()
+            },
+            ipam: configs
+                .iter()
+                .map(|(subnet, gateway)| IpamConfig {
+                    subnet: (*subnet).into(),
+                    gateway: (*gateway).into(),
+                    ..IpamConfig::default()
+                })
+                .collect(),
+            vni: 4097,
+        }
+    }
+
+    #[test]
+    fn a_backing_is_a_bridge_that_hands_out_nothing_itself() {
+        let network = network(&[("encrypted", "")], &[("fd00::/64", ""), ("10.0.1.0/24", "10.0.1.1")]);
+        let new = plan(&network, "web");
+        assert_eq!((new.driver.as_str(), new.internal), ("bridge", true));
+        let pool = new.pool.unwrap();
+        assert_eq!(pool.subnet, "10.0.1.0/24");
+        assert_eq!((pool.gateway.as_deref(), pool.range.as_deref()), (Some("10.0.1.1"), Some("10.0.1.1/32")));
+        assert_eq!(new.options[MTU_OPTION], "1450");
+        assert_eq!(new.options[BRIDGE_NAME_OPTION].len(), 15);
+        assert!(!new.options.contains_key("encrypted"), "options of the overlay driver mean nothing to a bridge");
+        assert_eq!(new.labels["a"], "b");
+        assert_eq!(new.labels[NETWORK_LABEL], network.id.to_string());
+    }
+
+    #[test]
+    fn the_user_chooses_mtu_and_gateway() {
+        let new = plan(&network(&[(MTU_OPTION, "1300")], &[("10.9.0.0/16", "10.9.0.7")]), "web");
+        assert_eq!(new.options[MTU_OPTION], "1300");
+        assert_eq!(new.pool.unwrap().range.unwrap(), "10.9.0.7/32");
+        let new = plan(&network(&[], &[("10.9.0.0/16", "")]), "web");
+        assert_eq!(new.pool.unwrap().gateway.unwrap(), "10.9.0.1");
+    }
+
+    #[test]
+    fn a_backing_is_recognised_under_either_name() {
+        let network = network(&[], &[("10.0.1.0/24", "")]);
+        for name in ["web".to_owned(), second_name(&network)] {
+            let listed = EngineNetwork {
+                id: "e".repeat(64),
+                name: name.clone(),
+                subnets: vec!["10.0.1.0/24".into()],
+                labels: plan(&network, &name).labels,
+                ..EngineNetwork::default()
+            };
+            let backing = Backing::of(&listed).unwrap();
+            assert_eq!((backing.network, backing.name.as_str()), (network.id, "web"));
+            assert_eq!(backing.engine_name, name);
+            assert!(backing.fits(&network));
+        }
+        let foreign = EngineNetwork { name: "web".into(), ..EngineNetwork::default() };
+        assert_eq!(Backing::of(&foreign), None);
+    }
+
+    #[test]
+    fn a_backing_with_another_subnet_does_not_fit() {
+        let old = network(&[], &[("10.0.1.0/24", "")]);
+        let listed = EngineNetwork {
+            subnets: vec!["10.0.1.0/24".into()],
+            labels: plan(&old, "web").labels,
+            ..EngineNetwork::default()
+        };
+        assert!(!Backing::of(&listed).unwrap().fits(&network(&[], &[("10.0.2.0/24", "")])));
+    }
+
+    #[test]
+    fn macs_follow_addresses() {
+        assert_eq!(mac(Ipv4Addr::new(10, 61, 0, 77)), "02:42:0a:3d:00:4d");
+    }
+}

@@ -1,0 +1,268 @@
+//! One node's life: it comes to be (`init`), starts and stops its roles, is locked and unlocked, and leaves.
+//!
+//! This is the composition root of a node: the one place where manager, dispatcher, agent and networks are wired
+//! together. What a node is survives restarts in the state directory ([`directory`]); what the cluster is, in the store.
+
+pub mod addresses;
+pub mod directory;
+pub mod events;
+mod init;
+mod roles;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use gam_core::error::{Error, Kind};
+use gam_core::model::NodeId;
+use gam_store::{KeySource, StoreError};
+use tokio::sync::{Mutex, watch};
+
+use crate::agent::AgentConfig;
+use crate::engine::Engine;
+use crate::manager::{Manager, chain};
+use crate::network::Networks;
+use directory::{Directory, DirectoryError, Identity};
+use events::Events;
+pub use init::Init;
+use roles::Roles;
+
+/// How long a stop waits for what is under way before it goes on regardless.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `moby: daemon/cluster/errors.go`
+const NO_SWARM: &str = "This node is not part of a swarm";
+const SWARM_EXISTS: &str =
+    "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
+const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
+const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The state directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The replicated state.
+    #[error("cannot open the swarm's state")]
+    Store(#[from] StoreError),
+    /// Randomness or a runtime resource.
+    #[error("cannot start the node")]
+    Io(#[from] std::io::Error),
+}
+
+/// What a node is at this moment.
+enum Life {
+    /// In no swarm.
+    Inactive,
+    /// In a swarm, but its keys are withheld.
+    Locked(Identity),
+    /// In a swarm.
+    Active(Arc<Roles>),
+}
+
+struct Inner {
+    directory: Directory,
+    agent: AgentConfig,
+    events: Events,
+    /// Held by whatever changes the node's life, so that two of them never meet.
+    changing: Mutex<()>,
+    life: ArcSwap<Life>,
+    /// Why the state can no longer be written.
+    failure: watch::Sender<Option<String>>,
+}
+
+/// A handle on this node; cheap to clone.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+/// What `docker info` says of this node, beside what the cluster's state says.
+#[derive(Clone, Debug, Default)]
+pub struct LocalInfo {
+    /// `inactive`, `locked` or `active`.
+    pub state: &'static str,
+    /// This node's id; empty outside a swarm.
+    pub node: Option<NodeId>,
+    /// The address that it tells others.
+    pub addr: String,
+    /// `host:port` at which its manager is reached.
+    pub manager_addr: Option<String>,
+}
+
+impl Node {
+    /// Opens the node that the state directory holds, if it holds one, and starts its roles.
+    ///
+    /// `agent.node` is a placeholder until the node is part of a swarm.
+    pub async fn open(directory: Directory, agent: AgentConfig) -> Result<Node, NodeError> {
+        let identity = directory.identity()?;
+        let node = Node(Arc::new(Inner {
+            directory,
+            agent,
+            events: Events::default(),
+            changing: Mutex::new(()),
+            life: ArcSwap::from_pointee(Life::Inactive),
+            failure: watch::channel(None).0,
+        }));
+        match identity {
+            // Whatever an interrupted init or leave left behind belongs to nobody.
+            None => node.0.directory.abandon()?,
+            Some(identity) => match node.open_roles(identity.clone(), KeySource::OnDisk).await {
+                Ok(roles) => node.become_(Life::Active(Arc::new(roles))),
+                Err(NodeError::Store(StoreError::Locked)) => node.become_(Life::Locked(identity)),
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(node)
+    }
+
+    fn become_(&self, life: Life) {
+        self.0.life.store(Arc::new(life));
+    }
+
+    /// This node's manager, or Docker's sentence why there is none.
+    pub fn manager(&self) -> Result<Manager, Error> {
+        match &**self.0.life.load() {
+            Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
+            Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
+            Life::Active(roles) => Ok(roles.manager.clone()),
+        }
+    }
+
+    /// What `docker info` says of this node.
+    pub fn info(&self) -> LocalInfo {
+        match &**self.0.life.load() {
+            Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
+            Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
+            Life::Active(roles) => LocalInfo {
+                state: "active",
+                node: Some(roles.identity.node),
+                addr: roles.identity.advertise_host().to_owned(),
+                manager_addr: Some(roles.identity.advertise.clone()),
+            },
+        }
+    }
+
+    /// The value of the `Swarm` header: `inactive`, `locked`, `active/manager`.
+    pub fn status(&self) -> &'static str {
+        match &**self.0.life.load() {
+            Life::Inactive => "inactive",
+            Life::Locked(_) => "locked",
+            Life::Active(_) => "active/manager",
+        }
+    }
+
+    /// `docker swarm init`: founds a cluster of this one node.
+    pub async fn init(&self, request: Init) -> Result<NodeId, Error> {
+        let _changing = self.0.changing.lock().await;
+        match &**self.0.life.load() {
+            Life::Inactive => {}
+            // A cluster of one manager has nothing to be freed from: it is what the flag asks for already.
+            Life::Active(roles) if request.force_new_cluster => return Ok(roles.identity.node),
+            Life::Active(_) | Life::Locked(_) => return Err(Error::unavailable(SWARM_EXISTS)),
+        }
+        let (identity, store) = self.found(request).await?;
+        let node = identity.node;
+        let roles = self.start_roles(identity, store).await.map_err(internal)?;
+        self.become_(Life::Active(Arc::new(roles)));
+        Ok(node)
+    }
+
+    /// `docker swarm leave`: ends the roles, removes their containers and networks, forgets the swarm.
+    pub async fn leave(&self, force: bool) -> Result<(), Error> {
+        let _changing = self.0.changing.lock().await;
+        let life = self.0.life.load_full();
+        match &*life {
+            Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
+            Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
+            Life::Active(_) if !force => return Err(Error::unavailable(leave_last_manager())),
+            Life::Locked(identity) => self.clear_engine(identity.node).await,
+            Life::Active(roles) => {
+                self.become_(Life::Inactive);
+                roles.stop(STOP_TIMEOUT).await;
+                self.clear_engine(roles.identity.node).await;
+            }
+        }
+        self.become_(Life::Inactive);
+        self.0.directory.abandon().map_err(internal)
+    }
+
+    /// Removes what the node's tasks left in dockerd. dockerd may be away: then its leftovers are removed by the
+    /// next agent that finds containers of a node that it does not know.
+    async fn clear_engine(&self, node: NodeId) {
+        if let Err(error) = self.0.agent.engine.remove_containers_of(node).await {
+            tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm");
+        }
+        if let Err(error) = self.0.agent.networks.remove_all().await {
+            tracing::warn!(error = %chain(&error), "could not remove all networks of the swarm");
+        }
+    }
+
+    /// `docker swarm unlock`: opens a locked node with the cluster's unlock key.
+    pub async fn unlock(&self, key: &str) -> Result<(), Error> {
+        let _changing = self.0.changing.lock().await;
+        let life = self.0.life.load_full();
+        let Life::Locked(identity) = &*life else {
+            return Err(match &*life {
+                Life::Inactive => Error::unavailable(NOT_MANAGER),
+                _ => Error::new(Kind::Conflict, "swarm is not locked"),
+            });
+        };
+        let wrong = || Error::invalid("swarm could not be unlocked: invalid key provided");
+        let key = init::parse_unlock_key(key).ok_or_else(wrong)?;
+        let opened = self.open_roles(identity.clone(), KeySource::Given(key)).await;
+        let roles = opened.map_err(|error| match error {
+            NodeError::Store(StoreError::WrongKey) => wrong(),
+            other => internal(other),
+        })?;
+        self.become_(Life::Active(Arc::new(roles)));
+        Ok(())
+    }
+
+    /// Ends the roles cleanly; containers keep running.
+    pub async fn stop(&self) {
+        let _changing = self.0.changing.lock().await;
+        if let Life::Active(roles) = &**self.0.life.load() {
+            roles.stop(STOP_TIMEOUT).await;
+        }
+    }
+
+    /// Waits until the state can no longer be written, and says why; for ever if that never happens.
+    pub async fn store_failed(&self) -> String {
+        let mut failure = self.0.failure.subscribe();
+        match failure.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// dockerd.
+    pub fn engine(&self) -> &Engine {
+        &self.0.agent.engine
+    }
+
+    /// The swarm's events.
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// The overlay networks of this node.
+    pub fn networks(&self) -> &Networks {
+        &self.0.agent.networks
+    }
+}
+
+fn internal(error: impl std::error::Error + 'static) -> Error {
+    Error::internal(chain(&error))
+}
+
+fn leave_last_manager() -> String {
+    "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager \
+     erases all current state of the swarm. Use `--force` to ignore this message. "
+        .into()
+}
+
+fn leave_locked() -> String {
+    "Swarm is locked. You are attempting to leave the swarm on a node that is participating as a manager. Unlock it \
+     with \"docker swarm unlock\", or use `--force` to leave all the same."
+        .into()
+}

@@ -1,0 +1,241 @@
+//! The state directory: who may use it, and which node it belongs to.
+//!
+//! `node.json` names the node; it is written last when a node comes to be and removed first when it leaves, always by
+//! rename, so that a crash leaves either a whole node or none. Files beside it that no node owns are leftovers.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use gam_core::model::{ClusterId, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// The format of `node.json` that this build writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another daemon has it.
+    #[error("{path} is in use by another gam: stop that one first, or choose another --state-dir")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A newer Gam wrote it.
+    #[error("{path} was written by a newer gam (format {found}; this gam reads up to {FORMAT}): run the newer gam")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// It is not what a Gam writes.
+    #[error("{path} is damaged")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The file system refused.
+    #[error("cannot use the state directory {path}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Which node a state directory belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The format of this file.
+    pub format: u32,
+    /// The node.
+    pub node: NodeId,
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Its number in the consensus.
+    pub raft_id: u64,
+    /// `host:port` on which it listens for other nodes.
+    pub listen: String,
+    /// `host:port` that it tells other nodes.
+    pub advertise: String,
+    /// Address of the data path, if it is not the advertised one.
+    pub data_path: Option<String>,
+}
+
+impl Identity {
+    /// The address that it tells other nodes, without the port.
+    pub fn advertise_host(&self) -> &str {
+        let host = self.advertise.rsplit_once(':').map_or(self.advertise.as_str(), |(host, _)| host);
+        host.trim_matches(['[', ']'])
+    }
+}
+
+/// The state directory, held against every other daemon for as long as this value lives.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes (0700) and locks the directory.
+    pub fn open(path: &Path) -> Result<Directory, DirectoryError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DirectoryError::Io { path, source }
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(io(path))?;
+        let lock_path = path.join("lock");
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(io(&lock_path))?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::InUse { path: path.to_owned() }),
+            Err(error) => Err(DirectoryError::Io { path: lock_path, source: error.into() }),
+        }
+    }
+
+    /// Where the replicated state is kept.
+    pub fn raft(&self) -> PathBuf {
+        self.path.join("raft")
+    }
+
+    /// Where the node's certificates are kept.
+    pub fn certificates(&self) -> PathBuf {
+        self.path.join("certificates")
+    }
+
+    fn identity_path(&self) -> PathBuf {
+        self.path.join("node.json")
+    }
+
+    /// The node that this directory belongs to; `None` if to none.
+    pub fn identity(&self) -> Result<Option<Identity>, DirectoryError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let path = self.identity_path();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(DirectoryError::Io { path, source }),
+        };
+        let format: Format = match serde_json::from_slice(&bytes) {
+            Ok(format) => format,
+            Err(source) => return Err(DirectoryError::Damaged { path, source }),
+        };
+        if format.format > FORMAT {
+            return Err(DirectoryError::Newer { path, found: format.format });
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| DirectoryError::Damaged { path, source })
+    }
+
+    /// Makes the directory belong to a node, durably.
+    pub fn adopt(&self, identity: &Identity) -> Result<(), DirectoryError> {
+        let identity = Identity { format: FORMAT, ..identity.clone() };
+        let path = self.identity_path();
+        let bytes = match serde_json::to_vec_pretty(&identity) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(DirectoryError::Damaged { path, source }),
+        };
+        write_durably(&path, &bytes).map_err(|source| DirectoryError::Io { path, source })
+    }
+
+    /// Writes a certificate and its key, the key for root's eyes only.
+    pub fn keep_certificates(&self, root: &str, cert: &str, key: &str) -> Result<(), DirectoryError> {
+        let directory = self.certificates();
+        let io = |source| DirectoryError::Io { path: directory.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(io)?;
+        for (name, text) in [("swarm-root-ca.crt", root), ("swarm-node.crt", cert), ("swarm-node.key", key)] {
+            write_durably(&directory.join(name), text.as_bytes()).map_err(io)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the directory belong to no node; what no node owns is removed with it.
+    pub fn abandon(&self) -> Result<(), DirectoryError> {
+        for path in [self.identity_path(), self.certificates(), self.raft()] {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(DirectoryError::Io { path, source }),
+                Ok(()) => sync_directory(&self.path).map_err(|source| DirectoryError::Io { path, source })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file so that after a crash it is either the old one or the new one, whole.
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gam_core::model::IdSource;
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("gam-directory-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    fn identity() -> Identity {
+        let mut ids = IdSource::new([5; 32]);
+        Identity {
+            format: FORMAT,
+            node: ids.next(),
+            cluster: ids.next(),
+            raft_id: 1,
+            listen: "0.0.0.0:2377".into(),
+            advertise: "[2001:db8::1]:2377".into(),
+            data_path: None,
+        }
+    }
+
+    #[test]
+    fn belongs_to_one_daemon_and_one_node() {
+        let path = scratch("one");
+        let directory = Directory::open(&path).unwrap();
+        assert!(matches!(Directory::open(&path), Err(DirectoryError::InUse { .. })));
+        assert_eq!(directory.identity().unwrap(), None);
+        directory.adopt(&identity()).unwrap();
+        assert_eq!(directory.identity().unwrap(), Some(identity()));
+        assert_eq!(identity().advertise_host(), "2001:db8::1");
+        directory.abandon().unwrap();
+        assert_eq!(directory.identity().unwrap(), None);
+        drop(directory);
+        Directory::open(&path).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn a_newer_or_damaged_file_is_named() {
+        let path = scratch("newer");
+        let directory = Directory::open(&path).unwrap();
+        fs::write(path.join("node.json"), br#"{"format":99}"#).unwrap();
+        assert!(matches!(directory.identity(), Err(DirectoryError::Newer { found: 99, .. })));
+        fs::write(path.join("node.json"), b"{").unwrap();
+        assert!(matches!(directory.identity(), Err(DirectoryError::Damaged { .. })));
+        fs::remove_dir_all(&path).unwrap();
+    }
+}

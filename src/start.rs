@@ -1,0 +1,166 @@
+//! Start and stop of the daemon, each in one place: engine, state directory, node, sockets; then the other way round.
+//!
+//! Every failure before the first request is served has a sentence that says what to do and an exit code of its own,
+//! so that a service manager can tell "try again" from "call somebody".
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::AgentConfig;
+use crate::api::listen::{self, ListenError, Listener};
+use crate::api::proxy::Proxy;
+use crate::api::version::ApiVersion;
+use crate::api::{self, Api};
+use crate::config::{Host, Settings};
+use crate::engine::{Engine, EngineError};
+use crate::network::Networks;
+use crate::node::directory::{Directory, DirectoryError};
+use crate::node::{Node, NodeError};
+
+/// Something that no other code names.
+pub const EXIT_FAILURE: u8 = 1;
+/// Flags, variables or configuration file are wrong (as clap's own exits).
+pub const EXIT_SETTINGS: u8 = 2;
+/// dockerd cannot be used: absent, too old, or in swarm mode itself.
+const EXIT_ENGINE: u8 = 3;
+/// A socket cannot be listened on.
+const EXIT_LISTEN: u8 = 4;
+/// The state directory cannot be used.
+const EXIT_STATE: u8 = 5;
+
+/// The oldest engine API that Gam's own calls work with: dockerd 20.10.
+const OLDEST_ENGINE: ApiVersion = ApiVersion::new(1, 41);
+/// How long the start waits for a dockerd that is only just starting itself, as after a boot.
+const ENGINE_WAIT: Duration = Duration::from_secs(10);
+/// Between two tries of that.
+const ENGINE_RETRY: Duration = Duration::from_millis(100);
+/// How long open connections may go on after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the daemon did not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No dockerd.
+    #[error("no Docker engine answers at {socket}: start dockerd, or name its socket with --engine")]
+    NoEngine {
+        /// Where it was looked for.
+        socket: PathBuf,
+        /// Why it did not answer.
+        source: EngineError,
+    },
+    /// An old dockerd.
+    #[error("the Docker engine {version} (API {api}) is too old: gam needs API {OLDEST_ENGINE} or newer, which is Docker 20.10")]
+    OldEngine {
+        /// Its version.
+        version: String,
+        /// Its newest API.
+        api: String,
+    },
+    /// A dockerd that has a swarm of its own.
+    #[error("the Docker engine is in swarm mode itself: run 'docker -H unix://{socket} swarm leave' there first; gam takes its place")]
+    EngineInSwarm {
+        /// Its socket.
+        socket: PathBuf,
+    },
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] DirectoryError),
+    /// The node in it.
+    #[error("cannot start the node of this state directory")]
+    Node(#[from] NodeError),
+    /// A socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The store can no longer be written.
+    #[error("the swarm's state can no longer be written ({0}): make room or mend the disk, then start gam again")]
+    Store(String),
+    /// The operating system refused.
+    #[error("the operating system refused")]
+    Io(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::NoEngine { .. } | StartError::OldEngine { .. } | StartError::EngineInSwarm { .. } => EXIT_ENGINE,
+            StartError::Listen(_) => EXIT_LISTEN,
+            StartError::State(_) | StartError::Node(_) | StartError::Store(_) => EXIT_STATE,
+            StartError::Io(_) => EXIT_FAILURE,
+        }
+    }
+}
+
+/// Runs the daemon until it is told to stop.
+pub async fn serve(settings: Settings) -> Result<(), StartError> {
+    let engine = Engine::new(&settings.engine);
+    check_engine(&engine).await?;
+    let directory = Directory::open(&settings.state_dir)?;
+    let listeners = listen_on(&settings).await?;
+    let networks = Networks::new(engine.clone());
+    let gam_socket = settings.hosts.iter().find_map(|host| match host {
+        Host::Unix(path) => Some(path.clone()),
+        Host::Tcp { .. } => None,
+    });
+    let agent = AgentConfig::new(engine.clone(), networks.clone(), gam_socket.clone());
+    let node = Node::open(directory, agent).await?;
+    let proxy = Proxy::new(settings.engine.clone());
+    let app = api::router(Api { node: node.clone(), proxy, engine, networks, gam_socket: gam_socket.map(Arc::new) });
+    let stop = CancellationToken::new();
+    let serving = api::serve::serve(listeners, app, stop.clone(), DRAIN);
+    tracing::info!(hosts = ?settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), "gam is ready");
+    let serving = tokio::spawn(serving);
+    let ended = until_stopped(&node).await;
+    tracing::info!("gam is stopping");
+    stop.cancel();
+    // The sockets first, so that nobody asks a node that is going.
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "serving ended badly");
+    }
+    node.stop().await;
+    ended
+}
+
+/// dockerd must be there, new enough, and without a swarm of its own.
+async fn check_engine(engine: &Engine) -> Result<(), StartError> {
+    let deadline = tokio::time::Instant::now() + ENGINE_WAIT;
+    let facts = loop {
+        match engine.facts().await {
+            Ok(facts) => break facts,
+            Err(source) if tokio::time::Instant::now() >= deadline => {
+                return Err(StartError::NoEngine { socket: engine.socket().to_owned(), source });
+            }
+            Err(_) => tokio::time::sleep(ENGINE_RETRY).await,
+        }
+    };
+    if facts.api.parse::<ApiVersion>().is_ok_and(|api| api < OLDEST_ENGINE) {
+        return Err(StartError::OldEngine { version: facts.version, api: facts.api });
+    }
+    if facts.in_swarm {
+        return Err(StartError::EngineInSwarm { socket: engine.socket().to_owned() });
+    }
+    Ok(())
+}
+
+async fn listen_on(settings: &Settings) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for host in &settings.hosts {
+        listeners.push(listen::bind(host, settings).await?);
+    }
+    Ok(listeners)
+}
+
+/// Waits for a signal, or for a store that cannot go on: a node that can acknowledge nothing must not pretend to live.
+async fn until_stopped(node: &Node) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        reason = node.store_failed() => Err(StartError::Store(reason)),
+    }
+}

@@ -1,0 +1,217 @@
+//! Snapshots: the whole state at one index, as one sealed file.
+//!
+//! A file `snapshot-<index>` is written under a temporary name, fsynced, renamed, and its folder fsynced: it is there whole or
+//! not at all. It is a line of magic, a format byte, then sealed chunks: the header (what it stands for), then the encoded
+//! state. Each chunk's place names the index, its number and whether it is the last, so chunks cannot be dropped, swapped or
+//! taken from elsewhere. Blocking code: callers are on a thread that may block. Called by `machine`, `keeper` and `Store`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gam_core::state::{State, codec as state_codec};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::files;
+use crate::keys::Keyring;
+use crate::raft::SnapshotMeta;
+
+const PREFIX: &str = "snapshot-";
+const MAGIC: &[u8] = b"gam snapshot\n";
+/// The format of the file that this build writes, and the newest that it reads.
+const FORMAT: u8 = 1;
+/// Plain bytes in a chunk: large enough to be quick, small enough not to hold a second copy of a big state.
+const CHUNK: usize = 1 << 20;
+/// The longest sealed chunk that a reader accepts, so that a damaged length allocates nothing absurd.
+const MAX_SEALED: usize = CHUNK + 1024;
+
+/// A state that will not change any more, and what it stands for.
+#[derive(Clone)]
+pub struct Frozen {
+    pub meta: SnapshotMeta,
+    pub state: State,
+}
+
+/// A snapshot on disk. The file stays readable through this value even when a newer snapshot replaces it.
+#[derive(Clone)]
+pub struct Sealed {
+    pub meta: SnapshotMeta,
+    index: u64,
+    file: Arc<File>,
+    keyring: Arc<Keyring>,
+}
+
+/// The snapshots of one folder.
+pub struct Snapshots {
+    dir: PathBuf,
+    keyring: Arc<Keyring>,
+    keep_old: AtomicU64,
+    newest: Mutex<Option<Sealed>>,
+    /// Held while one is written, so that two never are at once. Readers of `newest` do not wait for it.
+    writing: Mutex<()>,
+}
+
+impl Snapshots {
+    /// Opens the folder and reads the newest snapshot, if there is one.
+    pub fn open(dir: &Path, keyring: Arc<Keyring>, keep_old: u64) -> Result<(Snapshots, Option<Frozen>), StoreError> {
+        let newest = list(dir).map_err(StoreError::io(dir))?.pop();
+        let (sealed, frozen) = match newest {
+            None => (None, None),
+            Some((index, path)) => {
+                let file = Arc::new(File::open(&path).map_err(StoreError::io(&path))?);
+                let mut sealed = Sealed { meta: SnapshotMeta::default(), index, file, keyring: keyring.clone() };
+                let frozen = sealed.read()?;
+                sealed.meta = frozen.meta.clone();
+                (Some(sealed), Some(frozen))
+            }
+        };
+        let keep_old = AtomicU64::new(keep_old);
+        let (newest, writing) = (Mutex::new(sealed), Mutex::default());
+        Ok((Snapshots { dir: dir.to_owned(), keyring, keep_old, newest, writing }, frozen))
+    }
+
+    /// How many snapshots besides the newest stay after the next one.
+    pub fn set_keep_old(&self, keep_old: u64) {
+        self.keep_old.store(keep_old, Ordering::Relaxed);
+    }
+
+    /// The newest snapshot.
+    pub fn newest(&self) -> Option<Sealed> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes a snapshot; it is durable when this returns. An older one than the newest is not written.
+    pub fn write(&self, frozen: &Frozen) -> io::Result<Sealed> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newest) = self.newest()
+            && newest.meta.last_log_id >= frozen.meta.last_log_id
+        {
+            return Ok(newest);
+        }
+        let index = frozen.meta.last_log_id.map_or(0, |last| last.index());
+        let name = format!("{PREFIX}{index:020}");
+        let state = state_codec::encode_state(&frozen.state);
+        files::write_whole(&self.dir, &name, |out| {
+            write_chunks(out, &self.keyring, index, &codec::encode_meta(&frozen.meta), &state)
+        })?;
+        let file = Arc::new(File::open(self.dir.join(name))?);
+        let sealed = Sealed { meta: frozen.meta.clone(), index, file, keyring: self.keyring.clone() };
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed.clone());
+        self.remove_old();
+        Ok(sealed)
+    }
+
+    /// Removes snapshots beyond those to keep. What cannot be removed now is tried again next time.
+    fn remove_old(&self) {
+        let keep = usize::try_from(self.keep_old.load(Ordering::Relaxed)).unwrap_or(usize::MAX).saturating_add(1);
+        let removed = list(&self.dir).and_then(|all| {
+            let old = all.len().saturating_sub(keep);
+            all.iter().take(old).try_for_each(|(_, path)| files::remove(path))
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, "an old snapshot could not be removed");
+        }
+    }
+}
+
+/// Removes every snapshot of a folder.
+pub fn remove_all(dir: &Path) -> io::Result<()> {
+    list(dir)?.iter().try_for_each(|(_, path)| files::remove(path))
+}
+
+/// The snapshots in a folder, oldest first.
+fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let index = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
+        if let Some(index) = index {
+            found.push((index, entry.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn place(index: u64, number: u64, last: bool) -> String {
+    format!("snapshot/{index}/{number}/{last}")
+}
+
+fn write_chunks(out: &mut dyn Write, keyring: &Keyring, index: u64, meta: &[u8], state: &[u8]) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    out.write_all(&[FORMAT])?;
+    let last = state.len().div_ceil(CHUNK) as u64;
+    for (number, chunk) in std::iter::once(meta).chain(state.chunks(CHUNK)).enumerate() {
+        let number = number as u64;
+        let sealed = keyring.seal(place(index, number, number == last).as_bytes(), chunk)?;
+        let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
+        out.write_all(&length.to_be_bytes())?;
+        out.write_all(&sealed)?;
+    }
+    Ok(())
+}
+
+/// Reads a file from its start without moving its cursor, which other readers share.
+struct FromStart<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+impl Sealed {
+    /// Reads and opens the whole snapshot.
+    pub fn read(&self) -> Result<Frozen, StoreError> {
+        let name = format!("{PREFIX}{:020}", self.index);
+        let damaged = |why: &dyn std::fmt::Display| StoreError::Damaged(format!("{name}: {why}"));
+        let mut input = io::BufReader::new(FromStart { file: &self.file, offset: 0 });
+        let mut head = [0; MAGIC.len() + 1];
+        input.read_exact(&mut head).map_err(|error| damaged(&error))?;
+        match head.split_last() {
+            Some((found, MAGIC)) if *found > FORMAT => {
+                return Err(StoreError::NewerFormat { found: *found, supported: FORMAT });
+            }
+            Some((_, MAGIC)) => {}
+            _ => return Err(damaged(&"not a snapshot")),
+        }
+        let mut chunks = self.read_chunks(&mut input).map_err(|error| damaged(&error))?;
+        let state = chunks.split_off(1).concat();
+        let meta = codec::decode_meta(chunks.first().map_or(&[], Vec::as_slice))?;
+        let state = state_codec::decode_state(&state).map_err(|error| StoreError::codec(&error, &name))?;
+        Ok(Frozen { meta, state })
+    }
+
+    /// The plain chunks, header first; at least one. Ends behind the chunk that is sealed as the last.
+    fn read_chunks(&self, input: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
+        let mut chunks = Vec::new();
+        loop {
+            let mut length = [0; 4];
+            input.read_exact(&mut length)?;
+            let length = u32::from_be_bytes(length) as usize;
+            if length > MAX_SEALED {
+                return Err(io::Error::other("a chunk is too long"));
+            }
+            let mut sealed = vec![0; length];
+            input.read_exact(&mut sealed)?;
+            let number = chunks.len() as u64;
+            let open = |last: bool| self.keyring.unseal(place(self.index, number, last).as_bytes(), &sealed);
+            if let Ok(chunk) = open(false) {
+                chunks.push(chunk);
+            } else {
+                chunks.push(open(true).map_err(io::Error::other)?);
+                return Ok(chunks);
+            }
+        }
+    }
+}
+

@@ -1,0 +1,363 @@
+//! The store's handle: making, opening, proposing, reading, closing.
+//!
+//! Puts the parts together and turns openraft's errors into [`StoreError`]; how long a caller waits is decided here. Called
+//! by the leader's loop, the API and the daemon's start and stop.
+
+mod opening;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gam_core::state::{Proposal, State};
+use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::{BasicNode, ReadPolicy, SnapshotPolicy};
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::config::{Config, KeySource};
+use crate::error::StoreError;
+use crate::failure::Failure;
+use crate::keys::Keyring;
+use crate::leadership::{self, Leadership};
+use crate::log::Log;
+use crate::machine::{Machine, Published};
+use crate::raft::{Command, Raft, Types};
+use crate::snapshot::Snapshots;
+use crate::transport::Network;
+use crate::{Applied, keeper};
+use opening::Opened;
+
+/// How long a proposal or a read may take, waiting for a leader included. Elections settle within a second; a quorum that does
+/// not answer for this long is lost.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a member that is alone may take to lead after its start: one fsync, on a disk that may be busy.
+const LEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// The first pause before asking again whether there is a leader: right after an election the answer is "no" for some
+/// milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// The longest such pause: a tenth of the shortest election time-out is soon enough.
+const LONGEST_PAUSE: Duration = Duration::from_millis(30);
+/// A proposal may have this many bytes: some 200,000 new tasks, far more than one step makes, and little enough to be held
+/// several times in memory.
+const MAX_PROPOSAL: usize = 128 << 20;
+/// A proposal of more changes is encoded on a thread that may block.
+const MANY_CHANGES: usize = 64;
+/// Entries in a snapshot that stay in the log, for members that are a little behind; swarmkit's number.
+const KEPT_ENTRIES: u64 = 500;
+/// How long installing a snapshot on another member may take.
+const INSTALL_SNAPSHOT_MS: u64 = 60_000;
+/// Requests that may wait for Raft's core, so that a flood waits at its source.
+const RAFT_QUEUE: u64 = 1024;
+
+/// One member's store. Clones share it; [`Store::shutdown`] ends it for all of them.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    member: u64,
+    raft: Raft,
+    log: Log,
+    keyring: Arc<Keyring>,
+    snapshots: Arc<Snapshots>,
+    published: Arc<Published>,
+    leadership: watch::Receiver<Leadership>,
+    failure: Failure,
+    stopped: AtomicBool,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Store {
+    /// Makes a fresh cluster of one member and leads it. Refuses with [`StoreError::Exists`] if there is state already.
+    ///
+    /// A crash while it is made leaves nothing: the folder then counts as empty.
+    pub async fn create(config: Config) -> Result<Store, StoreError> {
+        let raft_config = raft_config(&config)?;
+        let for_files = config.clone();
+        let opened = blocking(move || opening::create(&for_files)).await?;
+        let store = Store::start(&config, raft_config, opened).await?;
+        let members = BTreeMap::from([(config.member, BasicNode::new(config.address))]);
+        if let Err(error) = store.inner.raft.initialize(members).await {
+            return Err(match error {
+                RaftError::Fatal(fatal) => store.fatal(&fatal),
+                RaftError::APIError(error) => StoreError::Damaged(error.to_string()),
+            });
+        }
+        store.lead().await?;
+        Ok(store)
+    }
+
+    /// Opens the state on disk: log, vote, snapshot; committed entries are applied again. A member that is alone leads when
+    /// this returns; one of several returns as soon as it follows the protocol (see [`Store::leadership`]).
+    pub async fn open(config: Config) -> Result<Store, StoreError> {
+        let raft_config = raft_config(&config)?;
+        let for_files = config.clone();
+        let opened = blocking(move || opening::open(&for_files)).await?;
+        let store = Store::start(&config, raft_config, opened).await?;
+        let voters: Vec<u64> = store.inner.raft.voter_ids().collect();
+        if voters == [config.member] {
+            let elected = store.inner.raft.trigger().elect(false).await;
+            elected.map_err(|fatal| store.fatal(&fatal))?;
+            store.lead().await?;
+        }
+        Ok(store)
+    }
+
+    /// Whether there is state in a folder, or a trace of it: [`Store::open`] then says whether it is whole.
+    pub fn exists(dir: &Path) -> bool {
+        opening::exists(dir)
+    }
+
+    /// Removes all state in a folder. The store must be shut down. The log goes first: once it is gone, so is the cluster.
+    pub fn destroy(dir: &Path) -> Result<(), StoreError> {
+        opening::destroy(dir)
+    }
+
+    async fn start(config: &Config, raft_config: openraft::Config, opened: Opened) -> Result<Store, StoreError> {
+        let Opened { disk, loaded, keyring, snapshots, recovered } = opened;
+        let failure = Failure::new();
+        let log = Log::start(disk, loaded, failure.clone()).map_err(StoreError::io(&config.dir))?;
+        let snapshots = Arc::new(snapshots);
+        let published = Published::new(config.snapshot_interval);
+        let machine = Machine::new(recovered, published.clone(), snapshots.clone(), failure.clone());
+        let raft = Raft::new(config.member, Arc::new(raft_config), Network, log.clone(), machine).await;
+        let raft = match raft {
+            Ok(raft) => raft,
+            Err(fatal) => {
+                log.stop().await;
+                return Err(StoreError::Damaged(fatal.to_string()));
+            }
+        };
+        let (leads, leadership) = watch::channel(Leadership::NoLeader);
+        let tasks = [
+            tokio::spawn(leadership::observe(raft.clone(), leads, failure.clone())),
+            tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone())),
+        ];
+        let (member, stopped) = (config.member, AtomicBool::new(false));
+        let inner = Inner { member, raft, log, keyring, snapshots, published, leadership, failure, stopped, tasks };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Waits until this member, which is alone, leads.
+    async fn lead(&self) -> Result<(), StoreError> {
+        let mut leadership = self.leadership();
+        let mut failed = self.failed();
+        let leads = leadership.wait_for(|now| matches!(now, Leadership::Leader { .. }));
+        let result = tokio::select! {
+            leads = leads => leads.map(drop).map_err(|_| self.inner.failure.check().err().unwrap_or(StoreError::Stopped)),
+            _ = failed.wait_for(Option::is_some) => self.inner.failure.check(),
+            () = sleep(LEAD_DEADLINE) => Err(StoreError::NoLeader),
+        };
+        if result.is_err() {
+            self.shutdown().await;
+        }
+        result
+    }
+
+    /// Proposes changes. `Ok` only after a quorum has them on disk and they are applied here.
+    ///
+    /// Waits out an election, at most ten seconds in all. [`StoreError::Unknown`] is the one error after which the changes may
+    /// yet have been made; after every other one they have not.
+    pub async fn propose(&self, proposal: Proposal) -> Result<Arc<Applied>, StoreError> {
+        self.check()?;
+        let command = if proposal.changes.len() > MANY_CHANGES {
+            blocking(move || Ok(Command::new(proposal))).await?
+        } else {
+            Command::new(proposal)
+        };
+        let bytes = command.bytes().len();
+        if bytes > MAX_PROPOSAL {
+            return Err(StoreError::TooLarge { bytes, limit: MAX_PROPOSAL });
+        }
+        let mut patience = Patience::new();
+        loop {
+            let written = timeout_at(patience.deadline, self.inner.raft.client_write(command.clone())).await;
+            let error = match written {
+                Err(_) => return Err(StoreError::Unknown),
+                Ok(Ok(response)) => {
+                    let lost = || StoreError::Damaged("an applied proposal gave no result".to_owned());
+                    return response.data.applied.ok_or_else(lost);
+                }
+                Ok(Err(RaftError::Fatal(fatal))) => return Err(self.fatal(&fatal)),
+                Ok(Err(RaftError::APIError(error))) => error,
+            };
+            match error {
+                ClientWriteError::ForwardToLeader(forward) => self.not_leader(&forward, &mut patience).await?,
+                ClientWriteError::LogEntryDiscarded(_) => return Err(StoreError::Unknown),
+                // Neither belongs to a plain write.
+                error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)) => {
+                    return Err(StoreError::Config(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// The newest state applied here. Never waits; on a follower, or after a restart, it may lie behind the leader's.
+    pub fn state(&self) -> Arc<State> {
+        self.inner.published.state()
+    }
+
+    /// A state that contains every proposal acknowledged anywhere before this call (Raft's read index). On a member that
+    /// does not lead: [`StoreError::NotLeader`].
+    pub async fn read(&self) -> Result<Arc<State>, StoreError> {
+        self.check()?;
+        let mut patience = Patience::new();
+        loop {
+            let read = self.inner.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+            match timeout_at(patience.deadline, read).await {
+                Err(_) => return Err(StoreError::NoLeader),
+                Ok(Ok(_)) => return Ok(self.state()),
+                Ok(Err(RaftError::Fatal(fatal))) => return Err(self.fatal(&fatal)),
+                Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
+                    self.not_leader(&forward, &mut patience).await?;
+                }
+                Ok(Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)))) => patience.pause().await?,
+            }
+        }
+    }
+
+    /// Every proposal applied from now on, in order. Bounded: a receiver that lags learns so, reads [`Store::state`], and goes
+    /// on from there.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Applied>> {
+        self.inner.published.subscribe()
+    }
+
+    /// Who leads, followed.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.leadership.clone()
+    }
+
+    /// Becomes `Some`, with a sentence, when the store has failed for good. The daemon should then end.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.inner.failure.watch()
+    }
+
+    /// Changes how often snapshots are taken (in entries) and how many older ones are kept; from the next one on.
+    pub fn set_snapshot_policy(&self, interval: u64, keep_old: u64) {
+        self.inner.published.set_snapshot_interval(interval);
+        self.inner.snapshots.set_keep_old(keep_old);
+    }
+
+    /// Changes the key-encryption key: to one that the user keeps (the state is then locked at rest), or back to one on disk.
+    /// Everything written from now on is sealed with a new data key. A crash leaves a store that opens with the old source or
+    /// with the new one.
+    pub async fn set_key(&self, source: KeySource) -> Result<(), StoreError> {
+        self.check()?;
+        let keyring = self.inner.keyring.clone();
+        blocking(move || keyring.change(&source)).await
+    }
+
+    /// Stops cleanly: what was acknowledged is on disk, the file is closed when this returns. Later calls fail with
+    /// [`StoreError::Stopped`].
+    pub async fn shutdown(&self) {
+        self.inner.stopped.store(true, Ordering::Relaxed);
+        stop(&self.inner.raft, &self.inner.log).await;
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.inner.stopped.load(Ordering::Relaxed) {
+            return Err(StoreError::Stopped);
+        }
+        self.inner.failure.check()
+    }
+
+    /// Raft has stopped: because the store failed, or because it was told to.
+    fn fatal(&self, fatal: &Fatal<Types>) -> StoreError {
+        match (self.check(), fatal) {
+            (Err(error), _) => error,
+            (Ok(()), Fatal::Stopped) => StoreError::Stopped,
+            (Ok(()), fatal) => StoreError::Failed(fatal.to_string()),
+        }
+    }
+
+    /// Another leader is an error for the caller; no leader, right after an election, is a reason to wait a little.
+    async fn not_leader(&self, forward: &ForwardToLeader<Types>, patience: &mut Patience) -> Result<(), StoreError> {
+        match (forward.leader_id, &forward.leader_node) {
+            (Some(leader), Some(node)) if leader != self.inner.member => {
+                Err(StoreError::NotLeader { leader, address: node.addr.clone() })
+            }
+            _ => patience.pause().await,
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// A store that is dropped without [`Store::shutdown`] still stops, a little later, if the runtime lives on.
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if !self.stopped.load(Ordering::Relaxed)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (raft, log) = (self.raft.clone(), self.log.clone());
+            runtime.spawn(async move { stop(&raft, &log).await });
+        }
+    }
+}
+
+async fn stop(raft: &Raft, log: &Log) {
+    if let Err(error) = raft.shutdown().await {
+        tracing::warn!(%error, "the consensus core did not stop cleanly");
+    }
+    log.stop().await;
+}
+
+/// One caller's deadline and growing pauses.
+struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience { deadline: Instant::now() + DEADLINE, pause: FIRST_PAUSE }
+    }
+
+    async fn pause(&mut self) -> Result<(), StoreError> {
+        if Instant::now() + self.pause >= self.deadline {
+            return Err(StoreError::NoLeader);
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// Runs what blocks on a thread that may. A panic there (redb gives up that way on some damaged files) is damage.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Damaged(error.to_string())),
+    }
+}
+
+fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
+    let raft = openraft::Config {
+        cluster_name: "gam".to_owned(),
+        heartbeat_interval: config.heartbeat_ms,
+        election_timeout_min: config.election_min_ms,
+        election_timeout_max: config.election_max_ms,
+        install_snapshot_timeout: INSTALL_SNAPSHOT_MS,
+        // `keeper` decides when.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        api_channel_size: Some(RAFT_QUEUE),
+        enable_pre_vote: Some(true),
+        // A leader that was restarted must be elected again: only a new term's first entry proves that all it has
+        // acknowledged before is applied.
+        enable_leader_restore: Some(false),
+        ..openraft::Config::default()
+    };
+    if config.snapshot_interval == 0 {
+        return Err(StoreError::Config("the snapshot interval must be at least 1".to_owned()));
+    }
+    raft.validate().map_err(|error| StoreError::Config(error.to_string()))
+}

@@ -1,0 +1,234 @@
+//! Policy as a test: who may use whom, which library may appear where, how long files and functions may be, and whether
+//! the documents say what the code does. What stands in these tables is the architecture; a change of it is a change here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file without its tests.
+const FILE_MAX: usize = 600;
+/// Lines of a function.
+const FUNCTION_MAX: usize = 70;
+
+/// Which modules of the daemon a module may use. Dependencies run one way.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("start", &["agent", "api", "config", "engine", "network", "node"]),
+    ("api", &["config", "engine", "manager", "network", "node"]),
+    ("node", &["agent", "ca", "dispatcher", "engine", "manager", "network"]),
+    ("dispatcher", &["manager"]),
+    ("agent", &["engine", "network"]),
+    ("network", &["engine", "manager"]),
+    ("logging", &["config"]),
+    ("manager", &[]),
+    ("engine", &[]),
+    ("config", &[]),
+    ("ca", &[]),
+];
+
+/// Libraries that only some places may name.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("bollard::", &["src/engine.rs", "src/engine/"]),
+    ("openraft::", &["src/store/"]),
+    ("redb::", &["src/store/"]),
+    ("rtnetlink::", &["src/network.rs", "src/network/"]),
+    ("axum::", &["src/api.rs", "src/api/"]),
+    ("rcgen::", &["src/ca.rs"]),
+    ("clap::", &["src/config.rs", "src/config/", "src/main.rs", "compat-tests/"]),
+];
+
+/// What the pure core must not name: files, sockets, clocks, threads, chance.
+const IMPURE: &[&str] = &[
+    "std::fs", "std::io", "std::env", "std::thread", "std::process", "SystemTime", "Instant", "TcpStream", "UdpSocket",
+    "UnixStream", "tokio", "hyper", "axum", "bollard", "openraft", "rustix", "rand::", "async fn",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files under a directory, as paths from the root with their texts.
+fn sources(directory: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root().join(directory)];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+fn is_test(name: &str) -> bool {
+    let name = Path::new(name);
+    name.components().any(|part| part.as_os_str() == "tests")
+        || matches!(name.file_name().and_then(|name| name.to_str()), Some("tests.rs" | "tidy.rs" | "fixture.rs"))
+}
+
+/// The text before the tests that stand at the end of a file.
+fn without_tests(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+}
+
+/// Comments may name what code may not.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    (1..).zip(without_tests(text).lines()).filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn dependencies_run_one_way() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (name, text) in sources("src") {
+        let module = name.strip_prefix("src/").unwrap().split(['/', '.']).next().unwrap();
+        if is_test(&name) || matches!(module, "core" | "store" | "lib" | "main") {
+            continue;
+        }
+        let Some(allowed) = table.get(module) else {
+            wrong.push(format!("{name}: the module {module} is not in the table of dependencies"));
+            continue;
+        };
+        for (number, line) in code(&text) {
+            for used in line.split("crate::").skip(1) {
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                if used != module && table.contains_key(used) && !allowed.contains(&used) {
+                    wrong.push(format!("{name}:{number}: {module} may not use {used}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn libraries_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources("src").into_iter().filter(|(name, _)| !is_test(name)) {
+        for (number, line) in code(&text) {
+            for (library, places) in ONLY_IN {
+                let named = line.match_indices(library).any(|(at, _)| {
+                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                });
+                if named && !places.iter().any(|place| name.starts_with(place)) {
+                    wrong.push(format!("{name}:{number}: {library} belongs in {places:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources("src/core").into_iter().filter(|(name, _)| !is_test(name)) {
+        for (number, line) in code(&text) {
+            for word in IMPURE.iter().filter(|word| line.contains(*word)) {
+                wrong.push(format!("{name}:{number}: {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut wrong = Vec::new();
+    let all = sources("src").into_iter().chain(sources("compat-tests"));
+    for (name, text) in all.filter(|(name, _)| !is_test(name)) {
+        let text = without_tests(&text);
+        let lines = text.lines().count();
+        if lines > FILE_MAX {
+            wrong.push(format!("{name}: {lines} lines, at most {FILE_MAX}"));
+        }
+        wrong.extend(long_functions(text).into_iter().map(|(at, lines)| {
+            format!("{name}:{at}: a function of {lines} lines, at most {FUNCTION_MAX}")
+        }));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where functions begin that are too long, and how long they are; rustfmt makes their braces line up.
+fn long_functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut long = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let is_function = line.trim_start().split("fn ").next().is_some_and(|before| {
+            line.contains("fn ") && before.split(' ').all(|word| matches!(word, "" | "pub" | "async" | "const") || word.starts_with("pub("))
+        });
+        if !is_function {
+            continue;
+        }
+        let closing = format!("{indent}}}");
+        let length = lines[at..].iter().position(|line| *line == closing).map_or(0, |end| end + 1);
+        if length > FUNCTION_MAX {
+            long.push((at + 1, length));
+        }
+    }
+    long
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let all = sources("src").into_iter().chain(sources("compat-tests"));
+    let silent: Vec<String> = all.filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
+    assert!(silent.is_empty(), "no //! at the top of {silent:?}");
+}
+
+/// One row of `api-spec/routes.toml`.
+struct Row {
+    method: String,
+    path: String,
+    way: String,
+    what: String,
+}
+
+fn rows() -> Vec<Row> {
+    let text = fs::read_to_string(root().join("api-spec/routes.toml")).unwrap();
+    let document: toml::Table = text.parse().unwrap();
+    let field = |row: &toml::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let row = |row: &toml::Value| Row {
+        method: field(row, "method"),
+        path: field(row, "path"),
+        way: field(row, "way"),
+        what: field(row, "what"),
+    };
+    document["route"].as_array().unwrap().iter().map(row).collect()
+}
+
+/// The paths that the route tables of the code name.
+fn routed() -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (_, text) in sources("src/api") {
+        for piece in without_tests(&text).split(".route(").skip(1) {
+            paths.insert(piece.trim_start().trim_start_matches('"').split('"').next().unwrap().to_owned());
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_route_has_its_row() {
+    let listed: BTreeSet<String> = rows().into_iter().filter(|row| row.way != "proxied").map(|row| row.path).collect();
+    let routed = routed();
+    assert_eq!(listed.difference(&routed).collect::<Vec<_>>(), Vec::<&String>::new(), "rows without a route");
+    assert_eq!(routed.difference(&listed).collect::<Vec<_>>(), Vec::<&String>::new(), "routes without a row");
+}
+
+#[test]
+fn the_readme_shows_the_routes() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let shown = readme.split("<!-- routes -->\n").nth(1).and_then(|rest| rest.split("<!-- /routes -->").next());
+    let mut table = String::from("| request | way | what Gam does |\n| --- | --- | --- |\n");
+    for row in rows() {
+        table.push_str(&format!("| `{} {}` | {} | {} |\n", row.method, row.path, row.way, row.what));
+    }
+    assert_eq!(shown, Some(table.as_str()), "the README's table of routes is stale; it should be:\n{table}");
+}
