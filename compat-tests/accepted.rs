@@ -114,9 +114,19 @@ fn differing(old: &str, new: &str) -> Vec<String> {
         .collect()
 }
 
-/// A unified diff with enough context to show the step's command in most cases.
+/// A unified diff; each hunk's head names the step that it is in, as a body may be longer than any context.
 pub fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
-    TextDiff::from_lines(old, new).unified_diff().context_radius(6).header(old_name, new_name).to_string()
+    let lines: Vec<&str> = old.lines().collect();
+    let step = |at: usize| lines[..at.min(lines.len())].iter().rev().find(|line| line.starts_with("$ ")).copied().unwrap_or_default();
+    let diff = TextDiff::from_lines(old, new);
+    let mut out = format!("--- {old_name}\n+++ {new_name}\n");
+    for hunk in diff.unified_diff().context_radius(6).iter_hunks() {
+        let change = hunk.iter_changes().take_while(|change| change.tag() == ChangeTag::Equal).count();
+        let first = hunk.ops().first().map_or(0, |op| op.old_range().start);
+        out.push_str(&format!("{} {}\n", hunk.header(), step(first + change)));
+        hunk.iter_changes().for_each(|change| out.push_str(&format!("{}{}", change.tag(), change)));
+    }
+    out
 }
 
 #[cfg(test)]
@@ -141,6 +151,13 @@ mod tests {
         assert_eq!(Accepted::default().judge("a/b", "x\n", "x\n"), None);
         let diff = Accepted::default().judge("a/b", "x\ny\n", "x\nz\n").unwrap();
         assert!(diff.contains("-y\n+z\n"), "{diff}");
+    }
+
+    #[test]
+    fn a_hunk_names_its_step_however_far_up() {
+        let body = |last: &str| format!("$ first\n$ second\n{}{last}\n", "  x\n".repeat(20));
+        let diff = Accepted::default().judge("a/b", &body("y"), &body("z")).unwrap();
+        assert!(diff.contains("@@ $ second\n"), "{diff}");
     }
 
     #[test]

@@ -99,9 +99,9 @@ fn secrets(text: &str) -> String {
 
 /// Points in time, and spans counted from now. Zero times say "never" and stay.
 fn times(text: &str) -> String {
-    pattern!(STAMP, r"\b(\d{4})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z\b|[+-]\d\d:\d\d| [+-]\d{4}(?: UTC)?)");
+    pattern!(STAMP, r"\b(\d{4})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z\b|[+-]\d\d:\d\d| [+-]\d{4}(?: (?:UTC|utc))?)");
     pattern!(EPOCH, r#"("(?:time|timeNano|Created)": )[1-9]\d{9,}"#);
-    pattern!(AGO, r"\b(?:Less than a second|About a minute|About an hour|\d+ (?:second|minute|hour|day)s?) ago\b");
+    pattern!(AGO, r"\b(?:[Ll]ess than a second|[Aa]bout a minute|[Aa]bout an hour|\d+ (?:second|minute|hour|day)s?) ago\b");
     pattern!(UP, r"\bUp (?:Less than a second|About a minute|About an hour|\d+ (?:second|minute)s?)\b");
     let text = STAMP.replace_all(text, |c: &Captures| if &c[1] == "0001" { c[0].to_owned() } else { "<time>".to_owned() });
     let text = EPOCH.replace_all(&text, "$1<time>");
@@ -155,7 +155,9 @@ fn machine(text: &str, facts: &Facts) -> String {
         text = text.replace(&format!("/v{}/", facts.api), "/v<api>/").replace(&format!("Api-Version: {}\n", facts.api), "Api-Version: <api>\n");
     }
     // A node's resources, and not a limit of the same size that a service set.
-    pattern!(RESOURCES, r#""NanoCPUs": (\d+),(\s+)"MemoryBytes": (\d+)"#);
+    pattern!(RESOURCES, r#""NanoCPUs": (\d+),(\s+(?:\*\s+)?)"MemoryBytes": (\d+)"#);
+    pattern!(PRETTY, r"( CPUs:\s+)\d+(\s+Memory:\s+)[\d.]+[KMGT]iB");
+    let text = PRETTY.replace_all(&text, "$1<cpus>$2<memory>");
     RESOURCES
         .replace_all(&text, |c: &Captures| {
             if c[1] == (facts.cpus * 1_000_000_000).to_string() && c[3] == facts.memory.to_string() {

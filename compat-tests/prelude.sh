@@ -124,6 +124,13 @@ swarm_join() { # swarm_join K [worker|manager]
   quiet on "$1" docker swarm join --advertise-addr "$(addr "$1")" --token "$token" "$H1:2377" >/dev/null || _stop
 }
 
+# make_service NAME [FLAGS...]: a service of a sleeping busybox. It dies of its stop signal at once: a sleep that is
+# process 1 ignores SIGTERM, and each stop would cost the grace period of 10 s.
+make_service() {
+  local name=$1; shift
+  quiet docker service create -d -q --stop-signal KILL --name "$name" "$@" busybox sleep 100000 >/dev/null || _stop
+}
+
 # ---- beneath the words ---------------------------------------------------------------------------
 
 _do() { if declare -F -- "$1" >/dev/null; then "$@"; else _step "$@"; fi; }
@@ -157,7 +164,7 @@ _step() {
 _is_recorded() { case $_quiet in '') true;; 1) [ "$1" != 0 ];; *) false;; esac; }
 
 _quote() {
-  if [[ $1 =~ ^[A-Za-z0-9_./:=@%+,~^-]+$ ]]; then printf %s "$1"; else printf "'%s'" "${1//\'/\'\\\'\'}"; fi
+  if [[ $1 =~ ^[A-Za-z0-9_./:=@%+,~^?-]+$ ]]; then printf %s "$1"; else printf "'%s'" "${1//\'/\'\\\'\'}"; fi
 }
 
 # Ends the case, also from within a pipe or a command substitution.

@@ -13,6 +13,17 @@ use crate::kinds::segments;
 /// Resources that Gam serves itself: the bodies of their answers are compared, of others only method, path and status.
 const NATIVE: [&str; 7] = ["swarm", "nodes", "services", "tasks", "networks", "secrets", "configs"];
 
+/// Lists whose order Docker does not promise, and the fields by which they are shown sorted. swarmkit lists by id,
+/// which is random; dockerd lists networks in the order of a map. `by` in a case overrules this.
+const UNORDERED: [(&str, &[&str]); 6] = [
+    ("networks", &["Name", "Scope"]),
+    ("nodes", &["Description.Hostname"]),
+    ("services", &["Spec.Name"]),
+    ("secrets", &["Spec.Name"]),
+    ("configs", &["Spec.Name"]),
+    ("tasks", &["Slot", "CreatedAt"]),
+];
+
 /// A header line of `api -i` that is not compared: the clock, and a length that ids and versions change.
 const UNCOMPARED_HEADERS: [&str; 2] = ["date", "content-length"];
 
@@ -100,8 +111,10 @@ impl Step {
             headers.sort();
             headers.iter().for_each(|line| push(out, "", line));
             let path = self.command.split(' ').find(|word| word.contains('/')).unwrap_or_default();
-            let info = segments(path.trim_matches('\'')) == ["info"];
-            body(&self.body, self.sort_key.as_deref(), |value| if info { only_swarm(value) } else { Some(value) })
+            let segments = segments(path.trim_matches('\''));
+            let info = segments == ["info"];
+            let keys = self.sort_key.as_deref().map_or_else(|| order(&segments), |key| vec![key]);
+            body(&self.body, &keys, |value| if info { only_swarm(value) } else { Some(value) })
                 .lines()
                 .for_each(|line| push(out, "  ", line));
         }
@@ -130,12 +143,18 @@ fn wire(line: &str, out: &mut String) {
             }
             return;
         }
-        Some("info") => body(&exchange.body, None, only_swarm),
-        Some("events") => body(&exchange.body, None, |event| (event["scope"] == "swarm").then_some(event)),
-        Some(first) if NATIVE.contains(&first) => body(&exchange.body, None, Some),
+        Some("info") => body(&exchange.body, &[], only_swarm),
+        Some("events") => body(&exchange.body, &[], |event| (event["scope"] == "swarm").then_some(event)),
+        Some(first) if NATIVE.contains(&first) => body(&exchange.body, &order(&segments), Some),
         _ => return,
     };
     shown.lines().for_each(|line| push(out, "*   ", line));
+}
+
+/// The sort keys of the list at this path, none when its order means something.
+fn order<'a>(segments: &[&str]) -> Vec<&'a str> {
+    let keys = UNORDERED.iter().find(|(name, _)| segments == [*name]).map(|(_, keys)| *keys);
+    keys.unwrap_or_default().to_vec()
 }
 
 /// The only part of `/info` that swarm mode owns; the rest describes the machine.
@@ -147,13 +166,13 @@ fn only_swarm(info: Value) -> Option<Value> {
 }
 
 /// A body as text: JSON with a field per line, keys in the order given; anything else as it is.
-fn body(text: &str, sort_key: Option<&str>, show: impl Fn(Value) -> Option<Value>) -> String {
+fn body(text: &str, sort_keys: &[&str], show: impl Fn(Value) -> Option<Value>) -> String {
     let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     let Ok(documents) = documents else { return text.to_owned() };
     let mut out = String::new();
     for mut document in documents.into_iter().filter_map(show) {
-        if let (Some(key), Value::Array(items)) = (sort_key, &mut document) {
-            items.sort_by_key(|item| pick(item, key).unwrap_or_default());
+        if let Value::Array(items) = &mut document {
+            items.sort_by_key(|item| sort_keys.iter().map(|key| pick(item, key).unwrap_or_default()).collect::<Vec<_>>());
         }
         // Serialising a value that was parsed cannot fail.
         out.push_str(&serde_json::to_string_pretty(&document).unwrap_or_default());
@@ -211,6 +230,14 @@ mod tests {
             "$ by A.B api -i GET /x\n@ A.B\nH 200 t\nh Z: 1\nh Date: now\nh A: 2\nB [{\"A\":{\"B\":\"y\"}},{\"A\":{\"B\":\"x\"}}]\n",
             "$ by A.B api -i GET /x\nHTTP 200 t\nA: 2\nZ: 1\n  [\n    {\n      \"A\": {\n        \"B\": \"x\"\n      }\n    },\n    {\n      \"A\": {\n        \"B\": \"y\"\n      }\n    }\n  ]\n\n",
         );
+    }
+
+    #[test]
+    fn a_list_without_a_promised_order_is_sorted_and_any_other_is_not() {
+        let body = r#"B [{"Name":"b"},{"Name":"a"}]"#;
+        let shown = |path: &str| render(&format!("$ api GET {path}\nH 200 j\n{body}\n")).replace([' ', '\n'], "");
+        assert!(shown("/v1.51/networks?filters=x").ends_with(r#"[{"Name":"a"},{"Name":"b"}]"#));
+        assert!(shown("/images/json").ends_with(r#"[{"Name":"b"},{"Name":"a"}]"#));
     }
 
     #[test]

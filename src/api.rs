@@ -5,6 +5,7 @@
 //! for byte. `api-spec/routes.toml` lists them all. Handlers decode and encode; they decide nothing.
 
 pub mod containers;
+mod attachments;
 mod defaults;
 pub mod error;
 mod events;
@@ -30,6 +31,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 
 use crate::engine::Engine;
 use crate::network::Networks;
@@ -64,10 +68,12 @@ pub fn router(api: Api) -> Router {
         .merge(containers::routes())
         .merge(system::routes())
         .merge(events::routes())
+        .route_layer(from_fn_with_state(api.proxy.clone(), version::native))
         .fallback(proxied)
+        .method_not_allowed_fallback(proxied)
         .with_state(api)
 }
 
-async fn proxied(axum::extract::State(api): axum::extract::State<Api>, request: axum::extract::Request) -> axum::response::Response {
+async fn proxied(State(api): State<Api>, request: Request) -> Response {
     api.proxy.forward(request).await
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gam_core::model::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -38,8 +39,6 @@ const OLDEST_ENGINE: ApiVersion = ApiVersion::new(1, 41);
 const ENGINE_WAIT: Duration = Duration::from_secs(10);
 /// Between two tries of that.
 const ENGINE_RETRY: Duration = Duration::from_millis(100);
-/// How long open connections may go on after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +96,7 @@ impl StartError {
 
 /// Runs the daemon until it is told to stop.
 pub async fn serve(settings: Settings) -> Result<(), StartError> {
+    api::serve::raise_file_limit();
     let engine = Engine::new(&settings.engine);
     check_engine(&engine).await?;
     let directory = Directory::open(&settings.state_dir)?;
@@ -106,12 +106,17 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
         Host::Unix(path) => Some(path.clone()),
         Host::Tcp { .. } => None,
     });
-    let agent = AgentConfig::new(engine.clone(), networks.clone(), gam_socket.clone());
+    let agent = AgentConfig {
+        node: NodeId::MIN,
+        engine: engine.clone(),
+        networks: networks.clone(),
+        gam_socket: gam_socket.clone(),
+    };
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
-    let app = api::router(Api { node: node.clone(), proxy, engine, networks, gam_socket: gam_socket.map(Arc::new) });
+    let app = api::router(Api { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket: gam_socket.map(Arc::new) });
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, stop.clone(), DRAIN);
+    let serving = api::serve::serve(listeners, app, proxy, stop.clone());
     tracing::info!(hosts = ?settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), "gam is ready");
     let serving = tokio::spawn(serving);
     let ended = until_stopped(&node).await;

@@ -65,10 +65,10 @@ fn a_certificate_is_itself_in_lines_and_in_json() {
 #[test]
 fn times_go_and_zero_times_stay() {
     check(
-        "2026-11-23T05:06:02.735470848Z 0001-01-01T00:00:00Z 2026-11-23 05:06:02.7 +0000 UTC 2026-11-23T05:06:02.7+01:00 \"time\": 1763888888",
-        "<time> 0001-01-01T00:00:00Z <time> <time> \"time\": <time>",
+        "2026-11-23T05:06:02.735470848Z 0001-01-01T00:00:00Z 2026-11-23 05:06:02.7 +0000 UTC 2026-11-23 05:06:02.7 +0000 utc 2026-11-23T05:06:02.7+01:00 \"time\": 1763888888",
+        "<time> 0001-01-01T00:00:00Z <time> <time> <time> \"time\": <time>",
     );
-    check("Running 5 seconds ago, Less than a second ago; Up 3 minutes; Exited (0) 1 second ago; 10 seconds", "Running <ago>, <ago>; Up <ago>; Exited (0) <ago>; 10 seconds");
+    check("Running 5 seconds ago, Running less than a second ago, Less than a second ago; Up 3 minutes; Exited (0) 1 second ago; 10 seconds", "Running <ago>, Running <ago>, <ago>; Up <ago>; Exited (0) <ago>; 10 seconds");
 }
 
 #[test]
@@ -101,6 +101,8 @@ fn the_lab_and_the_machine_are_named() {
     );
     check("Engine 28.5.2+dfsg4 on 6.18.44-fc", "Engine <engine> on <kernel>");
     check("\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 25000000000", "\"NanoCPUs\": <cpus>,\n      \"MemoryBytes\": <memory>");
+    check("*  \"NanoCPUs\": 2000000000,\n*  \"MemoryBytes\": 25000000000", "*  \"NanoCPUs\": <cpus>,\n*  \"MemoryBytes\": <memory>");
+    check("   CPUs:\t\t2\n   Memory:\t23.54GiB", "   CPUs:\t\t<cpus>\n   Memory:\t<memory>");
     check("\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024", "\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024");
 }
 

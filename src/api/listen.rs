@@ -3,7 +3,7 @@
 //! A unix socket is made in a folder that is created if absent, replaces the socket of a dead daemon and never that of
 //! a live one, and belongs to the group with mode 0660. TCP is plain on loopback only, else mutual TLS: whoever
 //! reaches the API is root on this host. What is said on a connection is the business of [`super::serve`]. `main`
-//! calls [`Listener::bind`] before it says that it is ready.
+//! calls [`bind`] before it says that it is ready.
 
 pub mod socket;
 mod tls;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rustix::fs::{Gid, Mode};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::{Host, Settings};
 pub use socket::{ClientIo, Socket};
@@ -86,46 +86,34 @@ pub enum ListenError {
     Tls(#[from] TlsError),
 }
 
-impl Listener {
-    /// Opens every host of the settings, or none of them.
-    ///
-    /// # Errors
-    /// The first that cannot be opened.
-    pub async fn bind_all(settings: &Settings) -> Result<Vec<Listener>, ListenError> {
-        let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
-        let mut listeners = Vec::with_capacity(settings.hosts.len());
-        for host in &settings.hosts {
+/// Opens one host.
+///
+/// # Errors
+/// Why it cannot be opened, as a sentence.
+pub async fn bind(host: &Host, settings: &Settings) -> Result<Listener, ListenError> {
+    match host {
+        Host::Unix(path) => {
             let group = Group { name: &settings.group, is_default: settings.group_is_default };
-            listeners.push(Listener::bind(host, group, tls.as_ref()).await?);
+            bind_unix(host, path, group).await
         }
-        Ok(listeners)
-    }
-
-    /// Opens one host.
-    ///
-    /// # Errors
-    /// Why it cannot be opened, as a sentence.
-    pub async fn bind(host: &Host, group: Group<'_>, tls: Option<&Tls>) -> Result<Listener, ListenError> {
-        let listener = match host {
-            Host::Unix(path) => bind_unix(host, path, group).await?,
-            Host::Tcp { host: name, port } => {
-                if tls.is_none() {
-                    warn!(%host, "the API is served WITHOUT ENCRYPTION OR AUTHENTICATION: every user and program of this host that can reach the port is root");
-                }
-                let listener = TcpListener::bind((name.as_str(), *port)).await.map_err(|source| {
-                    if source.kind() == io::ErrorKind::AddrInUse {
-                        ListenError::PortTaken(host.clone())
-                    } else {
-                        ListenError::Io { host: host.clone(), what: "cannot bind", source }
-                    }
-                })?;
-                Listener::Tcp { listener, tls: tls.cloned() }
+        Host::Tcp { host: name, port } => {
+            let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
+            if tls.is_none() {
+                warn!(%host, "the API is served WITHOUT ENCRYPTION OR AUTHENTICATION: every user and program of this host that can reach the port is root");
             }
-        };
-        info!(%host, tls = matches!(&listener, Listener::Tcp { tls: Some(_), .. }), "API listens");
-        Ok(listener)
+            let listener = TcpListener::bind((name.as_str(), *port)).await.map_err(|source| {
+                if source.kind() == io::ErrorKind::AddrInUse {
+                    ListenError::PortTaken(host.clone())
+                } else {
+                    ListenError::Io { host: host.clone(), what: "cannot bind", source }
+                }
+            })?;
+            Ok(Listener::Tcp { listener, tls })
+        }
     }
+}
 
+impl Listener {
     /// Waits for the next connection.
     ///
     /// # Errors
@@ -165,11 +153,11 @@ impl Accepted {
 
 /// The group of a unix socket.
 #[derive(Debug, Clone, Copy)]
-pub struct Group<'a> {
+struct Group<'a> {
     /// Name or number.
-    pub name: &'a str,
+    name: &'a str,
     /// The default one may be absent: the socket then stays root's.
-    pub is_default: bool,
+    is_default: bool,
 }
 
 /// The file of a bound unix socket, removed when the listener ends, as dockerd does; a file that another process has

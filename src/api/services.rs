@@ -218,7 +218,7 @@ async fn update(State(api): State<Api>, Path(id): Path<String>, request: Request
     let rollback = match query.get("rollback") {
         "" | "none" => false,
         "previous" => true,
-        other => return Err(ApiError::invalid(format!("unrecognized rollback option {other}"))),
+        other => return Err(Error::internal(format!("unrecognized rollback option {other}")).into()),
     };
     let manager = api.node.manager()?;
     let id = manager.read().await?.find_service(&id)?.id;

@@ -10,10 +10,9 @@ use gam_core::model::{NodeId, PortConfig, ServiceId, StringMap, Task, TaskSpec, 
 use gam_core::orchestrator;
 use gam_core::state::State as Cluster;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::filters::Filters;
-use super::networks::attachment_view;
+use super::attachments::{AttachmentView, attachment_view};
 use super::query::{Query, json};
 use super::swarm::Version;
 use super::{Api, ApiError};
@@ -44,7 +43,7 @@ struct View<'a> {
     status: StatusView<'a>,
     desired_state: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    networks_attachments: Vec<Value>,
+    networks_attachments: Vec<AttachmentView<'a>>,
     volumes: Option<()>,
 }
 
@@ -98,7 +97,7 @@ fn status_view(status: &TaskStatus) -> StatusView<'_> {
     }
 }
 
-fn view<'a>(state: &Cluster, task: &'a Task) -> View<'a> {
+fn view<'a>(state: &'a Cluster, task: &'a Task) -> View<'a> {
     // Docker prints a task's spec without the runtime, which only a service names.
     let spec = TaskSpec { runtime: String::new(), ..task.spec().clone() };
     View {

@@ -8,8 +8,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -23,11 +23,6 @@ use serde::Deserialize;
 use super::ApiError;
 use super::proxy::{Proxied, Proxy};
 
-/// The oldest version that Gam serves, as dockerd 28 does; clients older than this expect errors as plain text.
-pub const MIN_API_VERSION: ApiVersion = ApiVersion::new(1, 24);
-/// Assumed to be the engine's while no engine has ever answered: the version that Gam is compared with.
-const ASSUMED_API_VERSION: ApiVersion = ApiVersion::new(1, 51);
-
 /// A version of the Docker API. As a request extension of a native route: the version that this request speaks, the
 /// engine's newest if its path names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +34,11 @@ pub struct ApiVersion {
 }
 
 impl ApiVersion {
+    /// The oldest that Gam serves, as dockerd 28 does; clients older than this expect errors as plain text.
+    pub const OLDEST: ApiVersion = ApiVersion::new(1, 24);
+    /// The newest that Gam was made for; assumed to be the engine's while no engine has ever answered.
+    pub const NEWEST: ApiVersion = ApiVersion::new(1, 51);
+
     /// `major.minor`.
     #[must_use]
     pub const fn new(major: u64, minor: u64) -> ApiVersion {
@@ -51,14 +51,28 @@ impl ApiVersion {
         self >= ApiVersion::new(major, minor)
     }
 
-    /// Parses digits and dots as dockerd does: a part that is empty counts as zero, one that is too large as the
+    /// Takes digits and dots as dockerd does: a part that is empty counts as zero, one that is too large as the
     /// largest number (`moby: versions.compare`, whose `Atoi` errors are ignored).
-    fn parse(text: &str) -> ApiVersion {
+    fn of_digits(text: &str) -> ApiVersion {
         let mut parts = text.split('.').map(|part| {
             part.bytes().fold(0_u64, |n, digit| n.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
         });
         let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         ApiVersion { major, minor, more: parts.any(|part| part > 0) }
+    }
+}
+
+/// A text that is not an API version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an API version: digits and dots are")]
+pub struct NotAVersion;
+
+impl FromStr for ApiVersion {
+    type Err = NotAVersion;
+
+    fn from_str(text: &str) -> Result<ApiVersion, NotAVersion> {
+        let valid = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if valid { Ok(ApiVersion::of_digits(text)) } else { Err(NotAVersion) }
     }
 }
 
@@ -97,14 +111,10 @@ impl EngineVersion {
     #[must_use]
     pub fn from_answer(body: &[u8]) -> Option<EngineVersion> {
         let answer: VersionAnswer = serde_json::from_slice(body).ok()?;
-        let parse = |text: &str| {
-            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-            digits.then(|| ApiVersion::parse(text))
-        };
         Some(EngineVersion {
             version: answer.version,
-            api: parse(&answer.api_version)?,
-            min_api: parse(&answer.min_api_version).unwrap_or(MIN_API_VERSION),
+            api: answer.api_version.parse().ok()?,
+            min_api: answer.min_api_version.parse().unwrap_or(ApiVersion::OLDEST),
             experimental: answer.experimental,
         })
     }
@@ -114,8 +124,8 @@ impl EngineVersion {
     pub fn assumed() -> EngineVersion {
         EngineVersion {
             version: String::new(),
-            api: ASSUMED_API_VERSION,
-            min_api: MIN_API_VERSION,
+            api: ApiVersion::NEWEST,
+            min_api: ApiVersion::OLDEST,
             experimental: false,
         }
     }
@@ -139,7 +149,7 @@ struct Asked(ApiVersion);
 pub fn strip(request: &mut Request<Body>) {
     let uri = request.uri();
     let Some((version, rest)) = split(uri.path()) else { return };
-    let version = ApiVersion::parse(version);
+    let version = ApiVersion::of_digits(version);
     let text = match uri.query() {
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
@@ -151,6 +161,13 @@ pub fn strip(request: &mut Request<Body>) {
     request.extensions_mut().insert(Asked(version));
 }
 
+/// Path and query as the client sent them, version and all: what to ask the engine for on the client's behalf.
+#[must_use]
+pub fn engine_path<B>(request: &http::Request<B>) -> String {
+    let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
+}
+
 /// Splits `/v1.41/info` into `1.41` and `/info`, by dockerd's own pattern `/v[0-9.]+/`.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix("/v")?;
@@ -158,12 +175,12 @@ pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     (end > 0 && rest.as_bytes()[end] == b'/').then(|| rest.split_at(end))
 }
 
-/// Rewrites the path of a request that the engine is too new for: from [`MIN_API_VERSION`] on, a version below the
+/// Rewrites the path of a request that the engine is too new for: from [`ApiVersion::OLDEST`] on, a version below the
 /// engine's minimum becomes that minimum. `None` where nothing is to be done, which is nearly always.
 pub(super) fn lift(uri: &Uri, engine: &EngineVersion) -> Option<Uri> {
     let (version, rest) = split(uri.path())?;
-    let asked = ApiVersion::parse(version);
-    if asked < MIN_API_VERSION || asked >= engine.min_api {
+    let asked = ApiVersion::of_digits(version);
+    if asked < ApiVersion::OLDEST || asked >= engine.min_api {
         return None;
     }
     let text = match uri.query() {
@@ -200,9 +217,10 @@ pub async fn native(State(proxy): State<Proxy>, mut request: Request, next: Next
 /// dockerd's answer to a version that it does not serve (`moby: daemon/server/middleware/version.go`).
 fn refusal(asked: ApiVersion, engine: &EngineVersion, original: Option<&OriginalUri>) -> Option<Response> {
     let text = original.and_then(|uri| split(uri.0.path())).map_or("", |(version, _)| version);
-    if asked < MIN_API_VERSION {
+    if asked < ApiVersion::OLDEST {
         let message = format!(
-            "client version {text} is too old. Minimum supported API version is {MIN_API_VERSION}, please upgrade your client to a newer version\n"
+            "client version {text} is too old. Minimum supported API version is {}, please upgrade your client to a newer version\n",
+            ApiVersion::OLDEST
         );
         // Clients of that time expect plain text; dockerd answers through Go's http.Error.
         let headers = [
@@ -255,15 +273,15 @@ fn http_date(at: time::OffsetDateTime) -> String {
 }
 
 fn sort(headers: &mut HeaderMap) {
+    let rank = |name: &HeaderName| match name.as_str() {
+        "date" => 1,
+        "content-length" => 2,
+        "transfer-encoding" => 3,
+        _ => 0,
+    };
     let mut all: Vec<(HeaderName, HeaderValue)> =
         headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    // What Go's server adds itself comes last.
-    let late = |name: &HeaderName| matches!(name.as_str(), "date" | "content-length" | "transfer-encoding");
-    all.sort_by(|(a, _), (b, _)| match late(a).cmp(&late(b)) {
-        Ordering::Equal if late(a) => b.as_str().cmp("content-length").cmp(&a.as_str().cmp("content-length")),
-        Ordering::Equal => a.as_str().cmp(b.as_str()),
-        order => order,
-    });
+    all.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then_with(|| a.as_str().cmp(b.as_str())));
     headers.clear();
     for (name, value) in all {
         headers.append(name, value);

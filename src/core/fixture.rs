@@ -95,7 +95,9 @@ impl Fixture {
     pub fn apply(&mut self, changes: Vec<Change>) -> String {
         let mut printed = String::new();
         for change in &changes {
-            if let Change::TaskCreate { id, service, slot, node, .. } = change {
+            if let Change::TaskCreate { id, service, slot, node, .. } = change
+                && !self.names.contains_key(&id.number())
+            {
                 let place = node.filter(|_| *slot == 0).map_or(slot.to_string(), |node| self.name(node.number()));
                 let mut name = format!("{}.{place}", self.name(service.number()));
                 while self.names.values().any(|taken| *taken == name) {
@@ -379,13 +381,16 @@ impl Fixture {
     }
 }
 
-/// The number behind the identifier of whatever has this name.
+/// The number behind the identifier of whatever has this name. Short names are in the order of their numbers.
 fn number(name: &str) -> u128 {
     let mut seed = [0; 32];
     for (to, from) in seed.iter_mut().zip(name.bytes()) {
         *to = from;
     }
-    IdSource::new(seed).next()
+    let mut first = [0; 8];
+    first.copy_from_slice(&seed[..8]);
+    let hash: u128 = IdSource::new(seed).next();
+    u128::from(u64::from_be_bytes(first)) << 64 | hash >> 64
 }
 
 /// `500ms`, `10s`, `5m` or `24h` in nanoseconds.

@@ -42,11 +42,16 @@ pub fn plan(plan: &mut Plan<'_>) {
     let mut nodes = NodeSet::of(plan.state(), plan.now);
     let mut changes = Vec::new();
     // Tasks of global services go first, as in swarmkit: they have no other node to go to.
-    for task in &preset {
-        changes.extend(confirm(plan, &mut nodes, task));
+    let refused: Vec<&Arc<Task>> = preset.iter().filter(|task| !confirm(plan, &mut nodes, task, &mut changes)).collect();
+    let left: Vec<(Demand, &[Arc<Task>])> =
+        groups.iter().filter_map(|group| place(&mut nodes, group, &mut changes)).collect();
+    // Reasons are given last, when every node has all its tasks: only then does planning again find the same ones.
+    for task in refused {
+        changes.extend(refusal(&mut nodes, task).and_then(|err| waits(plan, task, err)));
     }
-    for group in groups {
-        place(plan, &mut nodes, group, &mut changes);
+    for (demand, tasks) in left {
+        let err = no_suitable_node(&nodes, &demand);
+        changes.extend(tasks.iter().filter_map(|task| waits(plan, task, err.clone())));
     }
     for change in changes {
         plan.push(change);
@@ -80,13 +85,12 @@ fn pending(state: &State) -> (Vec<Arc<Task>>, Vec<Group>) {
     (preset, groups)
 }
 
-/// A task that the orchestrator bound to its node: it fits there, or waits.
-fn confirm(plan: &Plan<'_>, nodes: &mut NodeSet, task: &Task) -> Option<Change> {
-    // A node that is gone has nothing to say; the orchestrator removes the task.
-    let node = nodes.at_mut(task.node?)?;
-    let demand = Demand::of(task);
-    if let Some(filter) = filter::first_refusal(&demand, node) {
-        return waits(plan, task, filter.explain(1));
+/// Confirms a task that the orchestrator bound to its node, if it fits there. A node that is gone refuses nothing: the
+/// orchestrator will end the task.
+fn confirm(plan: &Plan<'_>, nodes: &mut NodeSet, task: &Task, changes: &mut Vec<Change>) -> bool {
+    let Some(node) = task.node.and_then(|id| nodes.at_mut(id)) else { return true };
+    if filter::first_refusal(&Demand::of(task), node).is_some() {
+        return false;
     }
     node.add(task);
     let status = TaskStatus {
@@ -95,25 +99,28 @@ fn confirm(plan: &Plan<'_>, nodes: &mut NodeSet, task: &Task) -> Option<Change> 
         message: "scheduler confirmed task can run on preassigned node".into(),
         ..TaskStatus::default()
     };
-    Some(Change::TaskReport { id: task.id, status })
+    changes.push(Change::TaskReport { id: task.id, status });
+    true
 }
 
-/// Deals out the tasks of one group; those that find no node learn why.
-fn place(plan: &Plan<'_>, nodes: &mut NodeSet, group: Group, changes: &mut Vec<Change>) {
-    let Some(first) = group.first() else { return };
-    let demand = Demand::of(first);
+/// Why a task does not fit on the node that it is bound to.
+fn refusal(nodes: &mut NodeSet, task: &Task) -> Option<String> {
+    let node = nodes.at_mut(task.node?)?;
+    filter::first_refusal(&Demand::of(task), node).map(|filter| filter.explain(1))
+}
+
+/// Deals out the tasks of one group; returns those that find no node, and what they ask for.
+fn place<'a>(nodes: &mut NodeSet, group: &'a [Arc<Task>], changes: &mut Vec<Change>) -> Option<(Demand, &'a [Arc<Task>])> {
+    let demand = Demand::of(group.first()?);
     let mut tree = Tree::new(nodes, &demand);
-    let mut rest = group.iter();
-    for task in rest.by_ref() {
-        let Some(node) = tree.assign(nodes, &demand, task) else {
+    for (at, task) in group.iter().enumerate() {
+        match tree.assign(nodes, &demand, task) {
+            Some(node) => changes.push(Change::TaskAssign { id: task.id, node }),
             // All tasks of the group are alike: where one finds no place, no other will.
-            let err = no_suitable_node(nodes, &demand);
-            changes.extend(waits(plan, task, err.clone()));
-            changes.extend(rest.filter_map(|task| waits(plan, task, err.clone())));
-            return;
-        };
-        changes.push(Change::TaskAssign { id: task.id, node });
+            None => return Some((demand, &group[at..])),
+        }
     }
+    None
 }
 
 /// `no suitable node (insufficient resources on 2 nodes; …)`: each node counts for the first filter that refuses it,

@@ -6,20 +6,22 @@
 mod describe;
 mod events;
 mod http;
+mod lines;
 
 use std::time::Duration;
 
 use ::http::StatusCode;
+use futures_util::stream::{self, StreamExt};
 use gam_core::agent::Inspection;
 use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID};
 use gam_core::model::{NodeId, TaskId};
-use http_body_util::BodyExt;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, EngineError};
 use http::{CALL_LIMIT, broken, encode};
+use lines::Lines;
 
 pub use events::{ContainerEvent, ContainerEvents};
 
@@ -27,8 +29,9 @@ pub use events::{ContainerEvent, ContainerEvents};
 const DEFAULT_GRACE_S: u64 = 10;
 /// How long a registry may stay silent in the middle of a pull.
 const PULL_SILENCE: Duration = Duration::from_secs(300);
-/// The longest line of a pull's progress that is kept.
-const MAX_PROGRESS_LINE: usize = 1 << 20;
+
+/// Containers removed at the same time when a node leaves its swarm.
+const PARALLEL_REMOVALS: usize = 32;
 
 /// One line of the list of containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +116,27 @@ impl Engine {
         }
     }
 
-    /// All containers that carry a node's id in their labels, whatever their state.
-    pub async fn list_containers_of(&self, node: NodeId) -> Result<Vec<ListedContainer>, EngineError> {
-        let filters = json!({ "label": [format!("{LABEL_NODE_ID}={node}")] }).to_string();
+    /// All containers that are labelled as a task's, of whatever node and in whatever state.
+    pub async fn list_task_containers(&self) -> Result<Vec<ListedContainer>, EngineError> {
+        self.list_labelled(LABEL_TASK_ID).await
+    }
+
+    /// Removes all containers of a node by force, as `docker swarm leave` does. Its agent must have ended before.
+    pub async fn remove_containers_of(&self, node: NodeId) -> Result<(), EngineError> {
+        let containers = self.list_labelled(&format!("{LABEL_NODE_ID}={node}")).await?;
+        let removals = stream::iter(containers).map(|container| async move {
+            match self.remove_container(&container.id).await {
+                // Gone already, or going.
+                Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+                done => done,
+            }
+        });
+        let results: Vec<Result<(), EngineError>> = removals.buffer_unordered(PARALLEL_REMOVALS).collect().await;
+        results.into_iter().collect()
+    }
+
+    async fn list_labelled(&self, label: &str) -> Result<Vec<ListedContainer>, EngineError> {
+        let filters = json!({ "label": [label] }).to_string();
         let target = format!("/containers/json?all=1&filters={}", encode(&filters));
         let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
         let read = |row: ListRow| ListedContainer {
@@ -129,7 +150,7 @@ impl Engine {
 
     /// Whether an image is present, by any name that dockerd understands.
     pub async fn has_image(&self, image: &str) -> Result<bool, EngineError> {
-        match self.ask(Method::GET, &format!("/images/{image}/json"), None, CALL_LIMIT).await {
+        match self.ask(Method::GET, &format!("/images/{}/json", encode(image)), None, CALL_LIMIT).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -139,34 +160,24 @@ impl Engine {
     /// Pulls an image and waits for the end. `image` has a tag or a digest, or everything under the name is pulled.
     pub async fn pull_image(&self, image: &str) -> Result<(), EngineError> {
         let target = format!("/images/create?fromImage={}", encode(image));
-        let mut response = self.open(Method::POST, &target, None, PULL_SILENCE).await?;
+        let response = self.open(Method::POST, &target, None, PULL_SILENCE).await?;
+        let mut lines = Lines::new(response.into_body());
+        // The last line says whether the pull failed.
         let mut last = Vec::new();
         loop {
-            let Ok(frame) = tokio::time::timeout(PULL_SILENCE, response.body_mut().frame()).await else {
-                return Err(broken(std::io::ErrorKind::TimedOut.into()));
-            };
-            let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| broken(std::io::Error::other(error)))?;
-            let Some(data) = frame.data_ref() else { continue };
-            // Only the last line matters: it says whether the pull failed.
-            if let Some(end) = data.iter().rposition(|byte| *byte == b'\n') {
-                let begin = data[..end].iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
-                if begin.is_some() {
-                    last.clear();
-                }
-                last.extend_from_slice(&data[begin.unwrap_or(0)..end]);
-                if data.len() > end + 1 {
-                    last = data[end + 1..].to_vec();
-                }
-            } else {
-                last.extend_from_slice(data);
+            match tokio::time::timeout(PULL_SILENCE, lines.next()).await {
+                Ok(line) => match line? {
+                    Some(line) => last = line,
+                    None => break,
+                },
+                Err(_) => return Err(broken(std::io::ErrorKind::TimedOut.into())),
             }
-            last.truncate(MAX_PROGRESS_LINE);
         }
         match serde_json::from_slice::<Progress>(&last) {
-            Ok(progress) if !progress.error.is_empty() => {
-                Err(EngineError::Refused { status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(), message: progress.error })
-            }
+            Ok(progress) if !progress.error.is_empty() => Err(EngineError::Refused {
+                status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
+                message: progress.error,
+            }),
             _ => Ok(()),
         }
     }

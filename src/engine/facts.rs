@@ -26,4 +26,11 @@ impl Engine {
             in_swarm: state.is_some_and(|state| !matches!(state.as_str(), "" | "inactive")),
         })
     }
+
+    /// The IPv4 subnets of dockerd's own networks, `172.17.0.0/16`: addresses in them are not the host's.
+    pub async fn subnets(&self) -> Result<Vec<String>, EngineError> {
+        let networks = self.docker()?.list_networks(None).await?;
+        let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
+        Ok(configs.filter_map(|config| config.subnet).collect())
+    }
 }

@@ -202,3 +202,6 @@ pub fn decode_meta(bytes: &[u8]) -> Result<SnapshotMeta, StoreError> {
     })
 }
 
+
+#[cfg(test)]
+mod tests;

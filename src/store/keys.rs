@@ -257,3 +257,6 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(pair).collect()
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,9 @@ mod snapshot;
 mod store;
 mod transport;
 
+#[cfg(test)]
+mod fixture;
+
 
 use std::fmt;
 use std::sync::Arc;

@@ -222,3 +222,6 @@ impl RaftLogStorage<Types> for Log {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -215,3 +215,6 @@ impl Sealed {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

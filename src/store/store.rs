@@ -361,3 +361,6 @@ fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
     }
     raft.validate().map_err(|error| StoreError::Config(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

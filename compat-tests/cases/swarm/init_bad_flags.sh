@@ -4,12 +4,12 @@ docker swarm init --advertise-addr 300.1.1.1
 docker swarm init --advertise-addr "$H1" --listen-addr nonsense
 docker swarm init --advertise-addr no-such-link
 docker swarm init --advertise-addr "$H1" --availability sometimes
-docker swarm init --advertise-addr "$H1" --cert-expiry 1m
 docker swarm init --advertise-addr "$H1" --dispatcher-heartbeat soon
 docker swarm init --advertise-addr "$H1" --default-addr-pool 10.20.0.0/33
-docker swarm init --advertise-addr "$H1" --default-addr-pool 10.20.0.0/24 --default-addr-pool-mask-length 20
+docker swarm init --advertise-addr "$H1" --default-addr-pool 10.20.0.0/16 --default-addr-pool-mask-length 12
 docker swarm init --advertise-addr "$H1" --data-path-port 80
 docker swarm init --advertise-addr "$H1" --data-path-addr 300.1.1.1
+docker swarm init --advertise-addr "$H1" --external-ca nonsense
 docker swarm init --advertise-addr "$H1" --no-such-flag
 docker swarm init --advertise-addr "$H1" surplus
 docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}'

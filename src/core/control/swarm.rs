@@ -1,7 +1,7 @@
 //! How a cluster comes to be, and how its spec, its join tokens and its unlock key change
 //! (`moby: daemon/cluster/swarm.go`, swarmkit `manager/controlapi/cluster.go`).
 
-use super::{Response, Rotate, node, validate};
+use super::{Response, Rotate, network, node, validate};
 use crate::error::{Code, Error, Kind};
 use crate::model::id::base36;
 use crate::model::{
@@ -47,8 +47,7 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
     if !matches!(request.spec.name.as_str(), "" | "default") {
         return Err(Error::invalid("swarm spec must be named \"default\""));
     }
-    let (default_addr_pool, subnet_size) =
-        validate::address_pools(request.default_addr_pool, request.subnet_size)?;
+    let (default_addr_pool, subnet_size) = validate::address_pools(request.default_addr_pool, request.subnet_size)?;
     let data_path_port = validate::data_path_port(request.data_path_port)?;
     let node = first_node(request.node)?;
     let spec = first_spec(request.spec)?;
@@ -69,8 +68,8 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
         data_path_port,
     })));
     plan.push(Change::NodeCreate(Box::new(node)));
-    // let ingress = network::ingress(plan);
-    // plan.push(ingress);
+    let ingress = network::ingress(plan);
+    plan.push(ingress);
     Ok(())
 }
 
@@ -154,9 +153,8 @@ fn first_node(node: Node) -> Result<Node, Error> {
 
 /// The user's spec over Docker's defaults. dockerd updates a cluster that is there by then, and says so.
 fn first_spec(sent: SwarmSpec) -> Result<SwarmSpec, Error> {
-    let wrapped = |refusal: Error| {
-        Error::new(Kind::Internal, format!("error updating cluster settings: {}", refusal.message))
-    };
+    let wrapped =
+        |refusal: Error| Error::new(Kind::Internal, format!("error updating cluster settings: {}", refusal.message));
     let defaults = default_spec();
     let spec = validate::merge_cluster_spec(sent, defaults.clone()).map_err(wrapped)?;
     validate::cluster_spec(&spec).map_err(wrapped)?;

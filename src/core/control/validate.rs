@@ -129,10 +129,7 @@ fn update_config(config: &UpdateConfig) -> Checked {
     refuse_if(config.delay < 0, "TaskSpec: update-delay cannot be negative")?;
     refuse_if(config.monitor < 0, "TaskSpec: update-monitor cannot be negative")?;
     let ratio = config.max_failure_ratio;
-    refuse_if(
-        !(0.0..=1.0).contains(&ratio),
-        "TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1",
-    )
+    refuse_if(!(0.0..=1.0).contains(&ratio), "TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1")
 }
 
 fn endpoint_spec(endpoint: &EndpointSpec) -> Checked {
@@ -165,8 +162,12 @@ pub(super) fn attached_networks(state: &State, spec: &ServiceSpec) -> Checked {
 
 /// Whether the spec's published ports are free among the services other than `updated`.
 pub(super) fn port_conflicts(state: &State, spec: &ServiceSpec, updated: Option<ServiceId>) -> Checked {
-    let wanted: Vec<&PortConfig> =
-        spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports).filter(|port| port.published_port != 0).collect();
+    let wanted: Vec<&PortConfig> = spec
+        .endpoint_spec
+        .iter()
+        .flat_map(|endpoint| &endpoint.ports)
+        .filter(|port| port.published_port != 0)
+        .collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -175,7 +176,8 @@ pub(super) fn port_conflicts(state: &State, spec: &ServiceSpec, updated: Option<
         for port in asked.chain(&service.endpoint.ports).filter(|port| port.published_port != 0) {
             let by_host = port.publish_mode == "host";
             // Services that publish the same port on their nodes can live together: the scheduler keeps them apart.
-            let conflict = |wanted: &&&PortConfig| same_port(wanted, port) && !(by_host && wanted.publish_mode == "host");
+            let conflict =
+                |wanted: &&&PortConfig| same_port(wanted, port) && !(by_host && wanted.publish_mode == "host");
             if wanted.iter().any(|wanted| conflict(&wanted)) {
                 let kind = if by_host { "a host-published" } else { "an ingress" };
                 return Err(invalid(format!(

@@ -53,8 +53,7 @@ find! {
     find_service "service" Service ServiceId services |state, name| state.service_named(name).cloned().into_iter().collect();
     /// Finds a node by id, host name or unique id prefix.
     find_node "node" Node NodeId nodes |state, name| {
-        let same = |node: &&Arc<Node>| node.description.hostname == name || node.spec.name == name && !name.is_empty();
-        state.nodes().filter(same).cloned().collect()
+        state.nodes().filter(|node| node.description.hostname == name).cloned().collect()
     };
     /// Finds a task by id, name or unique id prefix.
     find_task "task" Task TaskId tasks |state, name| {

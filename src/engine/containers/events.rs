@@ -1,20 +1,16 @@
 //! dockerd's stream of events about the containers of tasks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID};
 use gam_core::model::{NodeId, TaskId};
-use http_body_util::BodyExt;
 use hyper::Method;
-use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::http::{CALL_LIMIT, broken, encode};
+use super::lines::Lines;
 use crate::engine::{Engine, EngineError};
-
-/// The longest event that is read. One carries the labels of a container, which are bounded by the body that made it.
-const MAX_EVENT: usize = 4 << 20;
 
 /// Something happened to the container of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +43,7 @@ struct Actor {
 
 /// Events as they come, from the moment of subscription on.
 pub struct ContainerEvents {
-    body: Incoming,
-    partial: Vec<u8>,
-    ready: VecDeque<ContainerEvent>,
+    lines: Lines,
 }
 
 impl Engine {
@@ -59,7 +53,7 @@ impl Engine {
         let filters = json!({ "type": ["container"], "label": [format!("{LABEL_NODE_ID}={node}")] }).to_string();
         let target = format!("/events?filters={}", encode(&filters));
         let response = self.open(Method::GET, &target, None, CALL_LIMIT).await?;
-        Ok(ContainerEvents { body: response.into_body(), partial: Vec::new(), ready: VecDeque::new() })
+        Ok(ContainerEvents { lines: Lines::new(response.into_body()) })
     }
 }
 
@@ -67,22 +61,13 @@ impl ContainerEvents {
     /// The next event; an error when the stream has ended. Cancelling loses nothing.
     pub async fn next(&mut self) -> Result<ContainerEvent, EngineError> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(event);
-            }
-            let frame = match self.body.frame().await {
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => return Err(broken(std::io::Error::other(error))),
+            match self.lines.next().await? {
+                Some(line) => {
+                    if let Some(event) = parse(&line) {
+                        return Ok(event);
+                    }
+                }
                 None => return Err(broken(std::io::ErrorKind::UnexpectedEof.into())),
-            };
-            let Some(data) = frame.data_ref() else { continue };
-            self.partial.extend_from_slice(data);
-            while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.partial.drain(..=end).collect();
-                self.ready.extend(parse(&line));
-            }
-            if self.partial.len() > MAX_EVENT {
-                return Err(broken(std::io::ErrorKind::InvalidData.into()));
             }
         }
     }

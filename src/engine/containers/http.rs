@@ -49,9 +49,9 @@ impl Engine {
             tokio::spawn(connection);
             let request = Request::builder().method(method).uri(target).header(header::HOST, "docker");
             let request = match body {
-                Some(body) => request
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .body(Full::new(Bytes::from(body))),
+                Some(body) => {
+                    request.header(header::CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body)))
+                }
                 None => request.body(Full::default()),
             };
             let request = request.map_err(|error| broken(io::Error::other(error)))?;

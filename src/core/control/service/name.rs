@@ -11,9 +11,9 @@ const QUALITIES: [&str; 32] = [
 ];
 
 const CRAFT: [&str; 32] = [
-    "anchor", "barque", "beacon", "bowline", "brig", "buoy", "capstan", "clipper", "compass", "cutter", "dory", "frigate",
-    "galley", "halyard", "harbour", "jib", "keel", "ketch", "lantern", "lugger", "mizzen", "pilot", "quay", "rudder",
-    "schooner", "sextant", "sloop", "spar", "tiller", "whaler", "windlass", "yawl",
+    "anchor", "barque", "beacon", "bowline", "brig", "buoy", "capstan", "clipper", "compass", "cutter", "dory",
+    "frigate", "galley", "halyard", "harbour", "jib", "keel", "ketch", "lantern", "lugger", "mizzen", "pilot", "quay",
+    "rudder", "schooner", "sextant", "sloop", "spar", "tiller", "whaler", "windlass", "yawl",
 ];
 
 /// A name made from some of 32 random bytes.

@@ -72,10 +72,7 @@ fn external_ca(authority: ExternalCa) -> Result<ExternalCa, Error> {
 pub(in crate::control) fn cluster_spec(spec: &SwarmSpec) -> Checked {
     let expiry = spec.ca_config.node_cert_expiry;
     refuse_if(expiry != 0 && expiry < MIN_CERT_EXPIRY, "minimum certificate expiry time is: 1h0m0s")?;
-    refuse_if(
-        spec.dispatcher.heartbeat_period < 0,
-        "heartbeat time period cannot be a negative duration",
-    )?;
+    refuse_if(spec.dispatcher.heartbeat_period < 0, "heartbeat time period cannot be a negative duration")?;
     let authority = &spec.ca_config;
     if !authority.signing_ca_key.is_empty() && authority.signing_ca_cert.trim().is_empty() {
         return Err(invalid("if a signing CA key is provided, the signing CA cert must also be provided"));
@@ -116,9 +113,7 @@ pub(in crate::control) fn address_pools(pools: Vec<String>, size: u32) -> Result
         };
         if size < bits {
             let pool = quote(pool);
-            return Err(Error::internal(format!(
-                "invalid CIDR: {pool}. Subnet size is too small for pool: {size}"
-            )));
+            return Err(Error::internal(format!("invalid CIDR: {pool}. Subnet size is too small for pool: {size}")));
         }
         if address.is_ipv6() {
             return Err(Error::rpc(

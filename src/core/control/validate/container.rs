@@ -57,9 +57,7 @@ fn configs(container: &ContainerSpec) -> Checked {
 /// Two references cannot appear under one file name.
 fn claim<'a>(targets: &mut Vec<(&'a str, &'a str)>, kind: &str, file: &'a str, name: &'a str) -> Checked {
     if let Some((_, earlier)) = targets.iter().find(|(taken, _)| *taken == file) {
-        return Err(invalid(format!(
-            "{kind} references '{earlier}' and '{name}' have a conflicting target: '{file}'"
-        )));
+        return Err(invalid(format!("{kind} references '{earlier}' and '{name}' have a conflicting target: '{file}'")));
     }
     targets.push((file, name));
     Ok(())

@@ -30,7 +30,8 @@ pub(super) fn is_image(text: &str) -> bool {
     };
     let path_length = rest.len() - tag.map_or(0, |tag| tag.len() + 1);
     // A bare name of the default registry is short for `library/NAME`.
-    let path_length = if domain.is_none() && !rest.contains('/') { "library/".len() + path_length } else { path_length };
+    let path_length =
+        if domain.is_none() && !rest.contains('/') { "library/".len() + path_length } else { path_length };
     let directories_ok = (directory.is_empty() && !rest.starts_with('/')) || directory.split('/').all(is_component);
     path_length <= MAX_PATH
         && domain.is_none_or(|domain| is_domain(domain) || is_component(domain))
@@ -76,9 +77,7 @@ fn is_domain(text: &str) -> bool {
     let port_ok = port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_ok = match address {
-        Some(address) => {
-            !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
-        }
+        Some(address) => !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'),
         None => host.split('.').all(is_label),
     };
     port_ok && host_ok

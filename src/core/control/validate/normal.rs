@@ -104,17 +104,15 @@ fn container(container: &mut ContainerSpec) -> Result<(), Error> {
 
 fn privileges(privileges: &mut Privileges) -> Result<(), Error> {
     if let Some(credentials) = &privileges.credential_spec {
-        credential_spec(credentials).map_err(|sentence| Error::invalid(format!("invalid CredentialSpec: {sentence}")))?;
+        credential_spec(credentials)
+            .map_err(|sentence| Error::invalid(format!("invalid CredentialSpec: {sentence}")))?;
     }
-    if let Some(seccomp) = &mut privileges.seccomp {
-        if !matches!(seccomp.mode.as_str(), "unconfined" | "custom") {
-            "default".clone_into(&mut seccomp.mode);
-        }
+    // Here, unlike elsewhere, capital letters make an unknown word.
+    if let Some(seccomp) = privileges.seccomp.as_mut().filter(|it| !matches!(&*it.mode, "unconfined" | "custom")) {
+        "default".clone_into(&mut seccomp.mode);
     }
-    if let Some(app_armor) = &mut privileges.app_armor {
-        if app_armor.mode != "disabled" {
-            "default".clone_into(&mut app_armor.mode);
-        }
+    if let Some(app_armor) = privileges.app_armor.as_mut().filter(|it| it.mode != "disabled") {
+        "default".clone_into(&mut app_armor.mode);
     }
     Ok(())
 }
@@ -220,8 +218,7 @@ fn service_mode(mode: ServiceMode) -> Result<ServiceMode, Error> {
     if let Some(job) = replicated_job {
         let max_concurrent = job.max_concurrent.unwrap_or(1);
         let total_completions = job.total_completions.unwrap_or(max_concurrent);
-        let job =
-            ReplicatedJob { max_concurrent: Some(max_concurrent), total_completions: Some(total_completions) };
+        let job = ReplicatedJob { max_concurrent: Some(max_concurrent), total_completions: Some(total_completions) };
         return Ok(ServiceMode { replicated_job: Some(job), ..ServiceMode::default() });
     }
     let replicas = replicated.and_then(|replicated| replicated.replicas).unwrap_or(1);

@@ -1,6 +1,6 @@
 //! Services and tasks as specified (`moby: api/types/swarm/{service,task,network}.go`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ContainerSpec, Driver, StringMap, is_default};
 
@@ -82,9 +82,15 @@ pub struct UpdateConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub monitor: i64,
     /// Share of failed tasks that is borne.
+    #[serde(serialize_with = "go_float")]
     pub max_failure_ratio: f32,
     /// `stop-first` or `start-first`.
     pub order: String,
+}
+
+/// Go prints a float that is a whole number without a point.
+fn go_float<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.fract() == 0.0 && value.abs() < 1e15 { serializer.serialize_i64(*value as i64) } else { serializer.serialize_f32(*value) }
 }
 
 /// A task as the user wants it.

@@ -1,0 +1,110 @@
+//! Pulls: one at a time for each image, shared by all tasks that wait for it.
+//!
+//! As in Docker every task tries a pull, so that a tag which moved is noticed, and none fails for it: whether the
+//! image is there is for the create call to say. What differs is that tasks which come together share one attempt, so
+//! thirty replicas wait for an absent registry once and not thirty times.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::engine::Engine;
+
+/// How long a pull that succeeded counts for tasks that come after it. Short: a user who pushes an image and updates
+/// the service right away must get the new one.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a pull that failed counts. The restart delay's default, so a task that is tried again asks again.
+const FAILED: Duration = Duration::from_secs(5);
+
+/// The pulls of one engine.
+#[derive(Debug)]
+pub(super) struct Images {
+    engine: Engine,
+    attempts: Arc<Mutex<HashMap<String, watch::Receiver<Attempt>>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    Pulling,
+    Succeeded(Instant),
+    Failed(Instant),
+}
+
+impl Attempt {
+    fn counts(self) -> bool {
+        match self {
+            Attempt::Pulling => true,
+            Attempt::Succeeded(at) => at.elapsed() < FRESH,
+            Attempt::Failed(at) => at.elapsed() < FAILED,
+        }
+    }
+}
+
+impl Images {
+    pub(super) fn new(engine: Engine) -> Images {
+        Images { engine, attempts: Arc::default() }
+    }
+
+    /// Waits until the newest version of an image is here, or cannot be had.
+    pub(super) async fn refresh(&self, image: &str) {
+        if is_id(image) || image.contains('@') && self.engine.has_image(image).await.unwrap_or(false) {
+            return;
+        }
+        let mut attempt = self.attempt(image);
+        // An error means that the attempt was dropped with its runtime.
+        let _ = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Pulling)).await;
+    }
+
+    fn attempt(&self, image: &str) -> watch::Receiver<Attempt> {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.retain(|_, attempt| attempt.borrow().counts());
+        if let Some(attempt) = attempts.get(image) {
+            return attempt.clone();
+        }
+        let (outcome, attempt) = watch::channel(Attempt::Pulling);
+        attempts.insert(image.to_owned(), attempt.clone());
+        let (engine, image) = (self.engine.clone(), image.to_owned());
+        // Not bound to the task that came first: others may wait for it.
+        tokio::spawn(async move {
+            let attempt = match engine.pull_image(&image).await {
+                Ok(()) => Attempt::Succeeded(Instant::now()),
+                Err(error) => {
+                    tracing::warn!(image, %error, "pulling image failed");
+                    Attempt::Failed(Instant::now())
+                }
+            };
+            outcome.send_replace(attempt);
+        });
+        attempt
+    }
+}
+
+/// Whether a text is an image's id, which no registry knows.
+fn is_id(image: &str) -> bool {
+    image.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_share_an_attempt() {
+        let images = Images::new(Engine::new("/nonexistent/docker.sock"));
+        let (first, second) = (images.attempt("a:1"), images.attempt("a:1"));
+        assert!(first.same_channel(&second));
+        assert!(!first.same_channel(&images.attempt("b:1")));
+        images.refresh("a:1").await;
+        assert!(matches!(*first.borrow(), Attempt::Failed(_)));
+        assert!(images.attempt("a:1").same_channel(&first), "a failure counts for a while");
+    }
+
+    #[test]
+    fn ids_are_told_from_names() {
+        assert!(is_id(&format!("sha256:{}", "a".repeat(64))));
+        assert!(!is_id("sha256:abc"));
+        assert!(!is_id("busybox:latest"));
+    }
+}

@@ -1,0 +1,182 @@
+//! `POST /containers/{name}/start` and `restart`: the last moment for a container to get its place on an overlay.
+//!
+//! Most have it since they were made. One that was made before its network, or that was refused then, gets it now, or is
+//! refused now, which is when dockerd's swarm mode refuses it; one whose backing was made anew is moved to it.
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use gam_core::model::{Network, NetworkId};
+use gam_core::state::State as Cluster;
+
+use super::super::networks::{refused, swarm_network, upstream};
+use super::super::{Api, ApiError};
+use super::attach::{self, Wanted};
+use crate::engine::networks::{ContainerEndpoint, NetworkedContainer};
+use crate::manager::Manager;
+use crate::network::Backing;
+use crate::network::attachments::{addresses, attachments};
+
+/// Starts a container.
+pub async fn start(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
+    prepare(&api, &name).await.map_err(|error| prefixed("", error))?;
+    Ok(forward(&api, request).await)
+}
+
+/// Restarts a container; for one that runs there is nothing to do.
+pub async fn restart(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
+    prepare(&api, &name).await.map_err(|error| prefixed(&format!("Cannot restart container {name}: "), error))?;
+    Ok(forward(&api, request).await)
+}
+
+async fn forward(api: &Api, request: Request) -> Response {
+    let rewriter = api.networks.rewriter();
+    upstream::rewritten(api.proxy.forward(request).await, rewriter)
+}
+
+fn prefixed(begin: &str, error: ApiError) -> ApiError {
+    let message = format!("{begin}failed to set up container networking: {}", error.message);
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+}
+
+/// Sees to it that a container has its places on overlays. Whatever is not about them is left to dockerd.
+async fn prepare(api: &Api, name: &str) -> Result<(), ApiError> {
+    let Ok(manager) = api.node.manager() else { return Ok(()) };
+    let cluster = manager.state();
+    // In a swarm with nothing but the routing mesh there is nothing to join.
+    if cluster.networks().all(|network| network.spec.ingress) {
+        return Ok(());
+    }
+    let Ok(container) = api.engine.networked_container(name).await else { return Ok(()) };
+    if container.running || container.is_task {
+        return Ok(());
+    }
+    for endpoint in &container.endpoints {
+        let Some(network) = network_of(api, &manager, &cluster, endpoint).await? else { continue };
+        place(api, &manager, &container, endpoint, &network).await?;
+    }
+    Ok(())
+}
+
+/// The swarm network of an endpoint, if it is on one. By the id once the container ran, else by the name.
+async fn network_of(
+    api: &Api,
+    manager: &Manager,
+    cluster: &Cluster,
+    endpoint: &ContainerEndpoint,
+) -> Result<Option<std::sync::Arc<Network>>, ApiError> {
+    if endpoint.network_id.is_empty() {
+        return match api.networks.backing_by_name(&endpoint.network) {
+            Some(backing) => Ok(cluster.network(backing.network).cloned()),
+            None => swarm_network(api, cluster, &endpoint.network).await,
+        };
+    }
+    if let Some(backing) = api.networks.backing_by_id(&endpoint.network_id) {
+        return Ok(cluster.network(backing.network).cloned());
+    }
+    // A backing that is no more: the container is still on the network if the managers think so.
+    let network = cluster.network_named(&endpoint.network).cloned();
+    Ok(network.filter(|network| is_given(cluster, manager, network.id, endpoint)))
+}
+
+fn is_given(cluster: &Cluster, manager: &Manager, network: NetworkId, endpoint: &ContainerEndpoint) -> bool {
+    let place = endpoint.address.map(|address| (network, address));
+    attachments(cluster, manager.node_id()).flat_map(addresses).any(|given| Some(given) == place)
+}
+
+/// What an endpoint lacks.
+#[derive(Debug, PartialEq, Eq)]
+enum Lack {
+    Nothing,
+    /// dockerd must be told again where the endpoint is.
+    Place,
+}
+
+/// Whether dockerd will find the network of an endpoint that has its address.
+fn lack(endpoint: &ContainerEndpoint, backing: &Backing) -> Lack {
+    let is_found = match endpoint.network_id.as_str() {
+        "" => endpoint.network == backing.engine_name,
+        id => id == backing.engine_id,
+    };
+    if is_found { Lack::Nothing } else { Lack::Place }
+}
+
+async fn place(
+    api: &Api,
+    manager: &Manager,
+    container: &NetworkedContainer,
+    endpoint: &ContainerEndpoint,
+    network: &std::sync::Arc<Network>,
+) -> Result<(), ApiError> {
+    if is_given(&manager.state(), manager, network.id, endpoint) {
+        let backing = attach::backing(api, network).await?;
+        return match lack(endpoint, &backing) {
+            Lack::Nothing => Ok(()),
+            Lack::Place => connect(api, container, endpoint, &backing).await,
+        };
+    }
+    let named = if endpoint.network_id.is_empty() { endpoint.network.clone() } else { network.id.to_string() };
+    let wanted = Wanted { network: network.clone(), address: endpoint.address, aliases: endpoint.aliases.clone() };
+    let _joining = api.networks.joining(&container.id);
+    let mut joined = attach::join(api, manager, &container.name, &container.id, wanted.clone()).await;
+    if joined.is_err() && !endpoint.network_id.is_empty() {
+        // The address of an earlier run is no wish of the user's.
+        let any = Wanted { address: None, ..wanted };
+        joined = attach::join(api, manager, &container.name, &container.id, any).await;
+    }
+    let joined = joined.map_err(|error| attach::starting(error, &named))?;
+    let endpoint = ContainerEndpoint { address: Some(joined.address), ..endpoint.clone() };
+    let connected = connect(api, container, &endpoint, &joined.backing).await;
+    if connected.is_err() {
+        attach::give_back(manager, &[joined.task]).await;
+    }
+    connected
+}
+
+/// Tells dockerd anew where an endpoint of a container that does not run is.
+async fn connect(
+    api: &Api,
+    container: &NetworkedContainer,
+    endpoint: &ContainerEndpoint,
+    backing: &Backing,
+) -> Result<(), ApiError> {
+    let refused = |error| refused(crate::network::NetworkError::Engine(error));
+    api.engine.disconnect_network(&endpoint.network, &container.id, false).await.map_err(refused)?;
+    api.engine.connect_network(&backing.engine_id, &container.id, endpoint).await.map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_must_name_what_dockerd_has() {
+        let backing = Backing {
+            network: 7.into(),
+            name: "att".into(),
+            engine_id: "e7".into(),
+            engine_name: "att".into(),
+            subnets: Vec::new(),
+        };
+        let endpoint = |network: &str, id: &str| ContainerEndpoint {
+            network: network.into(),
+            network_id: id.into(),
+            ..ContainerEndpoint::default()
+        };
+        assert_eq!(lack(&endpoint("att", ""), &backing), Lack::Nothing, "made with its address");
+        assert_eq!(lack(&endpoint("att", "e7"), &backing), Lack::Nothing, "ran before");
+        assert_eq!(lack(&endpoint("att", "old"), &backing), Lack::Place, "its backing was made anew");
+        assert_eq!(lack(&endpoint("0000000000000000000000007", ""), &backing), Lack::Place, "named by id");
+    }
+
+    #[test]
+    fn refusals_read_as_dockerds() {
+        let error = ApiError::invalid("Could not attach to network x: why");
+        let told = prefixed("Cannot restart container c: ", error);
+        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            told.message,
+            "Cannot restart container c: failed to set up container networking: Could not attach to network x: why"
+        );
+    }
+}

@@ -1,0 +1,305 @@
+//! Serves the router on open listeners: one task a connection, HTTP/1.1 as dockerd speaks it.
+//!
+//! What the router answers is none of this module's business. It keeps the connections in bounds, cancels what a
+//! vanished client asked for, survives a panic in a handler, and hands a connection over when it stops being HTTP: to
+//! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+use tracing::{debug, error, warn};
+
+use super::ApiError;
+use super::listen::{Accepted, ClientIo, Listener, Socket};
+use super::proxy::Proxy;
+use super::version;
+
+/// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
+/// kernel's queue. A busy host has some hundreds.
+pub const MAX_CONNECTIONS: usize = 8192;
+/// File descriptors needed for that many connections, and as much again for all else.
+const WANTED_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
+/// How long the head of a request may take, and how long an idle connection is kept; as long as dockerd waits for a head
+/// (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a TLS handshake may take; a healthy one takes milliseconds.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what a client asked for goes on after the client has gone: some scripts send a command and leave at once,
+/// and it should still reach its place.
+const HANGUP_GRACE: Duration = Duration::from_millis(250);
+/// How long connections that were told to end may take; they end at their next step.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
+/// Pause after a failure to accept, which means that the process or the host has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What an HTTP/2 client sends first, and no HTTP/1 client ever (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Takes a connection over that is no longer HTTP, with the bytes that were read ahead.
+pub type TakeOver = Box<dyn FnOnce(ClientIo, Bytes) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Request extension: the connection on which the request came. Holding it holds the connection's place among the
+/// [`MAX_CONNECTIONS`].
+#[derive(Clone)]
+pub struct ClientConnection {
+    socket: Socket,
+    take_over: mpsc::Sender<TakeOver>,
+    stop: CancellationToken,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl ClientConnection {
+    /// The raw socket, to see whether the client is still there ([`Socket::hangup`]).
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Cancelled when the daemon stops and has waited for the requests under way.
+    #[must_use]
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Ends HTTP on this connection at once and gives it to the function. The handler that calls this must not
+    /// return: it is dropped, and so is the request.
+    pub fn take_over(&self, function: TakeOver) {
+        // One request at a time is served on a connection, so there is room for the one that takes it over.
+        if self.take_over.try_send(function).is_err() {
+            debug!("the connection is gone already");
+        }
+    }
+}
+
+/// What all connections share.
+#[derive(Clone)]
+struct Shared {
+    router: Router,
+    proxy: Proxy,
+    http: http1::Builder,
+    places: Arc<Semaphore>,
+    /// No new requests.
+    draining: CancellationToken,
+    /// The end of everything.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
+/// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
+///
+/// Every request goes through [`version::strip`] before the router sees it. The router's fallback (and its
+/// `method_not_allowed_fallback`) should be [`Proxy::forward`].
+pub async fn serve(listeners: Vec<Listener>, router: Router, proxy: Proxy, shutdown: CancellationToken, drain: Duration) {
+    let shared = Shared {
+        router,
+        proxy,
+        http: http_settings(),
+        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        draining: shutdown,
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let accepting = listeners.into_iter().map(|listener| accept_loop(listener, shared.clone()));
+    futures_util::future::join_all(accepting).await;
+    shared.tasks.close();
+    if timeout(drain, shared.tasks.wait()).await.is_err() {
+        debug!(connections = shared.tasks.len(), "connections are cut off");
+    }
+    shared.stop.cancel();
+    // Nothing in a connection's task blocks, so this does not run out.
+    let _ = timeout(CUT_LIMIT, shared.tasks.wait()).await;
+}
+
+/// Raises the limit of open files as far as the system lets a process, for [`MAX_CONNECTIONS`]. Called once at start.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(WANTED_FILES, |maximum| maximum.min(WANTED_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            warn!(%error, wanted, "the limit of open files stays as it is");
+        }
+    }
+}
+
+fn http_settings() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.preserve_header_case(true)
+        // Only for names that no message brought along: Gam's own answers are spelled like dockerd's.
+        .title_case_headers(true)
+        .auto_date_header(false)
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_headers(super::proxy::MAX_HEADERS)
+        .max_buf_size(super::proxy::MAX_HEAD);
+    http
+}
+
+async fn accept_loop(listener: Listener, shared: Shared) {
+    loop {
+        let accepted = tokio::select! {
+            () = shared.draining.cancelled() => return,
+            accepted = accept(&listener, &shared) => accepted,
+        };
+        match accepted {
+            Ok((accepted, place)) => {
+                let connection = connection(accepted, place, shared.clone());
+                shared.tasks.spawn(connection);
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits for a free place first, so that a client beyond the limit waits in the kernel's queue.
+async fn accept(listener: &Listener, shared: &Shared) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
+    let place = shared.places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    Ok((listener.accept().await?, place))
+}
+
+async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, shared: Shared) {
+    let socket = accepted.socket.clone();
+    let opened = tokio::select! {
+        opened = open(accepted) => opened,
+        () = shared.draining.cancelled() => return,
+    };
+    match opened {
+        Ok(Opened::Http1(io)) => http1_connection(io, socket, place, shared).await,
+        Ok(Opened::Http2(io)) => http2_connection(io, socket, shared).await,
+        Err(error) => debug!(%error, "a connection ended before its first request"),
+    }
+}
+
+enum Opened {
+    Http1(ClientIo),
+    Http2(ClientIo),
+}
+
+/// Does the TLS handshake if there is one, and looks at the first bytes without losing them.
+async fn open(accepted: Accepted) -> io::Result<Opened> {
+    let mut io = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
+    let mut first = BytesMut::with_capacity(FIRST_READ);
+    let is_http2 = loop {
+        let n = timeout(HEADER_READ_TIMEOUT, io.read_buf(&mut first)).await??;
+        if n == 0 || !HTTP2_PREFACE.starts_with(&first) {
+            break first.starts_with(HTTP2_PREFACE);
+        }
+        if first.len() == HTTP2_PREFACE.len() {
+            break true;
+        }
+    };
+    io.unread(first.freeze());
+    Ok(if is_http2 { Opened::Http2(io) } else { Opened::Http1(io) })
+}
+
+/// First read of a connection; the head of an ordinary request fits.
+const FIRST_READ: usize = 1024;
+
+/// HTTP/2 without TLS is gRPC to BuildKit, which only dockerd speaks: the whole connection is its.
+async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
+    match shared.proxy.dial().await {
+        Ok(engine) => tokio::select! {
+            () = super::proxy::splice(io, engine) => {}
+            () = socket.hangup() => {}
+            () = shared.draining.cancelled() => {}
+        },
+        Err(error) => debug!(%error, "an HTTP/2 connection cannot be passed on"),
+    }
+}
+
+async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: Shared) {
+    let (take_over, mut taken) = mpsc::channel(1);
+    let client =
+        ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
+    let router = shared.router.clone();
+    let service = service_fn(move |request| answer(router.clone(), client.clone(), request));
+    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let gone = async {
+        socket.hangup().await;
+        tokio::time::sleep(HANGUP_GRACE).await;
+    };
+    let mut gone = std::pin::pin!(gone);
+    let mut draining = false;
+    let take = loop {
+        tokio::select! {
+            biased;
+            Some(take) = taken.recv() => break take,
+            result = &mut connection => {
+                if let Err(error) = result {
+                    debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            () = shared.draining.cancelled(), if !draining => {
+                draining = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = &mut gone => return,
+            () = shared.stop.cancelled() => return,
+        }
+    };
+    let Some(parts) = connection.into_parts() else { return };
+    // A raw stream does not end by itself; a stop does not wait for it.
+    tokio::select! {
+        () = take(parts.io.into_inner(), parts.read_buf) => {}
+        () = shared.draining.cancelled() => {}
+    }
+}
+
+/// Answers one request; a panic on the way costs this request its answer, and nobody else anything.
+async fn answer(
+    mut router: Router,
+    client: ClientConnection,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(client);
+    version::strip(&mut request);
+    let answered = AssertUnwindSafe(router.call(request)).catch_unwind();
+    Ok(match answered.await {
+        Ok(Ok(response)) => response,
+        Err(panic) => {
+            error!(panic = panic_text(&*panic), "a request handler panicked; this is a bug in Gam");
+            let text = "Gam failed to handle this request; its log has the reason";
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether a service needs nothing: one pass over its tasks, without sorting and without memory of its own.
+//!
+//! Only a shortcut. It may call a service restless that is not, never the other way round; a test holds it against the
+//! phases. Nearly all services are calm in nearly all steps, so this is what a step costs.
+
+use super::enforcer;
+use super::reaper;
+use super::scope::Scope;
+use crate::model::{Task, TaskState};
+
+/// Slot numbers that the shortcut keeps count of; a service with higher ones goes through the phases. 8 bytes each.
+const MAX_SLOTS: usize = 1 << 20;
+
+/// What one pass over a service's tasks found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Survey {
+    /// How many tasks the service has.
+    pub tasks: usize,
+    /// Whether some of them reserve resources of their node.
+    pub reserves: bool,
+    /// Whether no phase would change anything.
+    pub calm: bool,
+}
+
+/// Memory that surveys of one step share.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    slots: Vec<Count>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    kept: u32,
+    wanted: bool,
+}
+
+/// Looks at the tasks of a service once.
+pub(super) fn survey(scope: &Scope<'_>, scratch: &mut Scratch) -> Survey {
+    let mut survey = Survey { calm: !scope.is_updating(), ..Survey::default() };
+    let Some(replicas) = scope.service.replicas().filter(|_| !scope.service.is_global()) else {
+        // A global service must look at every node anyway.
+        survey.calm = false;
+        for task in scope.state.tasks_of_service(scope.service.id) {
+            count(&mut survey, task);
+        }
+        return survey;
+    };
+    scratch.slots.clear();
+    let mut wanted = 0;
+    for task in scope.state.tasks_of_service(scope.service.id) {
+        count(&mut survey, task);
+        survey.calm = survey.calm && is_sound(scope, task) && note(scratch, task);
+        wanted += u64::from(task.is_wanted());
+    }
+    if survey.calm {
+        let limit = reaper::history_limit(scope);
+        let is_settled = |count: &Count| {
+            count.kept == 0 || count.wanted && usize::try_from(count.kept).is_ok_and(|kept| kept <= limit.max(1))
+        };
+        survey.calm = wanted == replicas && scratch.slots.iter().all(is_settled);
+    }
+    survey
+}
+
+fn count(survey: &mut Survey, task: &Task) {
+    survey.tasks += 1;
+    survey.reserves = survey.reserves || enforcer::held_reservation(task).is_some();
+}
+
+/// Whether a task needs nothing, seen by itself.
+fn is_sound(scope: &Scope<'_>, task: &Task) -> bool {
+    if task.is_wanted() {
+        return task.desired == TaskState::Running
+            && !task.status.state.is_terminal()
+            && scope.is_current(task)
+            && task.node.is_none_or(|_| {
+                let node = scope.node_of(task);
+                node.is_some_and(|node| !scope.is_displaced(task) && !scope.is_misplaced(task, node))
+            });
+    }
+    !reaper::is_gone(task) && (task.status.state.is_terminal() || !scope.is_unreachable(task))
+}
+
+/// Notes a task under its slot. False if the slot has two wanted tasks, or a number beyond the bound.
+fn note(scratch: &mut Scratch, task: &Task) -> bool {
+    let Some(slot) = usize::try_from(task.slot).ok().filter(|slot| *slot < MAX_SLOTS) else { return false };
+    if scratch.slots.len() <= slot {
+        scratch.slots.resize(slot + 1, Count::default());
+    }
+    let count = &mut scratch.slots[slot];
+    // A task that is on its way out counts neither as history nor as a reason to keep the slot.
+    count.kept += u32::from(task.desired != TaskState::Remove);
+    let is_second = count.wanted && task.is_wanted();
+    count.wanted |= task.is_wanted();
+    !is_second
+}

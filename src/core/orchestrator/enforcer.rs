@@ -1,0 +1,127 @@
+//! Tasks that cannot go on where they are: their node was removed, is lost for good, no longer satisfies the
+//! constraints, or has less than it promised (swarmkit `constraintenforcer`, `controlapi/node.go`, `dispatcher`).
+//!
+//! Says what became of them and leaves the consequences to the other phases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::scope::{Scope, is_down};
+use super::slot::Slot;
+use crate::model::{Node, NodeId, Resources, ServiceId, Task, TaskState, TaskStatus, Timestamp};
+use crate::plan::Plan;
+use crate::state::{Change, State};
+
+/// How long a node may be down before its tasks count as lost, ns (swarmkit `dispatcher.defaultNodeDownPeriod`).
+const NODE_DOWN_PERIOD: i64 = 24 * 3600 * 1_000_000_000;
+
+/// Ends the tasks of a service whose node is gone, lost or no longer fits.
+pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
+    for task in slots.iter().flat_map(|slot| slot.tasks) {
+        let Some(id) = task.node else { continue };
+        let is_over = task.status.state.is_terminal();
+        let Some(node) = scope.state.node(id) else {
+            if scope.service.is_global() {
+                // The slot went with the node, and its history too.
+                plan.push(Change::TaskRemove { id: task.id });
+            } else if !is_over {
+                let message = "Task belonged to a node that has been deleted".to_owned();
+                report(plan, task, TaskStatus { message, ..TaskStatus::default() }, TaskState::Orphaned);
+            }
+            continue;
+        };
+        if is_over {
+            continue;
+        }
+        if is_down(node) {
+            if task.status.state >= TaskState::Assigned && lost_since(plan, node) {
+                report(plan, task, task.status.clone(), TaskState::Orphaned);
+            }
+        } else if task.is_wanted() && is_active(node) && scope.is_misplaced(task, node) {
+            reject(plan, task);
+        }
+    }
+}
+
+/// Rejects tasks on nodes that turned out to have less than their tasks reserved: the youngest go. Returns the
+/// services, of those given, that lost some.
+pub(super) fn relieve_nodes(plan: &mut Plan<'_>, reserving: &[ServiceId]) -> Vec<ServiceId> {
+    let state: State = plan.state().clone();
+    let mut used: BTreeMap<NodeId, (i64, i64)> = BTreeMap::new();
+    for task in reserving.iter().flat_map(|service| state.tasks_of_service(*service)) {
+        if let (Some(node), Some(reserved)) = (task.node, held_reservation(task)) {
+            let (cpus, memory) = used.entry(node).or_default();
+            *cpus = cpus.saturating_add(reserved.nano_cpus);
+            *memory = memory.saturating_add(reserved.memory_bytes);
+        }
+    }
+    let mut hit = Vec::new();
+    for (id, (cpus, memory)) in used {
+        let Some(node) = state.node(id).filter(|node| is_active(node)) else { continue };
+        let has = &node.description.resources;
+        let is_known = has.nano_cpus > 0 || has.memory_bytes > 0;
+        if is_known && (cpus > has.nano_cpus || memory > has.memory_bytes) {
+            relieve(plan, &state, node, &mut hit);
+        }
+    }
+    hit.sort_unstable();
+    hit.dedup();
+    hit
+}
+
+/// Whether a node has been down for so long that its tasks count as lost; asks to be called again when it will have.
+///
+/// The time of the node's last change stands for the time when it went down. Editing a node that is down starts the
+/// period anew, so a task is never lost too early.
+pub(super) fn lost_since(plan: &mut Plan<'_>, node: &Node) -> bool {
+    if !is_down(node) {
+        return false;
+    }
+    let due = node.meta.updated_at.plus(NODE_DOWN_PERIOD);
+    if plan.now < due {
+        plan.wake(due);
+    }
+    plan.now >= due
+}
+
+/// What a task takes from its node, if it reserved anything and the scheduler gave it.
+pub(super) fn held_reservation(task: &Task) -> Option<&Resources> {
+    let holds = task.is_wanted() && (TaskState::Assigned..=TaskState::Running).contains(&task.status.state);
+    let reserved = task.spec().resources.as_ref()?.reservations.as_ref()?;
+    (holds && (reserved.nano_cpus > 0 || reserved.memory_bytes > 0)).then_some(reserved)
+}
+
+fn relieve(plan: &mut Plan<'_>, state: &State, node: &Node, hit: &mut Vec<ServiceId>) {
+    let mut tasks: Vec<&Arc<Task>> = state.tasks_of_node(node.id).collect();
+    tasks.sort_unstable_by_key(|task| (task.meta.created_at, task.id));
+    let mut free = (node.description.resources.nano_cpus, node.description.resources.memory_bytes);
+    for task in tasks {
+        let Some(reserved) = held_reservation(task) else { continue };
+        if reserved.nano_cpus > free.0 || reserved.memory_bytes > free.1 {
+            reject(plan, task);
+            hit.extend(task.service);
+        } else {
+            free = (free.0 - reserved.nano_cpus, free.1 - reserved.memory_bytes);
+        }
+    }
+}
+
+/// The observed state says so, not the desired one: whether another task follows is the restart policy's to say.
+fn reject(plan: &mut Plan<'_>, task: &Task) {
+    let status = TaskStatus {
+        message: "task rejected by constraint enforcer".to_owned(),
+        err: "assigned node no longer meets constraints".to_owned(),
+        ..task.status.clone()
+    };
+    report(plan, task, status, TaskState::Rejected);
+}
+
+fn report(plan: &mut Plan<'_>, task: &Task, status: TaskStatus, state: TaskState) {
+    let timestamp: Timestamp = plan.now;
+    plan.push(Change::TaskReport { id: task.id, status: TaskStatus { state, timestamp, ..status } });
+}
+
+/// Tasks on a paused node are left alone, and those on a drained one are shut down anyway.
+fn is_active(node: &Node) -> bool {
+    matches!(node.spec.availability.as_str(), "" | "active")
+}

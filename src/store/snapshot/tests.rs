@@ -1,0 +1,103 @@
+use std::os::unix::fs::FileExt as _;
+
+use openraft::LogId;
+use openraft::vote::RaftLeaderId;
+
+use super::*;
+use crate::config::KeySource;
+use crate::fixture::{self, Folder};
+use crate::raft::LeaderId;
+
+fn frozen(index: u64, count: u64) -> Frozen {
+    let mut state = State::default();
+    state.apply(index, &fixture::proposal(0..count));
+    let meta = SnapshotMeta { last_log_id: Some(LogId::new(LeaderId::new(1, 1), index)), ..SnapshotMeta::default() };
+    Frozen { meta, state }
+}
+
+fn names(folder: &Folder) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(PREFIX))
+        .collect();
+    names.sort();
+    names
+}
+
+fn ring(folder: &Folder) -> Arc<Keyring> {
+    Arc::new(Keyring::create(folder.path(), &KeySource::OnDisk).unwrap())
+}
+
+#[test]
+fn the_newest_snapshot_reads_back_and_old_ones_go() {
+    let folder = Folder::new();
+    let keyring = ring(&folder);
+    let (snapshots, none) = Snapshots::open(folder.path(), keyring.clone(), 1).unwrap();
+    assert!(none.is_none() && snapshots.newest().is_none());
+    let first = snapshots.write(&frozen(5, 3)).unwrap();
+    for index in [9, 12, 15] {
+        snapshots.write(&frozen(index, index)).unwrap();
+    }
+    assert_eq!(names(&folder), ["snapshot-00000000000000000012", "snapshot-00000000000000000015"]);
+    snapshots.set_keep_old(0);
+    // Many chunks.
+    let large = frozen(20, 40_000);
+    snapshots.write(&large).unwrap();
+    assert!(fixture::bytes(&large.state).len() > 3 * CHUNK);
+    assert_eq!(names(&folder), ["snapshot-00000000000000000020"]);
+    snapshots.write(&frozen(19, 1)).unwrap();
+    assert_eq!(names(&folder).len(), 1, "an older one is not written");
+
+    let (snapshots, read) = Snapshots::open(folder.path(), keyring, 0).unwrap();
+    let read = read.unwrap();
+    assert_eq!(read.meta, large.meta);
+    assert_eq!(fixture::bytes(&read.state), fixture::bytes(&large.state));
+    assert_eq!(snapshots.newest().unwrap().meta, large.meta);
+    assert_eq!(fixture::numbers(&first.read().unwrap().state).len(), 3, "readable although its file was removed");
+}
+
+#[test]
+fn a_changed_cut_or_renamed_snapshot_is_refused() {
+    let folder = Folder::new();
+    let keyring = ring(&folder);
+    let (snapshots, _) = Snapshots::open(folder.path(), keyring.clone(), 0).unwrap();
+    snapshots.write(&frozen(7, 20_000)).unwrap();
+    let path = folder.path().join("snapshot-00000000000000000007");
+    let whole = fs::read(&path).unwrap();
+    let open = || Snapshots::open(folder.path(), keyring.clone(), 0).map(drop);
+    let step = whole.len() / 50;
+    for length in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert!(matches!(open(), Err(StoreError::Damaged(_))), "cut at {length}");
+    }
+    for position in (MAGIC.len() + 1..whole.len()).step_by(step) {
+        fs::write(&path, &whole).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&[whole[position] ^ 1], position as u64).unwrap();
+        assert!(matches!(open(), Err(StoreError::Damaged(_))), "changed at {position}");
+    }
+    let mut newer = whole.clone();
+    newer[MAGIC.len()] = FORMAT + 1;
+    fs::write(&path, newer).unwrap();
+    assert!(matches!(open(), Err(StoreError::NewerFormat { found: 2, supported: 1 })));
+    fs::remove_file(&path).unwrap();
+    fs::write(folder.path().join("snapshot-00000000000000000008"), &whole).unwrap();
+    assert!(matches!(open(), Err(StoreError::Damaged(_))), "a snapshot under another index");
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_snapshot_and_no_litter() {
+    let folder = Folder::new();
+    let (snapshots, _) = Snapshots::open(folder.path(), ring(&folder), 0).unwrap();
+    snapshots.write(&frozen(1, 1)).unwrap();
+    // A folder in the way of the temporary file.
+    let obstacle = folder.path().join("snapshot-00000000000000000002.tmp");
+    fs::create_dir(&obstacle).unwrap();
+    assert!(snapshots.write(&frozen(2, 2)).is_err());
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(names(&folder), ["snapshot-00000000000000000001"]);
+    assert_eq!(snapshots.newest().unwrap().index, 1);
+    snapshots.write(&frozen(2, 2)).unwrap();
+    assert_eq!(names(&folder), ["snapshot-00000000000000000002"]);
+}
