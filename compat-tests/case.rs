@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -22,6 +22,17 @@ const CASE_LIMIT: Duration = Duration::from_secs(180);
 const STOPPED: i32 = 97;
 /// Enough of a log to see what happened, not so much that it hides the diff.
 const LOG_TAIL: usize = 15;
+
+/// Sessions of the cases that run now, for the end of an interrupted run.
+static SESSIONS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Kills every case that runs.
+pub fn end_all() {
+    for session in lock(&SESSIONS).iter() {
+        // Without /proc there is nothing to find them by, and the process is about to end.
+        _ = kill_session(*session);
+    }
+}
 
 /// A case file.
 #[derive(Debug, Clone)]
@@ -108,7 +119,12 @@ impl Case {
         outcome.transcript = normalize(&text, &Facts { kinds, prefixes: prefixes(&dir), ..site.facts.clone() });
         outcome.log = tail(&String::from_utf8_lossy(&fs::read(&log)?));
         match sweep::sweep(site, self.hosts) {
-            Ok(leftovers) => outcome.problems.extend(leftovers),
+            Ok(leftovers) if leftovers.is_empty() => {}
+            // The next case must not see what this one left.
+            Ok(leftovers) => {
+                outcome.problems.extend(leftovers);
+                site.rebuild()?;
+            }
             Err(error) => {
                 outcome.problems.push(format!("cleaning up failed: {error:#}"));
                 site.rebuild()?;
@@ -149,15 +165,15 @@ impl Case {
         }
         let mut child = command.spawn().context("cannot run setsid bash")?;
         let session = child.id();
+        lock(&SESSIONS).push(session);
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || sender.send(child.wait()));
-        match receiver.recv_timeout(CASE_LIMIT) {
-            Ok(status) => Ok(Some(status?)),
-            Err(_) => {
-                kill_session(session)?;
-                Ok(None)
-            }
+        let status = receiver.recv_timeout(CASE_LIMIT);
+        if status.is_err() {
+            kill_session(session)?;
         }
+        lock(&SESSIONS).retain(|running| *running != session);
+        status.ok().transpose().context("cannot wait for the case")
     }
 }
 

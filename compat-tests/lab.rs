@@ -4,18 +4,29 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::tee::lock;
 
 /// Names of the labs that this process holds the lock of, for the signal handler that must take them down.
 static HELD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Names of the labs that are this process's own, and so may be taken down by it.
-pub fn held() -> Vec<String> {
-    lock(&HELD).clone()
+/// Read while an `up` runs, so that the end of the run waits for it; nothing may leave a half-made lab behind.
+static COMING_UP: RwLock<()> = RwLock::new(());
+/// From now on no lab comes up.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Takes down every lab of this process, for good. For a run that is interrupted.
+pub fn end_all(script: &Path) {
+    ENDING.store(true, Ordering::SeqCst);
+    let _all_are_up = COMING_UP.write().unwrap_or_else(PoisonError::into_inner);
+    for name in lock(&HELD).iter() {
+        // What fails here has said so on stderr, and the process is about to end.
+        _ = Command::new(script).arg("down").env("LAB_NAME", name).status();
+    }
 }
 
 /// One running lab; it is taken down when this is dropped, unless it shall be kept.
@@ -47,7 +58,7 @@ impl Lab {
         let lab = Lab { name: name.to_owned(), dir, script: tests.join("lab"), hosts, keep, _lock: file };
         lock(&HELD).push(name.to_owned());
         lab.call(&["down"])?;
-        lab.call(&["up", &hosts.to_string()])?;
+        lab.fresh()?;
         Ok(lab)
     }
 
@@ -81,6 +92,12 @@ impl Lab {
     /// When the script fails.
     pub fn again(&self) -> Result<()> {
         self.call(&["down"])?;
+        self.fresh()
+    }
+
+    fn fresh(&self) -> Result<()> {
+        let _coming_up = COMING_UP.read().unwrap_or_else(PoisonError::into_inner);
+        ensure!(!ENDING.load(Ordering::SeqCst), "the run was interrupted");
         self.call(&["up", &self.hosts.to_string()])
     }
 

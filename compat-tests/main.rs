@@ -318,8 +318,9 @@ fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
             }
         });
         eprintln!("interrupted{}", if keep { "" } else { "; taking the labs down" });
-        for name in lab::held().iter().filter(|_| !keep) {
-            _ = Command::new(&script).arg("down").env("LAB_NAME", name).status();
+        case::end_all();
+        if !keep {
+            lab::end_all(&script);
         }
         std::process::exit(130);
     });

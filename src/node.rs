@@ -18,7 +18,7 @@ use gam_core::model::NodeId;
 use gam_store::{KeySource, StoreError};
 use tokio::sync::{Mutex, watch};
 
-use crate::agent::{self, AgentConfig};
+use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::Networks;
@@ -189,7 +189,7 @@ impl Node {
     /// Removes what the node's tasks left in dockerd. dockerd may be away: then its leftovers are removed by the
     /// next agent that finds containers of a node that it does not know.
     async fn clear_engine(&self, node: NodeId) {
-        if let Err(error) = agent::remove_all(&self.0.agent.engine, node).await {
+        if let Err(error) = self.0.agent.engine.remove_containers_of(node).await {
             tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm");
         }
         if let Err(error) = self.0.agent.networks.remove_all().await {

@@ -39,6 +39,8 @@ const OLDEST_ENGINE: ApiVersion = ApiVersion::new(1, 41);
 const ENGINE_WAIT: Duration = Duration::from_secs(10);
 /// Between two tries of that.
 const ENGINE_RETRY: Duration = Duration::from_millis(100);
+/// How long open connections may go on after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +118,7 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     let proxy = Proxy::new(settings.engine.clone());
     let app = api::router(Api { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket: gam_socket.map(Arc::new) });
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, proxy, stop.clone());
+    let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = ?settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), "gam is ready");
     let serving = tokio::spawn(serving);
     let ended = until_stopped(&node).await;

@@ -14,7 +14,6 @@ use axum::routing::get;
 use futures_util::{Stream, StreamExt, stream};
 use gam_core::model::Timestamp;
 use gam_core::state::Event;
-use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, mpsc};
 

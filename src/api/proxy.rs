@@ -10,7 +10,7 @@
 mod engine;
 mod hijack;
 #[cfg(test)]
-mod tests;
+pub(in crate::api) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -220,6 +220,9 @@ async fn update(State(api): State<Api>, Path(id): Path<String>, request: Request
         "previous" => true,
         other => return Err(Error::internal(format!("unrecognized rollback option {other}")).into()),
     };
+    if !matches!(query.get("registryAuthFrom"), "" | "spec" | "previous-spec") {
+        return Err(Error::internal("unsupported registryAuthFrom value").into());
+    }
     let manager = api.node.manager()?;
     let id = manager.read().await?.find_service(&id)?.id;
     manager.submit(Change::ServiceUpdate { id, spec: Box::new(spec), version, rollback }).await?;

@@ -160,7 +160,7 @@ impl Selection {
 }
 
 fn is_up_to_date(state: &Cluster, task: &Task) -> bool {
-    task.service.and_then(|service| state.service(service)).is_some_and(|service| !orchestrator::is_dirty(service, task))
+    task.service.and_then(|service| state.service(service)).is_some_and(|service| !orchestrator::is_dirty(state, service, task))
 }
 
 /// The tasks to walk through: those of the one service or node that is asked for, else all.

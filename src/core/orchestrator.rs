@@ -27,7 +27,7 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Service, ServiceId};
+use crate::model::{Service, ServiceId, Task, Timestamp};
 use crate::plan::Plan;
 use crate::state::State;
 use calm::{Scratch, Survey};
@@ -57,6 +57,11 @@ pub fn plan(plan: &mut Plan<'_>) {
     for id in enforcer::relieve_nodes(plan, &reserving) {
         settle(plan, id, &mut scratch);
     }
+}
+
+/// Whether a task would be replaced by an update to its service's present spec (swarmkit `IsTaskDirty`).
+pub fn is_dirty(state: &State, service: &Service, task: &Task) -> bool {
+    !Scope::new(state, service, Timestamp::ZERO).is_current(task)
 }
 
 /// Takes one service through the phases until nothing is left to change.

@@ -42,7 +42,8 @@ pub fn plan(plan: &mut Plan<'_>) {
     let mut nodes = NodeSet::of(plan.state(), plan.now);
     let mut changes = Vec::new();
     // Tasks of global services go first, as in swarmkit: they have no other node to go to.
-    let refused: Vec<&Arc<Task>> = preset.iter().filter(|task| !confirm(plan, &mut nodes, task, &mut changes)).collect();
+    let refused: Vec<&Arc<Task>> =
+        preset.iter().filter(|task| !confirm(plan, &mut nodes, task, &mut changes)).collect();
     let left: Vec<(Demand, &[Arc<Task>])> =
         groups.iter().filter_map(|group| place(&mut nodes, group, &mut changes)).collect();
     // Reasons are given last, when every node has all its tasks: only then does planning again find the same ones.
@@ -110,7 +111,11 @@ fn refusal(nodes: &mut NodeSet, task: &Task) -> Option<String> {
 }
 
 /// Deals out the tasks of one group; returns those that find no node, and what they ask for.
-fn place<'a>(nodes: &mut NodeSet, group: &'a [Arc<Task>], changes: &mut Vec<Change>) -> Option<(Demand, &'a [Arc<Task>])> {
+fn place<'a>(
+    nodes: &mut NodeSet,
+    group: &'a [Arc<Task>],
+    changes: &mut Vec<Change>,
+) -> Option<(Demand, &'a [Arc<Task>])> {
     let demand = Demand::of(group.first()?);
     let mut tree = Tree::new(nodes, &demand);
     for (at, task) in group.iter().enumerate() {

@@ -4,6 +4,9 @@
 //! one before it left. A step looks at state, not at what changed (level, not edge), so that a new leader needs no
 //! fix-up pass: its first step is like any other. Planning twice changes nothing.
 
+// The fields of an input are what its doc says.
+#![allow(missing_docs)]
+
 use crate::control::{self, Request, Response};
 use crate::error::Error;
 use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};

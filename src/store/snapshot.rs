@@ -24,10 +24,11 @@ const PREFIX: &str = "snapshot-";
 const MAGIC: &[u8] = b"gam snapshot\n";
 /// The format of the file that this build writes, and the newest that it reads.
 const FORMAT: u8 = 1;
-/// Plain bytes in a chunk: large enough to be quick, small enough not to hold a second copy of a big state.
-const CHUNK: usize = 1 << 20;
+/// Plain bytes in a chunk: large enough to be quick, small enough not to hold a second copy of a big state. Tests want many
+/// chunks of a small state.
+const CHUNK: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 /// The longest sealed chunk that a reader accepts, so that a damaged length allocates nothing absurd.
-const MAX_SEALED: usize = CHUNK + 1024;
+const MAX_SEALED: usize = (1 << 20) + 1024;
 
 /// A state that will not change any more, and what it stands for.
 #[derive(Clone)]

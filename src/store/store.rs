@@ -364,3 +364,5 @@ fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod bench_tests;

@@ -1,0 +1,113 @@
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use super::*;
+use crate::api::proxy::tests::fake::{DRAIN, Fake, Stream, within};
+use crate::api::version::{ApiVersion, native};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+async fn ok(_: String, mut stream: Stream) {
+    stream.write(OK).await;
+}
+
+fn routes(proxy: &Proxy) -> Router {
+    Router::new()
+        .route("/swarm", get(|version: axum::Extension<ApiVersion>| async move { format!("{}\n", version.0) }))
+        .route("/panic", get(panics))
+        .route_layer(from_fn_with_state(proxy.clone(), native))
+}
+
+async fn panics() {
+    let nothing: Option<()> = None;
+    nothing.expect("a panic on purpose");
+}
+
+#[tokio::test]
+async fn a_native_answer_looks_like_dockerds() {
+    let fake = Fake::start_with("native", ok, routes).await;
+    let mut client = fake.client().await;
+    client.write("GET /v1.41/swarm HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    let head = client.head().await;
+    let (before, after) = head.split_once("Date: ").expect("a date");
+    let expected = "HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Type: text/plain; charset=utf-8\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: Docker/28.5.2 (linux)\r\n";
+    assert_eq!(before, expected);
+    assert!(after.ends_with(" GMT\r\nContent-Length: 5\r\n\r\n"), "{after}");
+    client.expect("1.41\n").await;
+    client.write("GET /swarm HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    client.head().await;
+    client.expect("1.51\n").await;
+    client.write("GET /v1.99/swarm HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    let refused = client.head().await;
+    assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\nApi-Version: 1.51\r\nContent-Type: application/json\r\nOstype: linux\r\nServer: "), "{refused}");
+    client.expect("{\"message\":\"client version 1.99 is too new. Maximum supported API version is 1.51\"}\n").await;
+}
+
+#[tokio::test]
+async fn native_routes_answer_without_an_engine() {
+    let mut fake = Fake::start_with("noengine", ok, routes).await;
+    fake.engine_down().await;
+    let mut client = fake.client().await;
+    client.write("GET /v1.41/swarm HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\n"));
+    client.expect("1.41\n").await;
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_answer_and_nothing_else() {
+    let fake = Fake::start_with("panic", ok, routes).await;
+    let mut client = fake.client().await;
+    client.write("GET /panic HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"), "{head}");
+    client.expect("{\"message\":").await;
+    let mut other = fake.client().await;
+    other.write("GET /x HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    other.expect(OK).await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_finish_and_takes_the_socket_away() {
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let (go, wait) = tokio::sync::watch::channel(false);
+    let mut fake = Fake::start("drain", move |_, mut stream: Stream| {
+        let (asked, mut wait) = (asked.clone(), wait.clone());
+        async move {
+            asked.send(()).expect("the test waits");
+            within(wait.wait_for(|go| *go)).await.expect("told to go on");
+            stream.write(OK).await;
+        }
+    })
+    .await;
+    let (mut busy, mut idle) = (fake.client().await, fake.client().await);
+    busy.write("GET /slow HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    within(asks.recv()).await.expect("under way");
+    fake.stop.cancel();
+    assert_eq!(idle.rest().await, "", "an idle connection ends at once");
+    go.send(true).expect("somebody waits");
+    let answer = busy.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("OK"), "{answer}");
+    within(fake.serving.take().expect("serving")).await.expect("served");
+    assert!(tokio::net::UnixStream::connect(fake.proxy.engine_socket().with_file_name("gam.sock")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_cuts_what_would_never_end() {
+    let mut fake = Fake::start("cut", |head, mut stream| async move {
+        let upgrade = head.contains("Upgrade: tcp");
+        let head = if upgrade { "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp" } else { "200 OK\r\nTransfer-Encoding: chunked" };
+        stream.write(format!("HTTP/1.1 {head}\r\n\r\n")).await;
+        stream.rest().await;
+    })
+    .await;
+    let (mut events, mut attach) = (fake.client().await, fake.client().await);
+    events.write("GET /events HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    events.head().await;
+    attach.write("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n").await;
+    attach.head().await;
+    let start = std::time::Instant::now();
+    fake.stop.cancel();
+    within(fake.serving.take().expect("serving")).await.expect("served");
+    assert!(start.elapsed() >= DRAIN);
+    assert_eq!((events.rest().await, attach.rest().await), (String::new(), String::new()));
+}

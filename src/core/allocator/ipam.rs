@@ -99,9 +99,7 @@ impl Pool {
     }
 
     fn is_free(&self, state: &State, network: NetworkId, address: u32) -> bool {
-        !self.subnet.is_reserved(address)
-            && self.gateway != Some(address)
-            && !state.is_address_used(network, address)
+        !self.subnet.is_reserved(address) && self.gateway != Some(address) && !state.is_address_used(network, address)
     }
 
     fn text(&self, address: u32) -> String {

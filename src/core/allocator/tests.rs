@@ -196,11 +196,20 @@ proptest! {
                         let address = host(line.split_once('=').unwrap().1);
                         prop_assert!(subnet.contains(address) && !subnet.is_reserved(address));
                         prop_assert_ne!(address, host("10.7.0.1"));
-                        // Nothing between the last hand-out and this one that was free all the time was passed over:
-                        // the search only moved forward, so every address ahead of it was taken.
-                        if let Some(last) = given.last() {
-                            let ahead = address.wrapping_sub(*last).wrapping_add(size) % size;
-                            prop_assert!(ahead >= 1 || fixture.state.addresses_used(fixture.network("net")) == 1);
+                        // The search only moved forward: whatever lies between the last address and this one was
+                        // taken, or is no host's.
+                        let network = fixture.network("net");
+                        let last = given.last().copied().unwrap_or(subnet.first());
+                        let mut between = last;
+                        loop {
+                            between = if between == subnet.last() { subnet.first() } else { between + 1 };
+                            if between == address {
+                                break;
+                            }
+                            let skipped = subnet.is_reserved(between)
+                                || between == host("10.7.0.1")
+                                || fixture.state.is_address_used(network, between);
+                            prop_assert!(skipped, "{} was passed over", Ipv4Addr::from(between));
                         }
                         given.push(address);
                     }

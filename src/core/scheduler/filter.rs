@@ -3,8 +3,8 @@
 
 use super::demand::Demand;
 use super::node_info::NodeInfo;
-use crate::model::constraint;
 use crate::model::Platform;
+use crate::model::constraint;
 
 /// One reason why a node may be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

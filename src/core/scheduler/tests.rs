@@ -189,7 +189,10 @@ fn a_full_branch_gives_way_to_the_other() {
     let printed = fixture.plan(plan);
     assert_eq!(printed.matches("node=a1").count(), 1, "{printed}");
     assert_eq!(printed.matches("node=b1").count(), 4, "{printed}");
-    assert!(printed.ends_with("~ web.6 pending \"no suitable node (insufficient resources on 2 nodes)\"\n"), "{printed}");
+    assert!(
+        printed.ends_with("~ web.6 pending \"no suitable node (insufficient resources on 2 nodes)\"\n"),
+        "{printed}"
+    );
 }
 
 #[test]

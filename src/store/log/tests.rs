@@ -173,7 +173,7 @@ async fn cut(seed: u64) {
         log = start(on(&disk), &keyring).0;
         let found = log.try_get_log_entries(..).await.unwrap();
         let at = format!("seed {seed}, round {round}");
-        let first = found.first().map_or(next, RaftEntry::index);
+        let first = found.first().map_or(purged, RaftEntry::index);
         assert!(first <= purged, "{at}: entries from {purged} on are not purged, the first is {first}");
         let last = found.last().map_or(0, |entry| entry.index() + 1);
         assert!((acknowledged..=next).contains(&last), "{at}: {acknowledged} of {next} acknowledged, {last} found");

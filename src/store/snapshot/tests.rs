@@ -42,7 +42,7 @@ fn the_newest_snapshot_reads_back_and_old_ones_go() {
     assert_eq!(names(&folder), ["snapshot-00000000000000000012", "snapshot-00000000000000000015"]);
     snapshots.set_keep_old(0);
     // Many chunks.
-    let large = frozen(20, 40_000);
+    let large = frozen(20, 400);
     snapshots.write(&large).unwrap();
     assert!(fixture::bytes(&large.state).len() > 3 * CHUNK);
     assert_eq!(names(&folder), ["snapshot-00000000000000000020"]);
@@ -62,7 +62,7 @@ fn a_changed_cut_or_renamed_snapshot_is_refused() {
     let folder = Folder::new();
     let keyring = ring(&folder);
     let (snapshots, _) = Snapshots::open(folder.path(), keyring.clone(), 0).unwrap();
-    snapshots.write(&frozen(7, 20_000)).unwrap();
+    snapshots.write(&frozen(7, 300)).unwrap();
     let path = folder.path().join("snapshot-00000000000000000007");
     let whole = fs::read(&path).unwrap();
     let open = || Snapshots::open(folder.path(), keyring.clone(), 0).map(drop);

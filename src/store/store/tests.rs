@@ -137,13 +137,13 @@ async fn a_store_whose_making_was_cut_short_counts_for_nothing() {
 #[tokio::test]
 async fn snapshots_shorten_the_log_and_recover_the_state() {
     let folder = Folder::new();
-    let config = Config { snapshot_interval: 700, keep_old_snapshots: 1, ..folder.config() };
+    let config = Config { snapshot_interval: 300, keep_old_snapshots: 1, ..folder.config() };
     let store = Store::create(config.clone()).await.unwrap();
-    for number in 0..2200 {
+    for number in 0..930 {
         store.propose(proposal([number])).await.unwrap();
     }
-    // The third is due at 2100 entries; 500 of the entries in it stay.
-    let purged = || store.inner.raft.metrics().borrow_watched().purged.is_some_and(|last| last.index() > 1500);
+    // The third is due at 900 entries; 500 of the entries in it stay.
+    let purged = || store.inner.raft.metrics().borrow_watched().purged.is_some_and(|last| last.index() > 380);
     until("the third snapshot and the purge behind it", purged).await;
     until("the third snapshot's place", || snapshot_files(&config).len() == 2).await;
     let before = store.state();
@@ -152,7 +152,7 @@ async fn snapshots_shorten_the_log_and_recover_the_state() {
     let store = Store::open(config.clone()).await.unwrap();
     assert_eq!(fixture::bytes(&store.state()), fixture::bytes(&before));
     let applied = store.propose(proposal([5000])).await.unwrap();
-    assert_eq!(numbers(&applied.state).len(), 2201);
+    assert_eq!(numbers(&applied.state).len(), 931);
     store.shutdown().await;
 
     // Without its snapshots the log is only a part.

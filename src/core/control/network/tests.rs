@@ -146,7 +146,12 @@ fn subnets_are_refused_in_dockers_words() {
         ("nonsense", "", "", "invalid subnet nonsense: invalid CIDR block notation"),
         ("", "", "10.9.0.1", "invalid subnet : invalid CIDR block notation"),
         ("10.9.0.5/24", "", "", "invalid subnet 10.9.0.5/24: it should be 10.9.0.0/24"),
-        ("10.9.0.0/24", "", "10.8.0.1", "invalid gateway 10.8.0.1: parent subnet 10.9.0.0/24 doesn't contain this address"),
+        (
+            "10.9.0.0/24",
+            "",
+            "10.8.0.1",
+            "invalid gateway 10.8.0.1: parent subnet 10.9.0.0/24 doesn't contain this address",
+        ),
         ("10.9.0.0/24", "", "x", "invalid gateway x: invalid address"),
         ("10.9.0.0/24", "junk", "", "invalid ip-range junk: invalid CIDR block notation"),
         (

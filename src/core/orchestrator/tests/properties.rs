@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fixture::SECOND;
 use crate::model::{NodeId, Service, Task, TaskState, TaskStatus, Timestamp, UpdateState};
+use crate::orchestrator::slot::{Fill, Slot};
 use crate::orchestrator::{calm, reaper, round, scope::Scope, slot, update};
 use crate::plan::Plan;
 use crate::state::{Change, State};
@@ -45,13 +46,19 @@ fn image() -> impl Strategy<Value = &'static str> {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let service = || prop_oneof![Just("web"), Just("agent")];
+    let service = || prop_oneof![3 => Just("web"), 3 => Just("agent"), 2 => Just("batch")];
+    let policy = prop_oneof![
+        Just("restart=none"), Just("restart=on-failure"), Just("restart=any"), Just("attempts=0"), Just("attempts=1"),
+        Just("attempts=2"), Just("window=0s"), Just("window=9s"),
+    ];
     let condition = prop_oneof![
         6 => Just("ready"), 2 => Just("down"), 1 => Just("unknown"), 2 => Just("drain"), 2 => Just("pause"),
         6 => Just("active"), 1 => Just("zone=a"), 1 => Just("zone=b"),
     ];
     prop_oneof![
         3 => (0..7_u8).prop_map(|count| Happening::Line(format!("service web replicas={count}"))),
+        1 => (0..3_u8).prop_map(|count| Happening::Line(format!("service batch replicas={count}"))),
+        2 => policy.prop_map(|policy| Happening::Line(format!("service batch {policy}"))),
         4 => (service(), image()).prop_map(|(name, image)| Happening::Line(format!("service {name} image={image}"))),
         2 => (service(), options()).prop_map(|(name, options)| Happening::Line(format!("service {name} {options}"))),
         1 => service().prop_map(|name| Happening::Line(format!("service {name} status=rollback_started"))),
@@ -78,7 +85,8 @@ impl World {
              node n3 ready zone=b
              node n4 ready zone=a
              service web replicas=3 image=one {options}
-             service agent global image=one constraint=node.labels.zone==a {options}"
+             service agent global image=one constraint=node.labels.zone==a {options}
+             service batch replicas=2 image=one restart=on-failure attempts=1 {options}"
         ));
         World { fixture, wake: None }
     }
@@ -226,7 +234,7 @@ impl World {
             && agent.len() == 3
             && nodes.len() == 3
             && agent.iter().all(is_new)
-            && state.services().all(|service| {
+            && state.services().filter(|service| service.name() != "batch").all(|service| {
                 service.update_status.as_ref().is_none_or(|status| status.state == UpdateState::Completed)
             })
             && self.wake.is_none()
@@ -259,10 +267,11 @@ fn check_slots(state: &State, service: &Service, now: Timestamp) {
     let scope = Scope::new(state, service, now);
     let tasks = slot::gather(&scope);
     let slots = slot::group(&tasks, service.is_global());
-    let filled = slots.iter().filter(|slot| slot.wanted().next().is_some()).count();
     if let Some(replicas) = service.replicas() {
-        // The policy restarts everything, so every slot of the spec holds a task that is meant to run.
-        assert_eq!(filled as u64, replicas);
+        // What ends for good keeps its slot, but there is nothing of that kind where the policy restarts everything.
+        let ends = service.name() == "batch";
+        let is_filled = |slot: &&Slot<'_>| slot.wanted().next().is_some() || ends && slot.fill(&scope) == Fill::Retired;
+        assert_eq!(slots.iter().filter(is_filled).count() as u64, replicas);
     }
     // History: what is over is kept up to the limit, besides what is still needed.
     let limit = reaper::history_limit(&scope);
@@ -293,11 +302,17 @@ fn check_parallelism(before: &State, state: &State, service: &Service) {
                 && task.restart.attempts == 0
                 && task.restart.not_before == task.meta.created_at
                 && task.origin.task_template == service.spec.task_template
+                // What a pause caught in flight does not hold up the other nodes.
+                && !(service.is_global() && is_paused(state, task))
         })
         .collect();
     let is_taking = in_flight.iter().any(|task| before.task(task.id).is_none());
     let count = in_flight.len() as u64;
     assert!(!is_taking || parallelism == 0 || count <= parallelism, "{count} slots in flight of {parallelism}");
+}
+
+fn is_paused(state: &State, task: &Task) -> bool {
+    task.node.and_then(|node| state.node(node)).is_some_and(|node| node.spec.availability == "pause")
 }
 
 proptest! {
