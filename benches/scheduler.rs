@@ -20,12 +20,13 @@ const TASKS: usize = 100_000;
 const RUNS: usize = 3;
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
+type Edit = fn(&mut ServiceSpec);
 type Pass = fn(&mut Plan<'_>);
 
 fn main() {
     let mut ids = IdSource::new([1; 32]);
     println!("{TASKS} tasks, {NODES} nodes: best of {RUNS} runs");
-    let cases: [(&str, usize, fn(&mut ServiceSpec)); 5] = [
+    let cases: [(&str, usize, Edit); 5] = [
         ("one service", 1, |_| {}),
         ("100 services, constraint", 100, |spec| placement(spec).constraints.push("node.labels.az!=c".into())),
         ("100 services, reservations", 100, reserve),
@@ -116,7 +117,7 @@ fn task(ids: &mut IdSource, service: ServiceId, slot: u64) -> (TaskId, Change) {
 }
 
 /// All nodes, and all tasks waiting for one, in so many services.
-fn pending(ids: &mut IdSource, services: usize, edit: fn(&mut ServiceSpec)) -> State {
+fn pending(ids: &mut IdSource, services: usize, edit: Edit) -> State {
     let mut state = State::default();
     let mut changes: Vec<Change> = (0..NODES).map(|at| node(ids, at)).collect();
     for at in 0..services {

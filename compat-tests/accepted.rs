@@ -94,7 +94,10 @@ impl Accepted {
             if cases.peek().is_none() {
                 stale.push(format!("accepted.toml: there is no case {:?}", entry.case));
             } else if !self.used.contains(&i) && cases.all(|case| self.judged.contains(case)) {
-                stale.push(format!("accepted.toml: {:?} of {} no longer meets any difference in {:?}; remove it", entry.pattern, entry.since, entry.case));
+                stale.push(format!(
+                    "accepted.toml: {:?} of {} no longer meets any difference in {:?}; remove it",
+                    entry.pattern, entry.since, entry.case
+                ));
             }
         }
         stale
@@ -117,7 +120,9 @@ fn differing(old: &str, new: &str) -> Vec<String> {
 /// A unified diff; each hunk's head names the step that it is in, as a body may be longer than any context.
 pub fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
     let lines: Vec<&str> = old.lines().collect();
-    let step = |at: usize| lines[..at.min(lines.len())].iter().rev().find(|line| line.starts_with("$ ")).copied().unwrap_or_default();
+    let step = |at: usize| {
+        lines[..at.min(lines.len())].iter().rev().find(|line| line.starts_with("$ ")).copied().unwrap_or_default()
+    };
     let diff = TextDiff::from_lines(old, new);
     let mut out = format!("--- {old_name}\n+++ {new_name}\n");
     for hunk in diff.unified_diff().context_radius(6).iter_hunks() {
@@ -182,7 +187,9 @@ mod tests {
 
     #[test]
     fn an_entry_must_say_why_and_since_when() {
-        let entry = |reason: &str, since: &str| format!("[[accepted]]\ncase = \"*\"\npattern = \"x\"\nreason = \"{reason}\"\nsince = \"{since}\"\n");
+        let entry = |reason: &str, since: &str| {
+            format!("[[accepted]]\ncase = \"*\"\npattern = \"x\"\nreason = \"{reason}\"\nsince = \"{since}\"\n")
+        };
         assert!(Accepted::parse(&entry("why", "2026-11-23")).is_ok());
         assert!(Accepted::parse(&entry(" ", "2026-11-23")).is_err());
         assert!(Accepted::parse(&entry("why", "lately")).is_err());

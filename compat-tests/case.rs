@@ -87,8 +87,11 @@ fn read(tests: &Path, area: &Path, file: &Path) -> Result<Case> {
     let name = format!("{area}/{short}");
     let text = fs::read_to_string(file)?;
     let header = |key: &str| text.lines().find_map(|line| line.strip_prefix(&format!("# {key}:"))).map(str::trim);
-    let about = header("about").filter(|about| !about.is_empty()).with_context(|| format!("{name} has no line `# about: ...`"))?;
-    let hosts: usize = header("hosts").and_then(|n| n.parse().ok()).with_context(|| format!("{name} has no line `# hosts: N`"))?;
+    let about = header("about")
+        .filter(|about| !about.is_empty())
+        .with_context(|| format!("{name} has no line `# about: ...`"))?;
+    let hosts: usize =
+        header("hosts").and_then(|n| n.parse().ok()).with_context(|| format!("{name} has no line `# hosts: N`"))?;
     ensure!((1..=9).contains(&hosts), "{name} asks for {hosts} hosts; a lab has 1 to 9");
     let golden = tests.join("golden").join(area).join(short + ".txt");
     Ok(Case { about: about.to_owned(), hosts, script: file.to_owned(), golden, name })
@@ -108,8 +111,12 @@ impl Case {
         let status = self.script(site, tests, &record, &log)?;
         match status.map(|s| (s.code(), s.signal())) {
             Some((Some(0), _)) => {}
-            Some((Some(STOPPED), _)) => outcome.problems.push("the case ended early (see the last remark of the transcript)".into()),
-            Some((code, signal)) => outcome.problems.push(format!("the script itself broke (exit code {code:?}, signal {signal:?})")),
+            Some((Some(STOPPED), _)) => {
+                outcome.problems.push("the case ended early (see the last remark of the transcript)".into())
+            }
+            Some((code, signal)) => {
+                outcome.problems.push(format!("the script itself broke (exit code {code:?}, signal {signal:?})"))
+            }
             None => outcome.problems.push(format!("the case did not end within {} s", CASE_LIMIT.as_secs())),
         }
         outcome.problems.extend(panics(site)?);
@@ -209,7 +216,9 @@ fn panics(site: &Site) -> Result<Vec<String>> {
         let path = site.lab.file(k, "gam.log");
         if path.exists() {
             let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-            found.extend(text.lines().filter(|line| line.contains("panicked at")).map(|line| format!("host {k}: {line}")));
+            found.extend(
+                text.lines().filter(|line| line.contains("panicked at")).map(|line| format!("host {k}: {line}")),
+            );
         }
     }
     Ok(found)
@@ -217,7 +226,10 @@ fn panics(site: &Site) -> Result<Vec<String>> {
 
 fn prefixes(dir: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(dir.join("prefixes")).unwrap_or_default();
-    text.lines().filter_map(|line| line.split_once(' ')).map(|(id, prefix)| (id.to_owned(), prefix.to_owned())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(id, prefix)| (id.to_owned(), prefix.to_owned()))
+        .collect()
 }
 
 fn tail(text: &str) -> String {

@@ -48,7 +48,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Takes bytes that the client sent.
-    pub fn from_client(&mut self, bytes: &[u8]) {
+    pub fn client_sent(&mut self, bytes: &[u8]) {
         if self.spliced {
             return;
         }
@@ -67,7 +67,7 @@ impl Conversation {
     }
 
     /// Takes bytes that the server sent, and returns the exchanges that they complete.
-    pub fn from_server(&mut self, bytes: &[u8]) -> Vec<Exchange> {
+    pub fn server_sent(&mut self, bytes: &[u8]) -> Vec<Exchange> {
         let mut done = Vec::new();
         if self.spliced {
             return done;
@@ -302,11 +302,11 @@ pub fn request(socket: &Path, method: &str, path: &str) -> io::Result<Exchange> 
     let head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut conversation = Conversation::default();
-    conversation.from_client(head.as_bytes());
+    conversation.client_sent(head.as_bytes());
     let mut chunk = [0; 16 * 1024];
     loop {
         let n = stream.read(&mut chunk)?;
-        let done = if n == 0 { conversation.server_closed() } else { conversation.from_server(&chunk[..n]).pop() };
+        let done = if n == 0 { conversation.server_closed() } else { conversation.server_sent(&chunk[..n]).pop() };
         match done {
             Some(exchange) => return Ok(exchange),
             None if n == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -321,8 +321,8 @@ mod tests {
 
     fn exchanges(client: &[u8], server: &[u8], step: usize) -> Vec<Exchange> {
         let mut conversation = Conversation::default();
-        client.chunks(step).for_each(|bytes| conversation.from_client(bytes));
-        let mut done: Vec<Exchange> = server.chunks(step).flat_map(|bytes| conversation.from_server(bytes)).collect();
+        client.chunks(step).for_each(|bytes| conversation.client_sent(bytes));
+        let mut done: Vec<Exchange> = server.chunks(step).flat_map(|bytes| conversation.server_sent(bytes)).collect();
         done.extend(conversation.server_closed());
         done
     }
@@ -375,8 +375,8 @@ mod tests {
     #[test]
     fn an_early_answer_belongs_to_the_request_that_still_sends() {
         let mut conversation = Conversation::default();
-        conversation.from_client(b"POST /load HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
-        let done = conversation.from_server(b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno");
+        conversation.client_sent(b"POST /load HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
+        let done = conversation.server_sent(b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno");
         assert_eq!((done[0].path.as_str(), done[0].status), ("/load", 400));
     }
 

@@ -124,7 +124,9 @@ pub fn segments(path: &str) -> Vec<&str> {
     let path = path.split('?').next().unwrap_or_default();
     let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let versioned = segments.first().is_some_and(|first| {
-        first.strip_prefix('v').is_some_and(|v| v.split('.').count() == 2 && v.bytes().all(|b| b == b'.' || b.is_ascii_digit()))
+        first
+            .strip_prefix('v')
+            .is_some_and(|v| v.split('.').count() == 2 && v.bytes().all(|b| b == b'.' || b.is_ascii_digit()))
     });
     if versioned {
         segments.remove(0);
@@ -150,7 +152,9 @@ mod tests {
     #[test]
     fn a_list_names_its_objects_and_what_they_refer_to() {
         let (task, service, node) = ("t".repeat(25), "s".repeat(25), "n".repeat(25));
-        let body = format!(r#"[{{"ID":"{task}","Version":{{"Index":7}},"ServiceID":"{service}","NodeID":"{node}","Name":"x"}}]"#);
+        let body = format!(
+            r#"[{{"ID":"{task}","Version":{{"Index":7}},"ServiceID":"{service}","NodeID":"{node}","Name":"x"}}]"#
+        );
         let kinds = learned("/v1.51/tasks?filters=x", &body);
         assert_eq!(kinds.ids, BTreeMap::from([(task.clone(), "task"), (service, "service"), (node, "node")]));
         assert_eq!(kinds.indexes, BTreeSet::from([(task, 7)]));

@@ -51,7 +51,9 @@ impl Lab {
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("another run uses the lab {name:?}; give this one another name with --lab"),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another run uses the lab {name:?}; give this one another name with --lab")
+            }
             Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the lab"),
         }
         let dir = std::env::temp_dir().join(format!("gamlab-{name}"));

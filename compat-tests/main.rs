@@ -149,7 +149,8 @@ fn pick(path: &str) -> Result<bool> {
 
 /// Runs the chosen cases over the labs and prints verdicts and the summary; whether all is well.
 fn work(options: &Options, target: &Target, record: bool) -> Result<bool> {
-    let tests = options.tests.canonicalize().with_context(|| format!("there is no folder {}", options.tests.display()))?;
+    let tests =
+        options.tests.canonicalize().with_context(|| format!("there is no folder {}", options.tests.display()))?;
     let all = case::all(&tests)?;
     let cases = chosen(&all, &options.filter);
     if cases.is_empty() {
@@ -208,7 +209,8 @@ impl Run<'_> {
             (1..=jobs).map(|j| (format!("{}{j}", self.options.lab), if j == 1 { largest } else { 1 })).collect();
         take_down_on_signal(&self.tests, self.options.keep);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = labs.iter().map(|(name, hosts)| scope.spawn(|| self.worker(name, *hosts, &queue))).collect();
+            let workers: Vec<_> =
+                labs.iter().map(|(name, hosts)| scope.spawn(|| self.worker(name, *hosts, &queue))).collect();
             workers.into_iter().try_for_each(|worker| match worker.join() {
                 Ok(done) => done,
                 Err(_) => bail!("a worker panicked"),
@@ -226,7 +228,11 @@ impl Run<'_> {
         while let Some(case) = next() {
             let begun = Instant::now();
             let outcome = case.run(&mut site, &self.tests).with_context(|| format!("while running {}", case.name))?;
-            let verdict = if self.record { self.qualify(&case, outcome, &mut site)? } else { self.judge(&case, &outcome, &site)? };
+            let verdict = if self.record {
+                self.qualify(&case, outcome, &mut site)?
+            } else {
+                self.judge(&case, &outcome, &site)?
+            };
             self.report(&case, verdict, begun.elapsed());
         }
         Ok(())
@@ -261,7 +267,10 @@ impl Run<'_> {
         }
         let cli = Command::new("/usr/bin/docker").arg("--version").output().context("cannot run docker")?;
         let cli = String::from_utf8_lossy(&cli.stdout).split([' ', ',']).nth(2).unwrap_or("?").to_owned();
-        let header = format!("# {}: recorded from dockerd {} (API {}) with docker CLI {cli}\n\n", case.name, site.facts.engine, site.facts.api);
+        let header = format!(
+            "# {}: recorded from dockerd {} (API {}) with docker CLI {cli}\n\n",
+            case.name, site.facts.engine, site.facts.api
+        );
         if let Some(folder) = case.golden.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -278,7 +287,9 @@ impl Run<'_> {
             for k in 1..=site.lab.hosts() {
                 for name in ["api.log", "wire.log", "engine.log", "gam.log"] {
                     let log = std::fs::read(site.lab.file(k, name)).unwrap_or_default();
-                    String::from_utf8_lossy(&log).lines().for_each(|line| text.push_str(&format!("  h{k} {name}: {line}\n")));
+                    String::from_utf8_lossy(&log)
+                        .lines()
+                        .for_each(|line| text.push_str(&format!("  h{k} {name}: {line}\n")));
                 }
             }
         }
@@ -311,7 +322,9 @@ fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+            let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+                return;
+            };
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = term.recv() => {}

@@ -66,7 +66,6 @@ impl Names {
 
 macro_rules! pattern {
     ($name:ident, $text:expr) => {
-        #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by every test")]
         static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).unwrap());
     };
 }
@@ -89,7 +88,9 @@ fn secrets(text: &str) -> String {
     // The fixed start of a P-256 public key in DER.
     pattern!(PUBLIC_KEY, r"\bMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgA[A-Za-z0-9+/]{87}=?=?");
     let mut names = Names::default();
-    let text = TOKEN.replace_all(text, |c: &Captures| format!("SWMTKN-1-{}-{}", names.name("root", &c[1]), names.name("token", &c[2])));
+    let text = TOKEN.replace_all(text, |c: &Captures| {
+        format!("SWMTKN-1-{}-{}", names.name("root", &c[1]), names.name("token", &c[2]))
+    });
     let text = UNLOCK.replace_all(&text, |c: &Captures| format!("SWMKEY-1-{}", names.name("key", &c[0])));
     // The same certificate may stand in lines, indented lines, or one JSON string.
     let plain = |pem: &str| pem.replace("\\n", "").split_whitespace().collect::<String>();
@@ -99,11 +100,18 @@ fn secrets(text: &str) -> String {
 
 /// Points in time, and spans counted from now. Zero times say "never" and stay.
 fn times(text: &str) -> String {
-    pattern!(STAMP, r"\b(\d{4})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z\b|[+-]\d\d:\d\d| [+-]\d{4}(?: (?:UTC|utc))?)");
+    pattern!(
+        STAMP,
+        r"\b(\d{4})-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z\b|[+-]\d\d:\d\d| [+-]\d{4}(?: (?:UTC|utc))?)"
+    );
     pattern!(EPOCH, r#"("(?:time|timeNano|Created)": )[1-9]\d{9,}"#);
-    pattern!(AGO, r"\b(?:[Ll]ess than a second|[Aa]bout a minute|[Aa]bout an hour|\d+ (?:second|minute|hour|day)s?) ago\b");
+    pattern!(
+        AGO,
+        r"\b(?:[Ll]ess than a second|[Aa]bout a minute|[Aa]bout an hour|\d+ (?:second|minute|hour|day)s?) ago\b"
+    );
     pattern!(UP, r"\bUp (?:Less than a second|About a minute|About an hour|\d+ (?:second|minute)s?)\b");
-    let text = STAMP.replace_all(text, |c: &Captures| if &c[1] == "0001" { c[0].to_owned() } else { "<time>".to_owned() });
+    let text =
+        STAMP.replace_all(text, |c: &Captures| if &c[1] == "0001" { c[0].to_owned() } else { "<time>".to_owned() });
     let text = EPOCH.replace_all(&text, "$1<time>");
     let text = AGO.replace_all(&text, "<ago>");
     UP.replace_all(&text, "Up <ago>").into_owned()
@@ -117,7 +125,8 @@ fn ids(text: &str, facts: &Facts) -> String {
     let mut names = Names::default();
     let text = DIGEST.replace_all(text, |c: &Captures| names.name("digest", &c[1]));
     let known = |word: &str| facts.kinds.ids.get(word).copied();
-    let mut short: BTreeMap<String, String> = facts.kinds.ids.keys().map(|id| (id[..12].to_owned(), id.clone())).collect();
+    let mut short: BTreeMap<String, String> =
+        facts.kinds.ids.keys().map(|id| (id[..12].to_owned(), id.clone())).collect();
     for full in FULL.find_iter(&text) {
         short.insert(full.as_str()[..12].to_owned(), full.as_str().to_owned());
     }
@@ -152,7 +161,9 @@ fn machine(text: &str, facts: &Facts) -> String {
         }
     }
     if !facts.api.is_empty() {
-        text = text.replace(&format!("/v{}/", facts.api), "/v<api>/").replace(&format!("Api-Version: {}\n", facts.api), "Api-Version: <api>\n");
+        text = text
+            .replace(&format!("/v{}/", facts.api), "/v<api>/")
+            .replace(&format!("Api-Version: {}\n", facts.api), "Api-Version: <api>\n");
     }
     // A node's resources, and not a limit of the same size that a service set.
     pattern!(RESOURCES, r#""NanoCPUs": (\d+),(\s+(?:\*\s+)?)"MemoryBytes": (\d+)"#);

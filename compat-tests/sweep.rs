@@ -49,7 +49,11 @@ pub fn sweep(site: &mut Site, hosts: usize) -> Result<Vec<String>> {
 fn swarm_leftovers(site: &Site, k: usize) -> Result<Vec<String>> {
     wait_for_none(|| {
         let mut left = Vec::new();
-        let (_, tasks) = site.ask_engine(k, "GET", "/containers/json?all=1&filters=%7B%22label%22:%5B%22com.docker.swarm.task.id%22%5D%7D")?;
+        let (_, tasks) = site.ask_engine(
+            k,
+            "GET",
+            "/containers/json?all=1&filters=%7B%22label%22:%5B%22com.docker.swarm.task.id%22%5D%7D",
+        )?;
         left.extend(items(&tasks).map(|task| format!("host {k}: the task's container {} is left", task["Names"][0])));
         let (_, networks) = site.ask(k, "GET", "/networks")?;
         let swarm = items(&networks).filter(|network| network["Scope"] == "swarm");
@@ -92,7 +96,8 @@ fn engine_leftovers(site: &Site, k: usize) -> Result<Vec<String>> {
     let left = wait_for_none(|| {
         let (_, networks) = site.ask_engine(k, "GET", "/networks")?;
         let hidden = items(&networks).filter(|network| !is_predefined(network));
-        let mut left: Vec<String> = hidden.map(|network| format!("host {k}: dockerd still has the network {}", network["Name"])).collect();
+        let mut left: Vec<String> =
+            hidden.map(|network| format!("host {k}: dockerd still has the network {}", network["Name"])).collect();
         let links = site.baseline_of(k)?.links;
         let base = &site.baseline[k - 1].links;
         let new = links.iter().filter(|link| !base.contains(link) && *link != GATEWAY_BRIDGE);

@@ -90,10 +90,13 @@ impl Site {
     fn start_all(&self) -> Result<()> {
         for k in 1..=self.lab.hosts() {
             self.start(k)?;
-            for (name, upstream) in [("api", self.target.socket()), ("wire", self.target.socket()), ("engine", "docker.sock")] {
+            for (name, upstream) in
+                [("api", self.target.socket()), ("wire", self.target.socket()), ("engine", "docker.sock")]
+            {
                 let sink = Sink { kinds: Arc::clone(&self.kinds), log: self.lab.file(k, &format!("{name}.log")) };
                 let socket = self.lab.file(k, &format!("{name}.sock"));
-                tee::listen(&socket, &self.lab.file(k, upstream), &sink).with_context(|| format!("cannot listen on {}", socket.display()))?;
+                tee::listen(&socket, &self.lab.file(k, upstream), &sink)
+                    .with_context(|| format!("cannot listen on {}", socket.display()))?;
             }
         }
         Ok(())
@@ -128,7 +131,8 @@ impl Site {
     }
 
     fn request(&self, k: usize, socket: &str, method: &str, path: &str) -> Result<(u16, Value)> {
-        let exchange = http1::request(&self.lab.file(k, socket), method, path).with_context(|| format!("host {k}: {method} {path}"))?;
+        let exchange = http1::request(&self.lab.file(k, socket), method, path)
+            .with_context(|| format!("host {k}: {method} {path}"))?;
         Ok((exchange.status, serde_json::from_slice(&exchange.body).unwrap_or(Value::Null)))
     }
 
@@ -137,7 +141,9 @@ impl Site {
         let (_, info) = self.ask_engine(1, "GET", "/info")?;
         let text = |key: &str| version[key].as_str().unwrap_or_default().to_owned();
         Ok(Facts {
-            addresses: (1..=self.lab.hosts()).map(|k| self.lab.ask(&["addr", &k.to_string()])).collect::<Result<_>>()?,
+            addresses: (1..=self.lab.hosts())
+                .map(|k| self.lab.ask(&["addr", &k.to_string()]))
+                .collect::<Result<_>>()?,
             lab_dir: self.lab.dir().display().to_string(),
             engine: text("Version"),
             api: text("ApiVersion"),

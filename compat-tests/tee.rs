@@ -50,11 +50,11 @@ fn splice(client: UnixStream, server: UnixStream, sink: &Sink) {
     let conversation = Arc::new(Mutex::new(Conversation::default()));
     let (Ok(client_out), Ok(server_out)) = (client.try_clone(), server.try_clone()) else { return };
     let requests = Arc::clone(&conversation);
-    thread::spawn(move || copy(client, server_out, |bytes| lock(&requests).from_client(bytes.unwrap_or_default())));
+    thread::spawn(move || copy(client, server_out, |bytes| lock(&requests).client_sent(bytes.unwrap_or_default())));
     let sink = sink.clone();
     thread::spawn(move || {
         copy(server, client_out, |bytes| match bytes {
-            Some(bytes) => lock(&conversation).from_server(bytes).iter().for_each(|e| sink.record(e)),
+            Some(bytes) => lock(&conversation).server_sent(bytes).iter().for_each(|e| sink.record(e)),
             None => lock(&conversation).server_closed().iter().for_each(|e| sink.record(e)),
         });
     });

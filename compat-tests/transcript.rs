@@ -106,7 +106,9 @@ impl Step {
         self.stderr.iter().for_each(|line| push(out, "! ", line));
         if let Some(status) = &self.status {
             push(out, "HTTP ", status);
-            let compared = |line: &&String| !UNCOMPARED_HEADERS.iter().any(|name| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
+            let compared = |line: &&String| {
+                !UNCOMPARED_HEADERS.iter().any(|name| line.to_ascii_lowercase().starts_with(&format!("{name}:")))
+            };
             let mut headers: Vec<&String> = self.headers.iter().filter(compared).collect();
             headers.sort();
             headers.iter().for_each(|line| push(out, "", line));
@@ -132,7 +134,9 @@ fn wire(line: &str, out: &mut String) {
     let Ok(exchange) = serde_json::from_str::<Exchange>(line) else {
         return push(out, "* ", line);
     };
-    let header = |name: &str| exchange.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+    let header = |name: &str| {
+        exchange.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    };
     let kind = header("content-type").map(|kind| format!(" {kind}")).unwrap_or_default();
     push(out, "* ", &format!("{} {} {}{kind}", exchange.method, exchange.path, exchange.status));
     let segments = segments(&exchange.path);
@@ -172,7 +176,9 @@ fn body(text: &str, sort_keys: &[&str], show: impl Fn(Value) -> Option<Value>) -
     let mut out = String::new();
     for mut document in documents.into_iter().filter_map(show) {
         if let Value::Array(items) = &mut document {
-            items.sort_by_key(|item| sort_keys.iter().map(|key| pick(item, key).unwrap_or_default()).collect::<Vec<_>>());
+            items.sort_by_key(|item| {
+                sort_keys.iter().map(|key| pick(item, key).unwrap_or_default()).collect::<Vec<_>>()
+            });
         }
         // Serialising a value that was parsed cannot fail.
         out.push_str(&serde_json::to_string_pretty(&document).unwrap_or_default());
@@ -252,7 +258,10 @@ mod tests {
     fn wire_shows_bodies_of_swarm_resources_and_lines_of_all_others() {
         let wire = |path: &str, body: &str| {
             let headers = [("Content-Type", "application/json"), ("Swarm", "active/manager")];
-            format!("W {}\n", serde_json::json!({"method":"GET","path":path,"status":200,"headers":headers,"body":body}))
+            format!(
+                "W {}\n",
+                serde_json::json!({"method":"GET","path":path,"status":200,"headers":headers,"body":body})
+            )
         };
         let record = format!(
             "$ wire docker x\n= 0\n{}{}{}{}",

@@ -9,7 +9,7 @@ pub mod backing;
 pub mod interfaces;
 pub mod rewrite;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -21,7 +21,7 @@ pub use backing::{Backing, mac};
 use rewrite::Rewriter;
 
 /// The network through which dockerd's swarm mode lets containers on overlays out; it stays when a node leaves.
-const GWBRIDGE: &str = "docker_gwbridge";
+pub const GWBRIDGE: &str = "docker_gwbridge";
 
 /// Why a network is not there.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +34,26 @@ pub enum NetworkError {
     InUse(String),
 }
 
+/// Backings that are no more but may still be named, by containers that did not run since. The oldest are forgotten.
+const FORMER_MAX: usize = 256;
+
 #[derive(Debug, Default)]
 struct Backings {
     by_network: BTreeMap<NetworkId, Backing>,
+    /// Those that were there before, newest last.
+    former: VecDeque<Backing>,
+}
+
+impl Backings {
+    /// The same once dockerd has said what there is now.
+    fn after(&self, now: &BTreeMap<NetworkId, Backing>) -> Backings {
+        let gone = |backing: &&Backing| now.get(&backing.network).is_none_or(|new| new.engine_id != backing.engine_id);
+        let mut former = self.former.clone();
+        former.extend(self.by_network.values().filter(gone).cloned());
+        let excess = former.len().saturating_sub(FORMER_MAX);
+        former.drain(..excess);
+        Backings { by_network: now.clone(), former }
+    }
 }
 
 #[derive(Debug)]
@@ -183,8 +200,9 @@ impl Networks {
     /// Asks dockerd anew which backings there are; returns all its networks.
     pub async fn reload(&self) -> Result<Vec<EngineNetwork>, NetworkError> {
         let listed = self.0.engine.networks().await?;
-        let backings = listed.iter().filter_map(Backing::of).map(|backing| (backing.network, backing)).collect();
-        self.0.known.store(Arc::new(Backings { by_network: backings }));
+        let backings: BTreeMap<NetworkId, Backing> =
+            listed.iter().filter_map(Backing::of).map(|backing| (backing.network, backing)).collect();
+        self.0.known.rcu(|known| known.after(&backings));
         Ok(listed)
     }
 
@@ -215,7 +233,7 @@ impl Networks {
     /// so nothing to turn.
     pub fn rewriter(&self) -> Option<Rewriter> {
         let known = self.0.known.load();
-        Rewriter::new(known.by_network.values())
+        Rewriter::new(known.by_network.values().chain(&known.former))
     }
 
     /// dockerd beneath.
@@ -256,5 +274,33 @@ pub struct Joining {
 impl Drop for Joining {
     fn drop(&mut self) {
         self.networks.0.joining.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn former_backings_are_remembered_within_bounds() {
+        let backing = |number: u128| Backing {
+            network: number.into(),
+            name: format!("net{number}"),
+            engine_id: format!("{number:064x}"),
+            engine_name: format!("net{number}"),
+            subnets: Vec::new(),
+        };
+        let map = |numbers: std::ops::Range<u128>| {
+            numbers.map(|number| (number.into(), backing(number))).collect::<BTreeMap<_, _>>()
+        };
+        let count = FORMER_MAX as u128 + 2;
+        let all = Backings::default().after(&map(0..count));
+        assert!(all.former.is_empty());
+        let one = all.after(&map(0..1));
+        assert_eq!((one.by_network.len(), one.former.len()), (1, FORMER_MAX), "the oldest is forgotten");
+        assert_eq!(one.after(&map(0..1)).former.len(), FORMER_MAX, "what stays is not gone");
+        let mut anew = map(0..1);
+        anew.values_mut().for_each(|backing| backing.engine_id = "f".repeat(64));
+        assert_eq!(one.after(&anew).former.back(), Some(&backing(0)), "one that was made anew is");
     }
 }

@@ -31,14 +31,18 @@ fn check(text: &str, expected: &str) {
 
 #[test]
 fn the_same_id_is_the_same_name_in_full_short_and_as_a_prefix() {
-    let text = format!("{SERVICE} {NODE} {} web.1.{NODE} {CONTAINER} {} {}", &SERVICE[..12], &CONTAINER[..12], &NODE[..4]);
+    let text =
+        format!("{SERVICE} {NODE} {} web.1.{NODE} {CONTAINER} {} {}", &SERVICE[..12], &CONTAINER[..12], &NODE[..4]);
     check(&text, "<service:1> <node:1> <service:1> web.1.<node:1> <container:1> <container:1> <node:1~4>");
 }
 
 #[test]
 fn unknown_ids_keep_identity_and_other_words_stay() {
     let (a, b) = ("a".repeat(25), "b".repeat(25));
-    check(&format!("{a} {b} {a} {} mississippi1 unknownnnnnn", "b".repeat(12)), "<id:1> <id:2> <id:1> <id:2> mississippi1 unknownnnnnn");
+    check(
+        &format!("{a} {b} {a} {} mississippi1 unknownnnnnn", "b".repeat(12)),
+        "<id:1> <id:2> <id:1> <id:2> mississippi1 unknownnnnnn",
+    );
     check("sha256:59b4104b3cd06a0c25d4237ace890091c7e7bfed613f9ce68772e61c8d344019", "<digest:1>");
 }
 
@@ -68,12 +72,17 @@ fn times_go_and_zero_times_stay() {
         "2026-11-23T05:06:02.735470848Z 0001-01-01T00:00:00Z 2026-11-23 05:06:02.7 +0000 UTC 2026-11-23 05:06:02.7 +0000 utc 2026-11-23T05:06:02.7+01:00 \"time\": 1763888888",
         "<time> 0001-01-01T00:00:00Z <time> <time> <time> \"time\": <time>",
     );
-    check("Running 5 seconds ago, Running less than a second ago, Less than a second ago; Up 3 minutes; Exited (0) 1 second ago; 10 seconds", "Running <ago>, Running <ago>, <ago>; Up <ago>; Exited (0) <ago>; 10 seconds");
+    check(
+        "Running 5 seconds ago, Running less than a second ago, Less than a second ago; Up 3 minutes; Exited (0) 1 second ago; 10 seconds",
+        "Running <ago>, Running <ago>, <ago>; Up <ago>; Exited (0) <ago>; 10 seconds",
+    );
 }
 
 #[test]
 fn indexes_become_ranks_of_their_object() {
-    let object = |id: &str, index: u64| format!("{{\n  \"ID\": \"{id}\",\n  \"Version\": {{\n    \"Index\": {index}\n  }}\n}}\n");
+    let object = |id: &str, index: u64| {
+        format!("{{\n  \"ID\": \"{id}\",\n  \"Version\": {{\n    \"Index\": {index}\n  }}\n}}\n")
+    };
     let text = format!("{}{}{}", object(NODE, 15), object(SERVICE, 11), object(NODE, 9));
     let seen = normalize(&text, &facts());
     let ranks: Vec<&str> = seen.lines().filter(|line| line.contains("Index")).map(str::trim).collect();
@@ -85,7 +94,9 @@ fn updates_name_the_rank_that_was_seen_and_made_up_numbers_stay() {
     let mut facts = facts();
     facts.kinds.indexes.insert((SERVICE.into(), 11));
     facts.kinds.indexes.insert(("c".repeat(25), 8));
-    let text = format!("POST /services/{SERVICE}/update?version=11 POST /services/web/update?version=11 POST /services/web/update?version=999 POST /swarm/update?rotateWorkerToken=true&version=8");
+    let text = format!(
+        "POST /services/{SERVICE}/update?version=11 POST /services/web/update?version=11 POST /services/web/update?version=999 POST /swarm/update?rotateWorkerToken=true&version=8"
+    );
     assert_eq!(
         normalize(&text, &facts).trim_end(),
         "POST /services/<service:1>/update?version=<index:1> POST /services/web/update?version=<index:1> POST /services/web/update?version=999 POST /swarm/update?rotateWorkerToken=true&version=<index:1>",
@@ -100,10 +111,19 @@ fn the_lab_and_the_machine_are_named() {
         "<socket> http://<socket>/v<api>/info <dir>/f",
     );
     check("Engine 28.5.2+dfsg4 on 6.18.44-fc", "Engine <engine> on <kernel>");
-    check("\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 25000000000", "\"NanoCPUs\": <cpus>,\n      \"MemoryBytes\": <memory>");
-    check("*  \"NanoCPUs\": 2000000000,\n*  \"MemoryBytes\": 25000000000", "*  \"NanoCPUs\": <cpus>,\n*  \"MemoryBytes\": <memory>");
+    check(
+        "\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 25000000000",
+        "\"NanoCPUs\": <cpus>,\n      \"MemoryBytes\": <memory>",
+    );
+    check(
+        "*  \"NanoCPUs\": 2000000000,\n*  \"MemoryBytes\": 25000000000",
+        "*  \"NanoCPUs\": <cpus>,\n*  \"MemoryBytes\": <memory>",
+    );
     check("   CPUs:\t\t2\n   Memory:\t23.54GiB", "   CPUs:\t\t<cpus>\n   Memory:\t<memory>");
-    check("\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024", "\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024");
+    check(
+        "\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024",
+        "\"NanoCPUs\": 2000000000,\n      \"MemoryBytes\": 1024",
+    );
 }
 
 #[test]

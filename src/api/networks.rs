@@ -75,17 +75,14 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
         let rendered = Rendered::elsewhere(network);
         all.push(serde_json::value::to_raw_value(&rendered).map_err(unprintable)?);
     }
-    let is_shown = |raw: &Box<RawValue>| !serde_json::from_str::<Listed>(raw.get()).is_ok_and(|listed| listed.is_backing());
+    let is_shown =
+        |raw: &Box<RawValue>| !serde_json::from_str::<Listed>(raw.get()).is_ok_and(|listed| listed.is_backing());
     all.extend(local.into_iter().filter(is_shown));
     Ok(json(StatusCode::OK, &all))
 }
 
 /// `GET /networks/{name}`.
-async fn inspect(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
+async fn inspect(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
     let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
     let query = Query::of(&request);
     let verbose = match query.get("verbose") {
@@ -148,11 +145,7 @@ async fn local_networks(api: &Api) -> Result<Vec<EngineNetwork>, ApiError> {
 
 /// The swarm network that a user means by `name`, as a container names one: `None` if dockerd has a network that
 /// answers to it, or nobody has.
-pub(super) async fn swarm_network(
-    api: &Api,
-    cluster: &Cluster,
-    name: &str,
-) -> Result<Option<Arc<Network>>, ApiError> {
+pub(super) async fn swarm_network(api: &Api, cluster: &Cluster, name: &str) -> Result<Option<Arc<Network>>, ApiError> {
     let Ok(network) = cluster.find_network(name) else { return Ok(None) };
     let local = local_networks(api).await?;
     let is_local = local.iter().any(|local| local.name == name || local.id.starts_with(name));

@@ -24,6 +24,9 @@ use crate::model::{
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
+/// A network, and the names under which a task is found on it.
+type Aliased = (Arc<Network>, Vec<String>);
+
 /// Allocates whatever a service or a task lacks and can have now.
 pub fn plan(plan: &mut Plan<'_>) {
     let mut ipam = Ipam::default();
@@ -85,11 +88,7 @@ fn wanted_networks(state: &State, service: &Service) -> Result<Vec<NetworkId>, S
 
 /// The networks of a task made from `origin` with their aliases, each once. Whether the mesh is needed is for the
 /// service's `present` spec to say, as in swarmkit.
-fn attached_networks(
-    state: &State,
-    origin: &ServiceSpec,
-    present: &ServiceSpec,
-) -> Result<Vec<(Arc<Network>, Vec<String>)>, String> {
+fn attached_networks(state: &State, origin: &ServiceSpec, present: &ServiceSpec) -> Result<Vec<Aliased>, String> {
     let mut networks = Vec::new();
     let mut seen = BTreeSet::new();
     if ports::needs_ingress(present) {
@@ -164,7 +163,7 @@ fn plan_tasks(plan: &mut Plan<'_>, ipam: &mut Ipam, blocked: &BTreeMap<ServiceId
 
 fn attachments(state: &State, ipam: &mut Ipam, task: &Task, service: &Service) -> Result<Vec<Attachment>, String> {
     let networks = attached_networks(state, &task.origin, &service.spec)?;
-    let attach = |(network, aliases): (Arc<Network>, Vec<String>)| {
+    let attach = |(network, aliases): Aliased| {
         let address = ipam
             .take(state, &network)
             .ok_or_else(|| format!("could not find an available IP on network {}", network.name()))?;

@@ -284,7 +284,9 @@ impl Fixture {
         if let Some(node) = node {
             changes.push(Change::TaskAssign { id, node });
         }
-        if old.is_some() && let Some(state) = desired {
+        if old.is_some()
+            && let Some(state) = desired
+        {
             changes.push(Change::TaskDesire { id, state });
         }
         changes.push(Change::TaskReport { id, status });

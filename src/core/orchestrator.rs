@@ -70,7 +70,13 @@ fn settle(plan: &mut Plan<'_>, id: ServiceId, scratch: &mut Scratch) -> Survey {
     for _ in 0..MAX_ROUNDS {
         let Some(service) = plan.state().service(id).cloned() else { return Survey::default() };
         survey = calm::survey(&Scope::new(plan.state(), &service, plan.now), scratch);
-        if survey.calm || !round(plan, &service) {
+        if survey.calm {
+            if let Some(at) = survey.wake {
+                plan.wake(at);
+            }
+            break;
+        }
+        if !round(plan, &service) {
             break;
         }
     }

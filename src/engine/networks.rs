@@ -77,6 +77,8 @@ pub struct NetworkedContainer {
     pub running: bool,
     /// Whether it is the container of a task.
     pub is_task: bool,
+    /// Whether dockerd removes it when it ends; known of an inspected container only.
+    pub auto_remove: bool,
     /// Its endpoints.
     pub endpoints: Vec<ContainerEndpoint>,
 }
@@ -115,10 +117,7 @@ pub enum NetworkEvent {
     /// A network was made.
     NetworkCreated,
     /// A network was removed.
-    NetworkDestroyed {
-        /// The network.
-        network_id: String,
-    },
+    NetworkDestroyed,
 }
 
 impl Engine {
@@ -159,10 +158,7 @@ impl Engine {
 
     /// The ids of the containers that run on a network; endpoints that belong to no container count under their own.
     pub async fn containers_on(&self, network: &str) -> Result<Vec<String>, EngineError> {
-        let inspected = self
-            .docker()?
-            .inspect_network(network, None::<InspectNetworkOptions>)
-            .await?;
+        let inspected = self.docker()?.inspect_network(network, None::<InspectNetworkOptions>).await?;
         Ok(inspected.containers.unwrap_or_default().into_keys().collect())
     }
 
@@ -180,7 +176,8 @@ impl Engine {
             }),
             aliases: Some(endpoint.aliases.clone()).filter(|aliases| !aliases.is_empty()),
             links: Some(endpoint.links.clone()).filter(|links| !links.is_empty()),
-            driver_opts: Some(endpoint.driver_opts.clone().into_iter().collect()).filter(|opts: &HashMap<_, _>| !opts.is_empty()),
+            driver_opts: Some(endpoint.driver_opts.clone().into_iter().collect())
+                .filter(|opts: &HashMap<_, _>| !opts.is_empty()),
             gw_priority: Some(endpoint.gw_priority).filter(|priority| *priority != 0),
             ..EndpointSettings::default()
         };
@@ -211,6 +208,7 @@ impl Engine {
             name: inspected.name.unwrap_or_default().trim_start_matches('/').to_owned(),
             running: inspected.state.and_then(|state| state.running).unwrap_or_default(),
             is_task: labels.contains_key(TASK_ID_LABEL),
+            auto_remove: inspected.host_config.and_then(|config| config.auto_remove).unwrap_or_default(),
             endpoints: networks.into_iter().map(|(name, settings)| endpoint(name, settings)).collect(),
         })
     }
@@ -225,7 +223,8 @@ impl Engine {
             ("event".to_owned(), ["destroy", "disconnect", "create"].map(str::to_owned).to_vec()),
         ]);
         let docker = self.docker()?;
-        let options = EventsOptions { since: Some(since.to_string()), filters: Some(filters), ..EventsOptions::default() };
+        let options =
+            EventsOptions { since: Some(since.to_string()), filters: Some(filters), ..EventsOptions::default() };
         // bollard sends the request with the first poll and its stream borrows the client, so that both move in here.
         let (sender, receiver) = tokio::sync::mpsc::channel(EVENTS_WAITING);
         tokio::spawn(async move {
@@ -282,6 +281,7 @@ fn container(listed: ContainerSummary) -> NetworkedContainer {
             )
         ),
         is_task: listed.labels.unwrap_or_default().contains_key(TASK_ID_LABEL),
+        auto_remove: false,
         endpoints: networks.into_iter().map(|(name, settings)| endpoint(name, settings)).collect(),
     }
 }
@@ -308,7 +308,7 @@ fn network_event(message: EventMessage) -> Option<NetworkEvent> {
         (EventMessageTypeEnum::CONTAINER, "destroy") if !is_task => Some(NetworkEvent::ContainerDestroyed),
         (EventMessageTypeEnum::NETWORK, "disconnect") => Some(NetworkEvent::Disconnected { network_id: id }),
         (EventMessageTypeEnum::NETWORK, "create") => Some(NetworkEvent::NetworkCreated),
-        (EventMessageTypeEnum::NETWORK, "destroy") => Some(NetworkEvent::NetworkDestroyed { network_id: id }),
+        (EventMessageTypeEnum::NETWORK, "destroy") => Some(NetworkEvent::NetworkDestroyed),
         _ => None,
     }
 }

@@ -89,6 +89,7 @@ impl Watch {
                 continue;
             }
             tokio::time::sleep(SETTLE).await;
+            self.networks.gwbridge().await?;
             self.networks.reload().await?;
             self.look().await?;
         }
@@ -98,7 +99,8 @@ impl Watch {
     fn concerns(&self, event: &NetworkEvent) -> bool {
         match event {
             NetworkEvent::NetworkCreated => false,
-            NetworkEvent::NetworkDestroyed { network_id } => self.networks.backing_by_id(network_id).is_some(),
+            // A backing, or the gateway bridge.
+            NetworkEvent::NetworkDestroyed => true,
             // The last attachment of a network may have gone with its container: its backing is then unused.
             NetworkEvent::ContainerDestroyed => self.has_attachments(),
             NetworkEvent::Disconnected { network_id } => {

@@ -202,6 +202,5 @@ pub fn decode_meta(bytes: &[u8]) -> Result<SnapshotMeta, StoreError> {
     })
 }
 
-
 #[cfg(test)]
 mod tests;

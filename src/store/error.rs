@@ -21,7 +21,9 @@ pub enum StoreError {
     #[error("the cluster state in {0} is in use by another process")]
     InUse(PathBuf),
     /// A newer Gam wrote this; nothing was touched.
-    #[error("the cluster state was written by a newer gam, in format {found}, but this gam reads formats up to {supported}: run the newer gam again")]
+    #[error(
+        "the cluster state was written by a newer gam, in format {found}, but this gam reads formats up to {supported}: run the newer gam again"
+    )]
     NewerFormat {
         /// The format found on disk.
         found: u8,

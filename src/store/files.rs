@@ -16,11 +16,7 @@ const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
 /// Writes a file through `fill` so that a reader, now or after a crash, finds the old content or the new, never a part.
-pub fn write_whole(
-    dir: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+pub fn write_whole(dir: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let unfinished = dir.join(format!("{name}{UNFINISHED}"));
     let written = write_synced(&unfinished, fill).and_then(|()| fs::rename(&unfinished, dir.join(name)));
     if let Err(error) = written {

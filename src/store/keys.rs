@@ -218,8 +218,9 @@ fn read_keys(dir: &Path) -> Result<KeysFile, StoreError> {
     let bytes = fs::read(&path).map_err(StoreError::io(&path))?;
     match bytes.split_first() {
         Some((found, _)) if *found > FORMAT => Err(StoreError::NewerFormat { found: *found, supported: FORMAT }),
-        Some((_, document)) => serde_json::from_slice(document)
-            .map_err(|error| StoreError::Damaged(format!("{KEYS_FILE}: {error}"))),
+        Some((_, document)) => {
+            serde_json::from_slice(document).map_err(|error| StoreError::Damaged(format!("{KEYS_FILE}: {error}")))
+        }
         None => Err(StoreError::Damaged(format!("{KEYS_FILE} is empty"))),
     }
 }
@@ -256,7 +257,6 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     };
     text.as_bytes().chunks(2).map(pair).collect()
 }
-
 
 #[cfg(test)]
 mod tests;

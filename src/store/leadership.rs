@@ -35,8 +35,13 @@ fn of(metrics: &RaftMetrics<Types>) -> Leadership {
         Some(leader) if leader == metrics.id => {
             // A leader begins with an entry of its own; once that is applied, so is everything before it. (After a restart
             // the metrics name the leader of the term before, though it no longer leads.)
-            let begun = metrics.last_applied.is_some_and(|last| last.committed_leader_id().term == metrics.current_term);
-            if begun && metrics.state.is_leader() { Leadership::Leader { term: metrics.current_term } } else { Leadership::NoLeader }
+            let begun =
+                metrics.last_applied.is_some_and(|last| last.committed_leader_id().term == metrics.current_term);
+            if begun && metrics.state.is_leader() {
+                Leadership::Leader { term: metrics.current_term }
+            } else {
+                Leadership::NoLeader
+            }
         }
         Some(leader) => match metrics.membership_config.get_node(&leader) {
             Some(node) => Leadership::Follower { leader, address: node.addr.clone() },

@@ -52,7 +52,6 @@ mod transport;
 #[cfg(test)]
 mod fixture;
 
-
 use std::fmt;
 use std::sync::Arc;
 

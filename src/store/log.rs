@@ -222,6 +222,5 @@ impl RaftLogStorage<Types> for Log {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -215,7 +215,8 @@ impl RaftStateMachine<Types> for Machine {
             Ok::<Frozen, io::Error>(frozen)
         };
         let installed = tokio::task::spawn_blocking(install).await.map_err(io::Error::other)?;
-        let frozen = installed.inspect_err(|error| self.failure.report(format!("a snapshot was not taken: {error}")))?;
+        let frozen =
+            installed.inspect_err(|error| self.failure.report(format!("a snapshot was not taken: {error}")))?;
         self.take(Frozen { meta: meta.clone(), state: frozen.state });
         Ok(())
     }
@@ -248,4 +249,3 @@ impl RaftSnapshotBuilder<Types> for Builder {
         written.map(raft_snapshot)
     }
 }
-

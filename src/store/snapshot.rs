@@ -52,8 +52,9 @@ pub struct Snapshots {
     keyring: Arc<Keyring>,
     keep_old: AtomicU64,
     newest: Mutex<Option<Sealed>>,
-    /// Held while one is written, so that two never are at once. Readers of `newest` do not wait for it.
-    writing: Mutex<()>,
+    /// Held while one is written, so that two never are at once; `true` once no more may be written. Readers of `newest` do
+    /// not wait for it.
+    closed: Mutex<bool>,
 }
 
 impl Snapshots {
@@ -71,8 +72,8 @@ impl Snapshots {
             }
         };
         let keep_old = AtomicU64::new(keep_old);
-        let (newest, writing) = (Mutex::new(sealed), Mutex::default());
-        Ok((Snapshots { dir: dir.to_owned(), keyring, keep_old, newest, writing }, frozen))
+        let (newest, closed) = (Mutex::new(sealed), Mutex::new(false));
+        Ok((Snapshots { dir: dir.to_owned(), keyring, keep_old, newest, closed }, frozen))
     }
 
     /// How many snapshots besides the newest stay after the next one.
@@ -87,7 +88,10 @@ impl Snapshots {
 
     /// Writes a snapshot; it is durable when this returns. An older one than the newest is not written.
     pub fn write(&self, frozen: &Frozen) -> io::Result<Sealed> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(io::Error::other("the store is shut down"));
+        }
         if let Some(newest) = self.newest()
             && newest.meta.last_log_id >= frozen.meta.last_log_id
         {
@@ -104,6 +108,11 @@ impl Snapshots {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed.clone());
         self.remove_old();
         Ok(sealed)
+    }
+
+    /// Waits for a snapshot that is being written, and lets no other begin: the folder may get another owner after this.
+    pub fn close(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Removes snapshots beyond those to keep. What cannot be removed now is tried again next time.
@@ -215,7 +224,6 @@ impl Sealed {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests;

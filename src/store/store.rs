@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use gam_core::state::{Proposal, State};
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
-use openraft::{BasicNode, ReadPolicy, SnapshotPolicy};
+use openraft::{BasicNode, RaftState, ReadPolicy, SnapshotPolicy};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -69,7 +69,8 @@ struct Inner {
     leadership: watch::Receiver<Leadership>,
     failure: Failure,
     stopped: AtomicBool,
-    tasks: [JoinHandle<()>; 2],
+    observer: JoinHandle<()>,
+    keeper: JoinHandle<()>,
 }
 
 impl Store {
@@ -99,7 +100,9 @@ impl Store {
         let for_files = config.clone();
         let opened = blocking(move || opening::open(&for_files)).await?;
         let store = Store::start(&config, raft_config, opened).await?;
-        let voters: Vec<u64> = store.inner.raft.voter_ids().collect();
+        // Asked of the core: its metrics are empty until it has run for the first time.
+        let voters = |state: &RaftState<Types>| state.membership_state.effective().voter_ids().collect::<Vec<u64>>();
+        let voters = store.inner.raft.with_raft_state(voters).await.map_err(|fatal| store.fatal(&fatal))?;
         if voters == [config.member] {
             let elected = store.inner.raft.trigger().elect(false).await;
             elected.map_err(|fatal| store.fatal(&fatal))?;
@@ -134,12 +137,21 @@ impl Store {
             }
         };
         let (leads, leadership) = watch::channel(Leadership::NoLeader);
-        let tasks = [
-            tokio::spawn(leadership::observe(raft.clone(), leads, failure.clone())),
-            tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone())),
-        ];
-        let (member, stopped) = (config.member, AtomicBool::new(false));
-        let inner = Inner { member, raft, log, keyring, snapshots, published, leadership, failure, stopped, tasks };
+        let observer = tokio::spawn(leadership::observe(raft.clone(), leads, failure.clone()));
+        let keeper = tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone()));
+        let inner = Inner {
+            member: config.member,
+            raft,
+            log,
+            keyring,
+            snapshots,
+            published,
+            leadership,
+            failure,
+            stopped: AtomicBool::new(false),
+            observer,
+            keeper,
+        };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -256,7 +268,8 @@ impl Store {
     /// [`StoreError::Stopped`].
     pub async fn shutdown(&self) {
         self.inner.stopped.store(true, Ordering::Relaxed);
-        stop(&self.inner.raft, &self.inner.log).await;
+        self.inner.keeper.abort();
+        stop(&self.inner.raft, &self.inner.snapshots, &self.inner.log).await;
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -289,21 +302,26 @@ impl Store {
 impl Drop for Inner {
     /// A store that is dropped without [`Store::shutdown`] still stops, a little later, if the runtime lives on.
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.observer.abort();
+        self.keeper.abort();
         if !self.stopped.load(Ordering::Relaxed)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let (raft, log) = (self.raft.clone(), self.log.clone());
-            runtime.spawn(async move { stop(&raft, &log).await });
+            let (raft, snapshots, log) = (self.raft.clone(), self.snapshots.clone(), self.log.clone());
+            runtime.spawn(async move { stop(&raft, &snapshots, &log).await });
         }
     }
 }
 
-async fn stop(raft: &Raft, log: &Log) {
+/// Ends everything that touches the folder. The log comes last: it is what another process finds locked.
+async fn stop(raft: &Raft, snapshots: &Arc<Snapshots>, log: &Log) {
     if let Err(error) = raft.shutdown().await {
         tracing::warn!(%error, "the consensus core did not stop cleanly");
+    }
+    // A snapshot that is being written is not cut off by stopping the task that waits for it.
+    let snapshots = snapshots.clone();
+    if let Err(error) = tokio::task::spawn_blocking(move || snapshots.close()).await {
+        tracing::warn!(%error, "a snapshot may not be finished");
     }
     log.stop().await;
 }
@@ -364,5 +382,3 @@ fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod bench_tests;

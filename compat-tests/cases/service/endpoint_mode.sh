@@ -7,7 +7,8 @@ docker service inspect --pretty web
 docker service create -d --name x --endpoint-mode dnsrr --publish 80:80 busybox
 docker service create -d --name x --endpoint-mode odd busybox
 docker service update -d --publish-add 80:80 web
-spec() { api POST /services/create "{\"Name\":\"x\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}},\"EndpointSpec\":$1}"; }
+n=0
+spec() { n=$((n + 1)); api POST /services/create "{\"Name\":\"x$n\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}},\"Mode\":{\"Replicated\":{\"Replicas\":0}},\"EndpointSpec\":$1}"; }
 spec '{"Mode":"odd"}'
 spec '{"Mode":"dnsrr","Ports":[{"TargetPort":80,"PublishMode":"ingress"}]}'
 spec '{"Ports":[{"PublishMode":"host"}]}'

@@ -14,7 +14,7 @@ docker service update --replicas 2 agent
 docker service create -d --name x --mode global --replicas 2 busybox
 docker service create -d --name x --mode odd busybox
 quiet docker node update --availability drain host1 >/dev/null
-until_ok 30 'drained, its task is gone' running agent 0
+until_ok 30 'drained, it has no task' '[ "$(docker service ls --format "{{.Replicas}}")" = 0/0 ]'
 docker service ls --format '{{.Name}} {{.Mode}} {{.Replicas}}'
 quiet docker node update --availability active host1 >/dev/null
 until_ok 30 'the task runs again' running agent 1

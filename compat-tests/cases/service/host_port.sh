@@ -9,7 +9,6 @@ docker service ls
 docker service ps web
 docker service inspect web --format '{{json .Spec.EndpointSpec}} {{json .Endpoint}}'
 engine docker ps --format '{{.Names}} {{.Ports}}'
-api GET '/tasks?filters={"service":["web"]}'
 make_service rival --publish mode=host,published=8081,target=80
 until_ok 10 'the scheduler has said why' '[ -n "$(docker service ps --format "{{.Error}}" rival)" ]'
 docker service ps rival --no-trunc --format '{{.Name}} {{.CurrentState}} {{.Error}}'

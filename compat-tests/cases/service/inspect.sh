@@ -3,7 +3,7 @@
 swarm_init
 make_service web --replicas 0
 make_service db --replicas 0
-id=$(try docker service ls -q --filter name=web)
+id=$(try docker service inspect web --format "{{.ID}}")
 docker service inspect "$id" --format '{{.Spec.Name}}'
 docker service inspect "$(prefix "$id" 8)" --format '{{.ID}}'
 docker service inspect web db --format '{{.Spec.Name}} {{json .Spec.Mode}}'

@@ -15,7 +15,7 @@ docker service ls --filter label=tier=back --format '{{.Name}}'
 docker service ls --filter label=only --filter label=tier --format '{{.Name}}'
 docker service ls --filter mode=global --format '{{.Name}}'
 docker service ls --filter mode=replicated --format '{{.Name}}'
-id=$(try docker service ls -q --filter name=one)
+id=$(try docker service inspect one --format "{{.ID}}")
 docker service ls --filter "id=$id" --format '{{.Name}}'
 docker service ls --filter "id=$(prefix "$id" 9)" -q
 docker service ls --format json --filter name=two

@@ -1,7 +1,7 @@
 # about: images: a tag that is not there, a bad reference, and none
 # hosts: 1
 swarm_init
-docker service create -d --name web --restart-condition none busybox:nope
+docker service create -d --name web --restart-condition none --stop-signal KILL busybox:nope sleep 100000
 until_ok 30 'the task is rejected' '[ "$(docker service ps --format "{{.CurrentState}}" web | cut -d" " -f1)" = Rejected ]'
 docker service ps web
 docker service ps web --no-trunc --format '{{.Name}} {{.Image}} {{.Node}} {{.DesiredState}} {{.CurrentState}} {{.Error}}'
@@ -18,4 +18,3 @@ new UPPER
 docker service update -d --image '' web
 docker service update -d --image busybox web
 until_ok 30 'with an image, it runs' running web 1
-docker service rm web

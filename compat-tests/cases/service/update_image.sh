@@ -11,4 +11,3 @@ docker service inspect web
 docker service inspect --pretty web
 until_ok 20 'the old containers are gone' containers web 2
 engine sorted docker ps --format '{{.Names}} {{.Image}}'
-api GET '/tasks?filters={"service":["web"],"desired-state":["running"]}'

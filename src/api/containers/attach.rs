@@ -8,13 +8,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use gam_core::control::{Request as Change, Response as Done};
 use gam_core::error::Error;
-use gam_core::model::{Attachment, Network, TaskId};
+use gam_core::model::{Attachment, ContainerStatus, Network, Task, TaskId};
 use serde_json::{Map, Value};
 
 use super::super::networks::refused;
 use super::super::{Api, ApiError};
 use crate::manager::Manager;
 use crate::network::{Backing, attachments::host, mac};
+
+/// Begins the words that stand for containers that have no id yet; no id begins so.
+pub const WORD: &str = "create-";
 
 /// A place that a container wants.
 #[derive(Clone, Debug)]
@@ -40,7 +43,13 @@ pub struct Joined {
 
 /// Gets an address and a backing. `container` is the engine's id of the container, or a word that nobody else has
 /// until there is one; it is joining ([`crate::network::Networks::joining`]) while this runs.
-pub async fn join(api: &Api, manager: &Manager, name: &str, container: &str, wanted: Wanted) -> Result<Joined, ApiError> {
+pub async fn join(
+    api: &Api,
+    manager: &Manager,
+    name: &str,
+    container: &str,
+    wanted: Wanted,
+) -> Result<Joined, ApiError> {
     let request = Change::Attach {
         node: manager.node_id(),
         name: name.to_owned(),
@@ -71,6 +80,23 @@ pub async fn backing(api: &Api, network: &Network) -> Result<Backing, ApiError> 
     api.networks.ensure(network).await.map_err(refused)?;
     let gone = || ApiError::new(StatusCode::CONFLICT, format!("network {} was removed meanwhile", network.name()));
     api.networks.backing(network.id).ok_or_else(gone)
+}
+
+/// Writes down whose the attachments are, now that their container has an id.
+pub async fn settle(manager: &Manager, tasks: &[TaskId], container: &str) {
+    let state = manager.state();
+    let reports = tasks.iter().filter_map(|id| {
+        let mut status = state.task(*id)?.status.clone();
+        status.container = Some(ContainerStatus { id: container.to_owned(), ..ContainerStatus::default() });
+        Some((*id, status))
+    });
+    manager.report(manager.node_id(), reports.collect()).await;
+}
+
+/// Whether an attachment is a container's: its id says so, or it was made for a container that had none yet.
+pub fn is_of(task: &Task, container: &str) -> bool {
+    let known = task.status.container.as_ref().map_or("", |status| status.id.as_str());
+    known == container || known.starts_with(WORD)
 }
 
 /// Gives attachments back that came to nothing.

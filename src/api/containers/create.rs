@@ -14,13 +14,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use gam_core::model::Network;
 use gam_core::state::State as Cluster;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::networks::{swarm_network, upstream};
 use super::super::query::{Query, read_body};
 use super::super::version::ApiVersion;
 use super::super::{Api, ApiError, gates};
-use super::attach::{self, Joined, Wanted, field, key, object, place, set};
+use super::attach::{self, Joined, WORD, Wanted, field, key, object, place, set};
 use super::socket;
 use crate::manager::{Manager, now};
 use upstream::Outline;
@@ -61,6 +62,13 @@ pub async fn create(State(api): State<Api>, request: Request) -> Result<Response
     }
 }
 
+/// What is read of dockerd's answer.
+#[derive(Deserialize)]
+struct Created {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
 /// A container on its way.
 struct Creation {
     api: Api,
@@ -75,7 +83,7 @@ struct Creation {
 impl Creation {
     async fn run(self, mut body: Map<String, Value>, bytes: bytes::Bytes) -> Result<Response, ApiError> {
         let count = MADE.fetch_add(1, Ordering::Relaxed);
-        let word = format!("create-{}-{count}", now().0);
+        let word = format!("{WORD}{}-{count}", now().0);
         let _joining = self.api.networks.joining(&word);
         let mut joined = Vec::new();
         let mut refused = false;
@@ -96,8 +104,9 @@ impl Creation {
         }
         let request = self.outline.with(Value::Object(body).to_string());
         let answer = upstream::ask(&self.api, request).await;
-        if !answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
-            attach::give_back(&self.manager, &tasks).await;
+        match answer.as_ref().ok().and_then(|answer| answer.ok::<Created>()) {
+            Some(created) => attach::settle(&self.manager, &tasks, &created.id).await,
+            None => attach::give_back(&self.manager, &tasks).await,
         }
         Ok(upstream::rewritten(answer?.into_response(), self.api.networks.rewriter()))
     }
@@ -132,7 +141,9 @@ async fn named(api: &Api, cluster: &Cluster, body: &Map<String, Value>) -> Named
 fn wanted(body: &Map<String, Value>, named: &Named) -> Option<Vec<Wanted>> {
     let Some(endpoints) = endpoints(body) else {
         let network = named.get(mode(body)).cloned();
-        return Some(network.into_iter().map(|network| Wanted { network, address: None, aliases: Vec::new() }).collect());
+        return Some(
+            network.into_iter().map(|network| Wanted { network, address: None, aliases: Vec::new() }).collect(),
+        );
     };
     let mut wanted: Vec<Wanted> = Vec::new();
     for (name, endpoint) in endpoints {

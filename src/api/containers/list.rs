@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn swarm_networks_are_named_as_dockerd_names_them() {
-        for shape in [r#"{"network":["att","x"],"label":["a"]}"#, r#"{"network":{"att":true,"x":true},"label":["a"]}"#] {
+        for shape in [r#"{"network":["att","x"],"label":["a"]}"#, r#"{"network":{"att":true,"x":true},"label":["a"]}"#]
+        {
             assert_eq!(
                 translate(shape, known).unwrap(),
                 r#"{"network":{"att":true,"e7":true,"x":true},"label":["a"]}"#

@@ -5,7 +5,7 @@
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use gam_core::model::{Network, NetworkId};
 use gam_core::state::State as Cluster;
 
@@ -17,31 +17,82 @@ use crate::manager::Manager;
 use crate::network::Backing;
 use crate::network::attachments::{addresses, attachments};
 
+/// What dockerd says of a container that cannot join its networks, up to the reason.
+const NETWORKING: &str = "failed to set up container networking: ";
+
 /// Starts a container.
 pub async fn start(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
-    prepare(&api, &name).await.map_err(|error| prefixed("", error))?;
-    Ok(forward(&api, request).await)
+    attach::to_the_end(run(api, name, request)).await
 }
 
-/// Restarts a container; for one that runs there is nothing to do.
+/// Restarts a container; one that runs keeps its places.
 pub async fn restart(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
-    prepare(&api, &name).await.map_err(|error| prefixed(&format!("Cannot restart container {name}: "), error))?;
-    Ok(forward(&api, request).await)
+    // dockerd's answer comes after the old process has stopped, so a client may well go away before.
+    attach::to_the_end(run(api, name, request)).await
 }
 
-async fn forward(api: &Api, request: Request) -> Response {
-    let rewriter = api.networks.rewriter();
-    upstream::rewritten(api.proxy.forward(request).await, rewriter)
+async fn run(api: Api, name: String, request: Request) -> Result<Response, ApiError> {
+    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let refusal = prepare(&api, &manager, &name).await.err();
+    if let Some(Refusal { message, by: By::Gam { container } }) = &refusal {
+        if let Some(id) = container
+            && let Err(error) = api.engine.remove_container(id).await
+        {
+            tracing::debug!(%error, container = %id, "cannot remove a container that was refused its start");
+        }
+        return Err(refused_start(message));
+    }
+    let response = api.proxy.forward(request).await;
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let answer = upstream::Answer::read(response).await?;
+    let reason = refusal.map(|refusal| refusal.message);
+    let translated = |message: String| match api.networks.rewriter() {
+        Some(rewriter) => String::from_utf8_lossy(&rewriter.all(message.as_bytes())).into_owned(),
+        None => message,
+    };
+    match answer.message().map(translated).and_then(|message| in_swarm_words(&message, reason.as_deref())) {
+        Some(message) => Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)),
+        None => Ok(upstream::rewritten(answer.into_response(), api.networks.rewriter())),
+    }
 }
 
-fn prefixed(begin: &str, error: ApiError) -> ApiError {
-    let message = format!("{begin}failed to set up container networking: {}", error.message);
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+/// Why a container cannot have its place.
+struct Refusal {
+    message: String,
+    by: By,
+}
+
+/// Who tells the user.
+enum By {
+    /// dockerd fails to start the container, with all that belongs to it; only its reason is replaced.
+    Dockerd,
+    /// dockerd would start the container on an address that is not the container's. One that is to be removed when it
+    /// ends has ended.
+    Gam { container: Option<String> },
+}
+
+fn refused_start(reason: &str) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{NETWORKING}{reason}"))
+}
+
+/// What dockerd in swarm mode says where this one said `message`: the reason that is known, or, of a network that
+/// nobody knows, that the managers do not know it either. `None` if it was about something else.
+fn in_swarm_words(message: &str, reason: Option<&str>) -> Option<String> {
+    let (begin, told) = message.split_once(NETWORKING)?;
+    let reason = match reason {
+        Some(reason) => reason.to_owned(),
+        None => {
+            let name = told.strip_prefix("network ")?.strip_suffix(" not found")?;
+            format!("Could not attach to network {name}: rpc error: code = NotFound desc = network {name} not found")
+        }
+    };
+    Some(format!("{begin}{NETWORKING}{reason}"))
 }
 
 /// Sees to it that a container has its places on overlays. Whatever is not about them is left to dockerd.
-async fn prepare(api: &Api, name: &str) -> Result<(), ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(()) };
+async fn prepare(api: &Api, manager: &Manager, name: &str) -> Result<(), Refusal> {
     let cluster = manager.state();
     // In a swarm with nothing but the routing mesh there is nothing to join.
     if cluster.networks().all(|network| network.spec.ingress) {
@@ -52,8 +103,15 @@ async fn prepare(api: &Api, name: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     for endpoint in &container.endpoints {
-        let Some(network) = network_of(api, &manager, &cluster, endpoint).await? else { continue };
-        place(api, &manager, &container, endpoint, &network).await?;
+        let Ok(Some(network)) = network_of(api, manager, &cluster, &container, endpoint).await else { continue };
+        if let Err(error) = place(api, manager, &container, endpoint, &network).await {
+            // Without an address of its own dockerd has none to give it, and fails.
+            let by = match (endpoint.address, api.networks.backing(network.id)) {
+                (Some(_), Some(_)) => By::Gam { container: container.auto_remove.then(|| container.id.clone()) },
+                _ => By::Dockerd,
+            };
+            return Err(Refusal { message: error.message, by });
+        }
     }
     Ok(())
 }
@@ -63,6 +121,7 @@ async fn network_of(
     api: &Api,
     manager: &Manager,
     cluster: &Cluster,
+    container: &NetworkedContainer,
     endpoint: &ContainerEndpoint,
 ) -> Result<Option<std::sync::Arc<Network>>, ApiError> {
     if endpoint.network_id.is_empty() {
@@ -76,12 +135,21 @@ async fn network_of(
     }
     // A backing that is no more: the container is still on the network if the managers think so.
     let network = cluster.network_named(&endpoint.network).cloned();
-    Ok(network.filter(|network| is_given(cluster, manager, network.id, endpoint)))
+    Ok(network.filter(|network| is_given(cluster, manager, network.id, &container.id, endpoint)))
 }
 
-fn is_given(cluster: &Cluster, manager: &Manager, network: NetworkId, endpoint: &ContainerEndpoint) -> bool {
+fn is_given(
+    cluster: &Cluster,
+    manager: &Manager,
+    network: NetworkId,
+    container: &str,
+    endpoint: &ContainerEndpoint,
+) -> bool {
     let place = endpoint.address.map(|address| (network, address));
-    attachments(cluster, manager.node_id()).flat_map(addresses).any(|given| Some(given) == place)
+    attachments(cluster, manager.node_id())
+        .filter(|task| attach::is_of(task, container))
+        .flat_map(addresses)
+        .any(|given| Some(given) == place)
 }
 
 /// What an endpoint lacks.
@@ -108,7 +176,7 @@ async fn place(
     endpoint: &ContainerEndpoint,
     network: &std::sync::Arc<Network>,
 ) -> Result<(), ApiError> {
-    if is_given(&manager.state(), manager, network.id, endpoint) {
+    if is_given(&manager.state(), manager, network.id, &container.id, endpoint) {
         let backing = attach::backing(api, network).await?;
         return match lack(endpoint, &backing) {
             Lack::Nothing => Ok(()),
@@ -170,13 +238,21 @@ mod tests {
     }
 
     #[test]
-    fn refusals_read_as_dockerds() {
-        let error = ApiError::invalid("Could not attach to network x: why");
-        let told = prefixed("Cannot restart container c: ", error);
-        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+    fn refusals_read_as_dockerds_in_swarm_mode() {
+        let words = |message: &str, reason: Option<&str>| in_swarm_words(message, reason);
         assert_eq!(
-            told.message,
-            "Cannot restart container c: failed to set up container networking: Could not attach to network x: why"
+            words(
+                "Cannot restart container c: failed to set up container networking: network natt not found",
+                Some("why")
+            ),
+            Some("Cannot restart container c: failed to set up container networking: why".into())
         );
+        assert_eq!(
+            words("failed to set up container networking: network nope not found", None).unwrap(),
+            "failed to set up container networking: Could not attach to network nope: \
+             rpc error: code = NotFound desc = network nope not found"
+        );
+        assert_eq!(words("failed to set up container networking: driver failed", None), None);
+        assert_eq!(words("OCI runtime create failed: exec: not found", Some("why")), None, "that came first");
     }
 }

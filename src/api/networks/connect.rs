@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::super::containers::attach::{self, Joined};
 use super::super::query::read_body;
 use super::super::{Api, ApiError};
-use super::upstream::{self, Outline};
 use super::swarm_network;
+use super::upstream::{self, Outline};
 use crate::engine::networks::NetworkedContainer;
 use crate::manager::Manager;
 use crate::network::attachments::{addresses, attachments, host};
@@ -148,9 +148,11 @@ pub async fn disconnect(
     let target = format!("/networks/{}/disconnect", backing.engine_name);
     let answer = upstream::ask(&api, upstream::retarget(outline.with(body), &target)).await?;
     if answer.status().is_success() {
-        let ours = case.container.endpoints.iter().filter(|endpoint| {
-            endpoint.network_id == backing.engine_id || endpoint.network == backing.engine_name
-        });
+        let ours = case
+            .container
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.network_id == backing.engine_id || endpoint.network == backing.engine_name);
         let given: Vec<_> = ours.filter_map(|endpoint| Some((backing.network, endpoint.address?))).collect();
         let state = case.manager.state();
         let tasks: Vec<_> = attachments(&state, case.manager.node_id())

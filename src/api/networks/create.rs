@@ -139,7 +139,9 @@ pub async fn create(State(api): State<Api>, request: Request) -> Result<Response
         create.enable_ipv4 = None;
     }
     let name = create.name.clone();
-    if manager.read().await.is_ok_and(|state| state.network_named(&name).is_some()) {
+    // The swarm has a `host` and a `bridge` of its own, for services, that are never shown.
+    let is_predefined = matches!(name.as_str(), "bridge" | "host");
+    if is_predefined || manager.read().await.is_ok_and(|state| state.network_named(&name).is_some()) {
         return Err(ApiError::new(StatusCode::CONFLICT, format!("network with name {name} already exists")));
     }
     if !create.is_swarm() {

@@ -112,10 +112,20 @@ mod tests {
 
     #[test]
     fn patterns_match_as_users_expect() {
-        for (pattern, text) in [("b", "abc"), ("^ab", "abc"), ("bc$", "abc"), ("^abc$", "abc"), ("a.*c", "xabbc"), ("^a.*c$", "abc"), ("", "x")] {
+        for (pattern, text) in [
+            ("b", "abc"),
+            ("^ab", "abc"),
+            ("bc$", "abc"),
+            ("^abc$", "abc"),
+            ("a.*c", "xabbc"),
+            ("^a.*c$", "abc"),
+            ("", "x"),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("^b", "abc"), ("b$", "abc"), ("^ab$", "abc"), ("c.*a", "abc"), ("^b.*c", "abc"), ("a.*b$", "abc")] {
+        for (pattern, text) in
+            [("^b", "abc"), ("b$", "abc"), ("^ab$", "abc"), ("c.*a", "abc"), ("^b.*c", "abc"), ("a.*b$", "abc")]
+        {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }

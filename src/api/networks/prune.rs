@@ -13,6 +13,7 @@ use super::super::{Api, ApiError};
 use super::remove::remove_swarm;
 use super::upstream;
 use crate::manager::now;
+use crate::network::GWBRIDGE;
 use crate::network::backing::NETWORK_LABEL;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -39,8 +40,11 @@ pub async fn prune(State(api): State<Api>, request: Request) -> Result<Response,
     let before = api.networks.reload().await.map_err(super::refused)?;
     let answer = upstream::ask(&api, upstream::retarget(request, &wanted.target())).await?;
     let Some(report) = answer.ok::<Report>() else { return Ok(answer.into_response()) };
+    // dockerd's swarm mode has an endpoint on the gateway bridge, so that it is always in use.
+    api.networks.gwbridge().await.map_err(super::refused)?;
     let is_backing = |name: &String| {
-        before.iter().any(|network| network.name == *name && network.labels.contains_key(NETWORK_LABEL))
+        *name == GWBRIDGE
+            || before.iter().any(|network| network.name == *name && network.labels.contains_key(NETWORK_LABEL))
     };
     deleted.extend(report.networks_deleted.unwrap_or_default().into_iter().filter(|name| !is_backing(name)));
     Ok(json(StatusCode::OK, &Report { networks_deleted: Some(deleted).filter(|names| !names.is_empty()) }))
@@ -215,7 +219,10 @@ mod tests {
     #[test]
     fn backings_are_spared() {
         let target = wanted(r#"{"label":["x"]}"#).unwrap().target();
-        assert_eq!(target, "/networks/prune?filters=%7B%22label%22%3A%5B%22x%22%5D%2C%22label%21%22%3A%5B%22gam.network.id%22%5D%7D");
+        assert_eq!(
+            target,
+            "/networks/prune?filters=%7B%22label%22%3A%5B%22x%22%5D%2C%22label%21%22%3A%5B%22gam.network.id%22%5D%7D"
+        );
         let target = wanted(r#"{"label!":["x"]}"#).unwrap().target();
         assert!(!target.contains("gam.network.id"), "{target}");
     }

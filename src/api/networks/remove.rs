@@ -27,9 +27,7 @@ pub async fn remove(State(api): State<Api>, Path(name): Path<String>, request: R
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         // The full id, so that dockerd does not find the backing of the same name.
-        Lookup::Local(id) => {
-            Ok(api.proxy.forward(upstream::retarget(request, &format!("/networks/{id}"))).await)
-        }
+        Lookup::Local(id) => Ok(api.proxy.forward(upstream::retarget(request, &format!("/networks/{id}"))).await),
         Lookup::Ambiguous(matches, by) => {
             Err(ApiError::invalid(format!("network {name} is ambiguous ({matches} matches found based on {by})")))
         }
@@ -60,7 +58,9 @@ pub async fn remove_swarm(api: &Api, manager: &Manager, network: NetworkId) -> R
 async fn idle(api: &Api, manager: &Manager, network: NetworkId) -> Option<Vec<TaskId>> {
     let state = manager.state();
     let held = |task: &&std::sync::Arc<gam_core::model::Task>| {
-        task.is_wanted() && !task.status.state.is_terminal() && task.networks.iter().any(|place| place.network == Some(network))
+        task.is_wanted()
+            && !task.status.state.is_terminal()
+            && task.networks.iter().any(|place| place.network == Some(network))
     };
     let mut holders = Vec::new();
     for task in state.tasks().filter(held) {

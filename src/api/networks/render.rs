@@ -245,7 +245,11 @@ fn services(network: NetworkId, on_it: &Endpoints, state: &State) -> BTreeMap<St
             info: BTreeMap::from([("Host IP", at)]),
         };
         let key = service.map(|service| service.name().to_owned()).unwrap_or_default();
-        services.entry(key).or_insert_with(|| service_info(network, service.map(|service| &**service))).tasks.push(info);
+        services
+            .entry(key)
+            .or_insert_with(|| service_info(network, service.map(|service| &**service)))
+            .tasks
+            .push(info);
     }
     services
 }
@@ -258,7 +262,10 @@ fn service_info(network: NetworkId, service: Option<&gam_core::model::Service>) 
     ServiceInfo {
         // What Go prints for no address at all.
         vip: vip.unwrap_or_else(|| "<nil>".into()),
-        ports: ports.iter().map(|port| format!("Target: {}, Publish: {}", port.target_port, port.published_port)).collect(),
+        ports: ports
+            .iter()
+            .map(|port| format!("Target: {}, Publish: {}", port.target_port, port.published_port))
+            .collect(),
         local_lb_index: 0,
         tasks: Vec::new(),
     }
@@ -314,7 +321,10 @@ mod tests {
         });
         let text = print(&Rendered::elsewhere(&network));
         assert!(text.contains(r#""Options":{"com.docker.network.ipam.serial":"true","q":"x"}"#), "{text}");
-        assert!(text.contains(r#""Options":{"com.docker.network.driver.overlay.vxlanid_list":"4105","foo":"x"}"#), "{text}");
+        assert!(
+            text.contains(r#""Options":{"com.docker.network.driver.overlay.vxlanid_list":"4105","foo":"x"}"#),
+            "{text}"
+        );
     }
 
     /// As dockerd 28.5.2 answered with one container of its own on the network.
@@ -326,11 +336,8 @@ mod tests {
         )
         .unwrap();
         let node: NodeId = (0x30c8_06a7_5c81_u128 << 80).into();
-        let attachment = Attachment {
-            network: Some(network.id),
-            addresses: vec!["10.61.0.2/24".into()],
-            aliases: Vec::new(),
-        };
+        let attachment =
+            Attachment { network: Some(network.id), addresses: vec!["10.61.0.2/24".into()], aliases: Vec::new() };
         let mut state = State::default();
         let joined = Node {
             id: node,

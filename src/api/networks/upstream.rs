@@ -24,6 +24,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer whole.
+    pub async fn read(response: Response) -> Result<Answer, ApiError> {
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(|error| {
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the engine's answer: {error}"))
+        })?;
+        Ok(Answer { head, body: body.to_bytes() })
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.head.status
@@ -52,11 +61,7 @@ impl IntoResponse for Answer {
 
 /// Sends a request to dockerd and reads the answer whole.
 pub async fn ask(api: &Api, request: Request) -> Result<Answer, ApiError> {
-    let (head, body) = api.proxy.forward(request).await.into_parts();
-    let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(|error| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the engine's answer: {error}"))
-    })?;
-    Ok(Answer { head, body: body.to_bytes() })
+    Answer::read(api.proxy.forward(request).await).await
 }
 
 /// A request of Gam's own, in the engine's newest version.
@@ -108,16 +113,6 @@ impl Outline {
             request.extensions_mut().insert(original.clone());
         }
         request
-    }
-
-    /// Path and query of the request, without the version.
-    pub fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// Its method.
-    pub fn method(&self) -> &Method {
-        &self.method
     }
 }
 

@@ -124,7 +124,7 @@ impl Engine {
             self.keep(conn);
             return Body::new(incoming);
         }
-        Body::new(EngineBody { incoming, conn: Some(conn), engine: self })
+        Body::new(EngineBody { incoming, conn: Some(conn), engine: self, failed: None })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<EngineConn>> {
@@ -189,6 +189,8 @@ struct EngineBody {
     incoming: Incoming,
     conn: Option<EngineConn>,
     engine: Arc<Engine>,
+    /// What broke the body off, held back once.
+    failed: Option<hyper::Error>,
 }
 
 impl HttpBody for EngineBody {
@@ -197,10 +199,19 @@ impl HttpBody for EngineBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         if let Some(conn) = &mut this.conn {
             conn.poll(cx);
         }
         let polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = polled {
+            // The server drops what it has not sent yet when a body fails; it gets a chance to send that first.
+            this.failed = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let ended = match &polled {
             Poll::Ready(Some(Ok(_))) => this.incoming.is_end_stream(),
             Poll::Ready(_) => true,

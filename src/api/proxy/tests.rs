@@ -25,7 +25,7 @@ async fn heads_pass_byte_for_byte_both_ways() {
         always(answer, head, stream)
     })
     .await;
-    let request = "GET /v1.41/containers/json?filters=%7B%22a%22%3A1%7D&all=1 HTTP/1.1\r\nhOst: \r\nX-WeIrD: Yes\r\nversion: 1.29\r\nAccept-Encoding: gzip, br\r\n\r\n";
+    let request = "GET /v1.41/containers/json?filters=%7B%22a%22%3A1%7D&all=1 HTTP/1.1\r\nhOst:\r\nX-WeIrD: Yes\r\nversion: 1.29\r\nAccept-Encoding: gzip, br\r\n\r\n";
     let mut client = fake.client().await;
     client.write(request).await;
     client.expect(answer).await;

@@ -5,8 +5,8 @@
 
 use super::enforcer;
 use super::reaper;
-use super::scope::Scope;
-use crate::model::{Task, TaskState};
+use super::scope::{Scope, is_down};
+use crate::model::{Task, TaskState, Timestamp};
 
 /// Slot numbers that the shortcut keeps count of; a service with higher ones goes through the phases. 8 bytes each.
 const MAX_SLOTS: usize = 1 << 20;
@@ -20,6 +20,8 @@ pub(super) struct Survey {
     pub reserves: bool,
     /// Whether no phase would change anything.
     pub calm: bool,
+    /// When that must be asked again, even if nothing happens.
+    pub wake: Option<Timestamp>,
 }
 
 /// Memory that surveys of one step share.
@@ -49,7 +51,7 @@ pub(super) fn survey(scope: &Scope<'_>, scratch: &mut Scratch) -> Survey {
     let mut wanted = 0;
     for task in scope.state.tasks_of_service(scope.service.id) {
         count(&mut survey, task);
-        survey.calm = survey.calm && is_sound(scope, task) && note(scratch, task);
+        survey.calm = survey.calm && is_sound(scope, task, &mut survey.wake) && note(scratch, task);
         wanted += u64::from(task.is_wanted());
     }
     if survey.calm {
@@ -67,18 +69,29 @@ fn count(survey: &mut Survey, task: &Task) {
     survey.reserves = survey.reserves || enforcer::held_reservation(task).is_some();
 }
 
-/// Whether a task needs nothing, seen by itself.
-fn is_sound(scope: &Scope<'_>, task: &Task) -> bool {
+/// Whether a task needs nothing, seen by itself, at least until `wake`.
+fn is_sound(scope: &Scope<'_>, task: &Task, wake: &mut Option<Timestamp>) -> bool {
+    // One look-up of the node for all questions: this is most of what an idle step does.
+    let node = scope.node_of(task);
+    if task.node.is_some() && node.is_none() && !task.status.state.is_terminal() {
+        return false;
+    }
     if task.is_wanted() {
         return task.desired == TaskState::Running
             && !task.status.state.is_terminal()
             && scope.is_current(task)
-            && task.node.is_none_or(|_| {
-                let node = scope.node_of(task);
-                node.is_some_and(|node| !scope.is_displaced(task) && !scope.is_misplaced(task, node))
-            });
+            && node.is_none_or(|node| !is_down(node) && !node.is_drained() && !scope.is_misplaced(task, node));
     }
-    !reaper::is_gone(task) && (task.status.state.is_terminal() || !scope.is_unreachable(task))
+    if reaper::is_gone(task) {
+        return false;
+    }
+    // A task that is to stop on a node that is down waits for the node, and while it waits, others must not pay.
+    if let Some(node) = node.filter(|node| is_down(node) && !task.status.state.is_terminal()) {
+        let due = enforcer::lost_at(node);
+        *wake = Some(wake.map_or(due, |wake| wake.min(due)));
+        return scope.now < due;
+    }
+    true
 }
 
 /// Notes a task under its slot. False if the slot has two wanted tasks, or a number beyond the bound.

@@ -34,7 +34,7 @@ pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]
             continue;
         }
         if is_down(node) {
-            if task.status.state >= TaskState::Assigned && lost_since(plan, node) {
+            if task.status.state >= TaskState::Assigned && is_lost(plan, node) {
                 report(plan, task, task.status.clone(), TaskState::Orphaned);
             }
         } else if task.is_wanted() && is_active(node) && scope.is_misplaced(task, node) {
@@ -70,18 +70,23 @@ pub(super) fn relieve_nodes(plan: &mut Plan<'_>, reserving: &[ServiceId]) -> Vec
 }
 
 /// Whether a node has been down for so long that its tasks count as lost; asks to be called again when it will have.
-///
-/// The time of the node's last change stands for the time when it went down. Editing a node that is down starts the
-/// period anew, so a task is never lost too early.
-pub(super) fn lost_since(plan: &mut Plan<'_>, node: &Node) -> bool {
+pub(super) fn is_lost(plan: &mut Plan<'_>, node: &Node) -> bool {
     if !is_down(node) {
         return false;
     }
-    let due = node.meta.updated_at.plus(NODE_DOWN_PERIOD);
+    let due = lost_at(node);
     if plan.now < due {
         plan.wake(due);
     }
     plan.now >= due
+}
+
+/// When the tasks of a node that is down count as lost.
+///
+/// The time of the node's last change stands for the time when it went down. Editing a node that is down starts the
+/// period anew, so a task is never lost too early.
+pub(super) fn lost_at(node: &Node) -> Timestamp {
+    node.meta.updated_at.plus(NODE_DOWN_PERIOD)
 }
 
 /// What a task takes from its node, if it reserved anything and the scheduler gave it.

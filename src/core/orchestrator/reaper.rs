@@ -79,7 +79,7 @@ pub(super) fn reap_strays(plan: &mut Plan<'_>) {
         }
         let is_lost = task.node.is_some_and(|node| match state.node(node) {
             None => true,
-            Some(node) => enforcer::lost_since(plan, node),
+            Some(node) => enforcer::is_lost(plan, node),
         });
         let is_over = has_no_container(task) || is_lost;
         if is_over {

@@ -52,7 +52,8 @@ pub(super) fn shrink(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>])
 pub(super) fn fill(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
     let replicas = scope.service.replicas().unwrap_or(0);
     // Sorted, as slots are.
-    let (dead, filled): (Vec<&Slot<'_>>, Vec<&Slot<'_>>) = slots.iter().partition(|slot| slot.fill(scope) == Fill::Dead);
+    let (dead, filled): (Vec<&Slot<'_>>, Vec<&Slot<'_>>) =
+        slots.iter().partition(|slot| slot.fill(scope) == Fill::Dead);
     let missing = replicas.saturating_sub(u64::try_from(filled.len()).unwrap_or(u64::MAX));
     let mut taken = filled.iter().map(|slot| slot.number()).peekable();
     let mut number = 0;

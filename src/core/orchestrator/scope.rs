@@ -65,8 +65,8 @@ impl<'s> Scope<'s> {
     /// constraints changed is for the update to replace.
     pub fn is_misplaced(&self, task: &Task, node: &Node) -> bool {
         !self.constraints.is_empty()
-            && constraint_texts(&task.origin) == constraint_texts(&self.service.spec)
             && !self.fits(node)
+            && constraint_texts(&task.origin) == constraint_texts(&self.service.spec)
     }
 
     /// Whether the service's present spec would make the same container.

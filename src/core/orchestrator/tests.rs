@@ -320,3 +320,15 @@ fn what_still_runs_is_not_history() {
     );
     assert_eq!(changes, "- web.1'\n");
 }
+
+#[test]
+fn the_last_task_of_a_slot_that_ended_for_good_is_never_forgotten() {
+    let mut fixture = Fixture::new(
+        "cluster history=0
+         node n1 ready
+         service web restart=none
+         task web.1 n1 complete",
+    );
+    assert_eq!(fixture.plan(plan), "~ web.1 desired=shutdown\n");
+    assert_eq!(then(&mut fixture, "at 100s"), "");
+}

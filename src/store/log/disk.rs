@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use openraft::entry::RaftEntry;
-use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
+};
 use serde::Serialize;
 
 use crate::codec::{self, LogIdRecord, VoteRecord};

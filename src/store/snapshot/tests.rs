@@ -101,3 +101,13 @@ fn a_failed_write_leaves_the_old_snapshot_and_no_litter() {
     snapshots.write(&frozen(2, 2)).unwrap();
     assert_eq!(names(&folder), ["snapshot-00000000000000000002"]);
 }
+
+#[test]
+fn a_closed_folder_gets_no_more_snapshots() {
+    let folder = Folder::new();
+    let (snapshots, _) = Snapshots::open(folder.path(), ring(&folder), 0).unwrap();
+    snapshots.write(&frozen(1, 1)).unwrap();
+    snapshots.close();
+    assert!(snapshots.write(&frozen(2, 2)).is_err());
+    assert_eq!(names(&folder), ["snapshot-00000000000000000001"]);
+}

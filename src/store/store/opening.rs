@@ -11,10 +11,10 @@ use redb::Database;
 
 use crate::config::Config;
 use crate::error::StoreError;
+use crate::files;
 use crate::keys::{self, Keyring};
 use crate::log::{Disk, Loaded, open_file};
 use crate::snapshot::{self, Frozen, Snapshots};
-use crate::files;
 
 const LOG_FILE: &str = "raft.redb";
 

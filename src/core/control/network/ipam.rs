@@ -66,7 +66,6 @@ fn allocate_one(state: &State, config: &IpamConfig) -> Result<IpamConfig, Error>
 struct Prefix<'a> {
     text: &'a str,
     address: IpAddr,
-    bits: u32,
 }
 
 impl<'a> Prefix<'a> {
@@ -77,8 +76,8 @@ impl<'a> Prefix<'a> {
         if !digits || (bits.len() > 1 && bits.starts_with('0')) {
             return None;
         }
-        let bits = bits.parse().ok().filter(|bits| *bits <= if address.is_ipv4() { 32 } else { 128 })?;
-        Some(Prefix { text, address, bits })
+        let most: u32 = if address.is_ipv4() { 32 } else { 128 };
+        bits.parse().is_ok_and(|bits: u32| bits <= most).then_some(Prefix { text, address })
     }
 
     fn family(&self) -> u32 {

@@ -45,10 +45,9 @@ pub(super) fn validate(state: &State, spec: &NetworkSpec) -> Result<(), Error> {
         );
         return Err(Error::rpc(Code::PermissionDenied, sentence));
     }
-    if let Some(ipam) = spec.ipam_options.as_ref().map(|options| options.driver.name.as_str()) {
-        if !ipam.is_empty() && !ipam.eq_ignore_ascii_case("default") {
-            return Err(Error::rpc(Code::InvalidArgument, format!("error during lookup of plugin {ipam}")));
-        }
+    let ipam = spec.ipam_options.as_ref().map_or("", |options| &options.driver.name);
+    if !ipam.is_empty() && !ipam.eq_ignore_ascii_case("default") {
+        return Err(Error::rpc(Code::InvalidArgument, format!("error during lookup of plugin {ipam}")));
     }
     if let Some(other) = ingress_network(state).filter(|_| spec.ingress) {
         let sentence = format!("ingress network ({}) is already present", other.id);

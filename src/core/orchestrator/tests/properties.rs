@@ -48,8 +48,14 @@ fn image() -> impl Strategy<Value = &'static str> {
 fn happening() -> impl Strategy<Value = Happening> {
     let service = || prop_oneof![3 => Just("web"), 3 => Just("agent"), 2 => Just("batch")];
     let policy = prop_oneof![
-        Just("restart=none"), Just("restart=on-failure"), Just("restart=any"), Just("attempts=0"), Just("attempts=1"),
-        Just("attempts=2"), Just("window=0s"), Just("window=9s"),
+        Just("restart=none"),
+        Just("restart=on-failure"),
+        Just("restart=any"),
+        Just("attempts=0"),
+        Just("attempts=1"),
+        Just("attempts=2"),
+        Just("window=0s"),
+        Just("window=9s"),
     ];
     let condition = prop_oneof![
         6 => Just("ready"), 2 => Just("down"), 1 => Just("unknown"), 2 => Just("drain"), 2 => Just("pause"),
@@ -95,8 +101,13 @@ impl World {
         match happening {
             Happening::Line(line) => self.fixture.add(line),
             Happening::End(which, state) => {
-                let running: Vec<Arc<Task>> =
-                    self.fixture.state.tasks().filter(|task| task.status.state == TaskState::Running).cloned().collect();
+                let running: Vec<Arc<Task>> = self
+                    .fixture
+                    .state
+                    .tasks()
+                    .filter(|task| task.status.state == TaskState::Running)
+                    .cloned()
+                    .collect();
                 if !running.is_empty() {
                     let task = &running[which % running.len()];
                     self.report(task, *state);
@@ -181,7 +192,8 @@ impl World {
     fn act(&mut self) {
         let state = self.fixture.state.clone();
         for task in state.tasks() {
-            let is_heard = task.node.and_then(|node| state.node(node)).is_some_and(|node| node.status.state.as_str() == "ready");
+            let is_heard =
+                task.node.and_then(|node| state.node(node)).is_some_and(|node| node.status.state.as_str() == "ready");
             if is_heard && let Some(next) = next_state(task) {
                 self.report(task, next);
             }
@@ -203,7 +215,8 @@ impl World {
              node n3 ready active zone=b
              node n4 ready active zone=a
              service web replicas=5 image=last action=continue
-             service agent image=last action=continue",
+             service agent image=last action=continue
+             service batch image=last",
         );
         for _ in 0..PATIENCE {
             self.go();
@@ -316,7 +329,7 @@ fn is_paused(state: &State, task: &Task) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: std::env::var("ORCH_CASES").map_or(200, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn promises_are_kept_and_the_cluster_arrives(
