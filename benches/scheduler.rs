@@ -90,7 +90,7 @@ fn node(ids: &mut IdSource, at: usize) -> Change {
         NodeSpec { role: "worker".into(), labels: [("az".to_owned(), zone.to_owned())].into(), ..NodeSpec::default() };
     let status = NodeStatus { state: NodeState::Ready, ..NodeStatus::default() };
     Change::NodeCreate(Box::new(Node {
-        id: ids.next(),
+        id: ids.fresh(),
         meta: Meta::default(),
         spec,
         description,
@@ -107,12 +107,12 @@ fn service(ids: &mut IdSource, at: usize, edit: impl Fn(&mut ServiceSpec)) -> (S
         ..ServiceSpec::default()
     };
     edit(&mut spec);
-    let id = ids.next();
+    let id = ids.fresh();
     (id, Change::ServiceCreate { id, spec: Box::new(spec) })
 }
 
 fn task(ids: &mut IdSource, service: ServiceId, slot: u64) -> (TaskId, Change) {
-    let (id, restart) = (ids.next(), RestartPlan::default());
+    let (id, restart) = (ids.fresh(), RestartPlan::default());
     (id, Change::TaskCreate { id, service, slot, node: None, desired: TaskState::Running, restart })
 }
 
@@ -135,7 +135,7 @@ fn pending(ids: &mut IdSource, services: usize, edit: Edit) -> State {
 /// 60,000 new tasks of one service on one network of 65,536 addresses.
 fn unallocated(ids: &mut IdSource) -> State {
     let mut state = State::default();
-    let network: NetworkId = ids.next();
+    let network: NetworkId = ids.fresh();
     let config = IpamConfig { subnet: "10.5.0.0/16".into(), gateway: "10.5.0.1".into(), ..IpamConfig::default() };
     let spec = NetworkSpec { name: "net".into(), ..NetworkSpec::default() };
     let made = Network { id: network, meta: Meta::default(), spec, ipam: vec![config], vni: 4097 };

@@ -4,8 +4,8 @@
 //! dockerd's answer with the swarm's part put in, or a request rewritten on its way. *Proxied*: everything else, byte
 //! for byte. `api-spec/routes.toml` lists them all. Handlers decode and encode; they decide nothing.
 
-pub mod containers;
 mod attachments;
+pub mod containers;
 mod defaults;
 pub mod error;
 mod events;
@@ -13,6 +13,7 @@ pub mod filters;
 mod gates;
 pub mod listen;
 mod logs;
+mod named;
 pub mod networks;
 mod nodes;
 pub mod proxy;
@@ -68,6 +69,7 @@ pub fn router(api: Api) -> Router {
         .merge(containers::routes())
         .merge(system::routes())
         .merge(events::routes())
+        .route_layer(from_fn_with_state(api.clone(), named::straight))
         .route_layer(from_fn_with_state(api.proxy.clone(), version::native))
         .fallback(proxied)
         .method_not_allowed_fallback(proxied)

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gam_core::model::{ClusterId, NodeId, RootCa};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
@@ -64,7 +64,7 @@ pub fn new_root() -> Result<RootCa, CaError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "swarm-ca");
+    params.distinguished_name.push(DnType::CommonName, printable("swarm-ca")?);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     date(&mut params, ROOT_EXPIRY);
@@ -82,25 +82,24 @@ fn root_from(cert: String, key: String) -> Result<RootCa, CaError> {
 }
 
 /// Issues a node's certificate, valid for `expiry` nanoseconds.
-pub fn issue(
-    root: &RootCa,
-    cluster: ClusterId,
-    node: NodeId,
-    role: Role,
-    expiry: i64,
-) -> Result<Certificate, CaError> {
+pub fn issue(root: &RootCa, cluster: ClusterId, node: NodeId, role: Role, expiry: i64) -> Result<Certificate, CaError> {
     let issuer = Issuer::from_ca_cert_pem(&root.cert, KeyPair::from_pem(&root.key)?)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(vec![role.unit().to_owned(), node.to_string(), "swarm-ca".to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, cluster.to_string());
-    params.distinguished_name.push(DnType::OrganizationalUnitName, role.unit());
-    params.distinguished_name.push(DnType::CommonName, node.to_string());
+    params.distinguished_name.push(DnType::OrganizationName, printable(&cluster.to_string())?);
+    params.distinguished_name.push(DnType::OrganizationalUnitName, printable(role.unit())?);
+    params.distinguished_name.push(DnType::CommonName, printable(&node.to_string())?);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     date(&mut params, Duration::nanoseconds(expiry));
     let cert = params.signed_by(&key, &issuer)?.pem();
     Ok(Certificate { cert, key: key.serialize_pem() })
+}
+
+/// Names are printable strings, as Go writes them: clients compare the subject's bytes.
+fn printable(text: &str) -> Result<DnValue, CaError> {
+    Ok(DnValue::PrintableString(text.try_into()?))
 }
 
 fn date(params: &mut CertificateParams, expiry: Duration) {
@@ -139,7 +138,7 @@ mod tests {
     fn a_node_certificate_names_node_role_and_cluster() {
         let root = new_root().unwrap();
         let mut ids = IdSource::new([9; 32]);
-        let (cluster, node): (ClusterId, NodeId) = (ids.next(), ids.next());
+        let (cluster, node): (ClusterId, NodeId) = (ids.fresh(), ids.fresh());
         let issued = issue(&root, cluster, node, Role::Manager, 3_600_000_000_000).unwrap();
         let (_, pem) = x509_parser::pem::parse_x509_pem(issued.cert.as_bytes()).unwrap();
         let parsed = pem.parse_x509().unwrap();

@@ -142,14 +142,17 @@ impl Networks {
         removed
     }
 
-    /// Removes every backing that is not to be kept and that no container runs on.
-    pub async fn sweep(&self, keep: &BTreeSet<NetworkId>) -> Result<(), NetworkError> {
-        self.reload().await?;
-        let unwanted: Vec<NetworkId> =
-            self.0.known.load().by_network.keys().filter(|network| !keep.contains(network)).copied().collect();
-        for network in unwanted {
-            match self.remove(network).await {
-                // Still in use: a later sweep finds it.
+    /// The networks that have a backing here.
+    pub fn backed(&self) -> BTreeSet<NetworkId> {
+        self.0.known.load().by_network.keys().copied().collect()
+    }
+
+    /// Removes the backings of networks that are gone, except where containers still run. To be decided by a state
+    /// that is newer than the answer of [`Networks::backed`]: a network may have come and got its backing since.
+    pub async fn sweep(&self, gone: &BTreeSet<NetworkId>) -> Result<(), NetworkError> {
+        for network in gone {
+            match self.remove(*network).await {
+                // A later sweep finds it.
                 Ok(()) | Err(NetworkError::InUse(_)) => {}
                 Err(error) => return Err(error),
             }

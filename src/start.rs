@@ -54,7 +54,9 @@ pub enum StartError {
         source: EngineError,
     },
     /// An old dockerd.
-    #[error("the Docker engine {version} (API {api}) is too old: gam needs API {OLDEST_ENGINE} or newer, which is Docker 20.10")]
+    #[error(
+        "the Docker engine {version} (API {api}) is too old: gam needs API {OLDEST_ENGINE} or newer, which is Docker 20.10"
+    )]
     OldEngine {
         /// Its version.
         version: String,
@@ -62,7 +64,9 @@ pub enum StartError {
         api: String,
     },
     /// A dockerd that has a swarm of its own.
-    #[error("the Docker engine is in swarm mode itself: run 'docker -H unix://{socket} swarm leave' there first; gam takes its place")]
+    #[error(
+        "the Docker engine is in swarm mode itself: run 'docker -H unix://{socket} swarm leave' there first; gam takes its place"
+    )]
     EngineInSwarm {
         /// Its socket.
         socket: PathBuf,
@@ -88,7 +92,9 @@ impl StartError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StartError::NoEngine { .. } | StartError::OldEngine { .. } | StartError::EngineInSwarm { .. } => EXIT_ENGINE,
+            StartError::NoEngine { .. } | StartError::OldEngine { .. } | StartError::EngineInSwarm { .. } => {
+                EXIT_ENGINE
+            }
             StartError::Listen(_) => EXIT_LISTEN,
             StartError::State(_) | StartError::Node(_) | StartError::Store(_) => EXIT_STATE,
             StartError::Io(_) => EXIT_FAILURE,
@@ -116,7 +122,13 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     };
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
-    let app = api::router(Api { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket: gam_socket.map(Arc::new) });
+    let app = api::router(Api {
+        node: node.clone(),
+        proxy: proxy.clone(),
+        engine,
+        networks,
+        gam_socket: gam_socket.map(Arc::new),
+    });
     let stop = CancellationToken::new();
     let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = ?settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), "gam is ready");

@@ -38,8 +38,24 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// What the pure core must not name: files, sockets, clocks, threads, chance.
 const IMPURE: &[&str] = &[
-    "std::fs", "std::io", "std::env", "std::thread", "std::process", "SystemTime", "Instant", "TcpStream", "UdpSocket",
-    "UnixStream", "tokio", "hyper", "axum", "bollard", "openraft", "rustix", "rand::", "async fn",
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "SystemTime",
+    "Instant",
+    "TcpStream",
+    "UdpSocket",
+    "UnixStream",
+    "tokio",
+    "hyper",
+    "axum",
+    "bollard",
+    "openraft",
+    "rustix",
+    "rand::",
+    "async fn",
 ];
 
 fn root() -> PathBuf {
@@ -112,9 +128,9 @@ fn libraries_stay_where_they_belong() {
     for (name, text) in sources("src").into_iter().filter(|(name, _)| !is_test(name)) {
         for (number, line) in code(&text) {
             for (library, places) in ONLY_IN {
-                let named = line.match_indices(library).any(|(at, _)| {
-                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-                });
+                let named = line
+                    .match_indices(library)
+                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
                 if named && !places.iter().any(|place| name.starts_with(place)) {
                     wrong.push(format!("{name}:{number}: {library} belongs in {places:?}"));
                 }
@@ -147,9 +163,11 @@ fn files_and_functions_are_short() {
         if lines > FILE_MAX {
             wrong.push(format!("{name}: {lines} lines, at most {FILE_MAX}"));
         }
-        wrong.extend(long_functions(text).into_iter().map(|(at, lines)| {
-            format!("{name}:{at}: a function of {lines} lines, at most {FUNCTION_MAX}")
-        }));
+        wrong.extend(
+            long_functions(text)
+                .into_iter()
+                .map(|(at, lines)| format!("{name}:{at}: a function of {lines} lines, at most {FUNCTION_MAX}")),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -161,7 +179,10 @@ fn long_functions(text: &str) -> Vec<(usize, usize)> {
     for (at, line) in lines.iter().enumerate() {
         let indent = &line[..line.len() - line.trim_start().len()];
         let is_function = line.trim_start().split("fn ").next().is_some_and(|before| {
-            line.contains("fn ") && before.split(' ').all(|word| matches!(word, "" | "pub" | "async" | "const") || word.starts_with("pub("))
+            line.contains("fn ")
+                && before
+                    .split(' ')
+                    .all(|word| matches!(word, "" | "pub" | "async" | "const") || word.starts_with("pub("))
         });
         if !is_function {
             continue;

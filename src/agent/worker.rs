@@ -16,6 +16,7 @@ use gam_core::model::{Task, TaskState, TaskStatus};
 use super::context::{Context, Pause, now};
 use super::sweep::sweep;
 use crate::engine::EngineError;
+use crate::engine::containers::ListedContainer;
 
 pub(super) use inbox::Inbox;
 use inbox::Letters;
@@ -39,11 +40,13 @@ type Trouble = EngineError;
 impl Worker {
     pub(super) fn new(context: Arc<Context>, inbox: Arc<Inbox>, task: &Task) -> Worker {
         let known = task.status.container.as_ref().map(|container| container.id.clone());
+        // Of a task that has ended nobody needs to ask: the list says it if its container runs after all.
+        let container = if task.status.state.is_terminal() { Seen::Absent } else { Seen::Unknown };
         Worker {
             context,
             inbox,
             task: task.clone(),
-            sight: Sight::default(),
+            sight: Sight { container, ..Sight::default() },
             container: known.filter(|id| !id.is_empty()),
             dismissed: false,
         }
@@ -105,7 +108,7 @@ impl Worker {
         self.sight.sick |= sick;
         self.dismissed |= dismissed;
         if let Some(listed) = listed {
-            if !self.agrees(listed.as_ref().map(|container| (container.running, container.unhealthy))) {
+            if !self.agrees(listed.as_ref()) {
                 self.sight.container = Seen::Unknown;
             }
             // A report may be lost when leadership changes.
@@ -116,13 +119,16 @@ impl Worker {
     }
 
     /// Whether the list of all containers says what this worker believes already.
-    fn agrees(&self, listed: Option<(bool, bool)>) -> bool {
+    fn agrees(&self, listed: Option<&ListedContainer>) -> bool {
+        let is_running = listed.is_some_and(|listed| listed.running);
+        if self.task.status.state.is_terminal() {
+            return !is_running;
+        }
         match (&self.sight.container, listed) {
-            (Seen::Unknown, Some((running, _))) => self.task.status.state.is_terminal() && !running,
             (Seen::Unknown | Seen::Absent, None) => true,
-            (Seen::Present(container), Some((running, unhealthy))) => {
-                (container.phase == Phase::Running) == running
-                    && !(running && unhealthy && container.health != Health::Unhealthy)
+            (Seen::Present(container), Some(listed)) => {
+                (container.phase == Phase::Running) == is_running
+                    && !(is_running && listed.unhealthy && container.health != Health::Unhealthy)
             }
             _ => false,
         }
@@ -156,7 +162,6 @@ impl Worker {
 
     fn see(&mut self, container: Container) {
         if container.phase == Phase::Running {
-            self.sight.died = None;
             self.sight.sick |= container.health == Health::Unhealthy;
         }
         self.container = Some(container.id.clone());

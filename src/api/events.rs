@@ -186,10 +186,18 @@ mod tests {
             let filters = Filters::parse(Some(filters)).unwrap();
             Wanted { filters, since: None, until: None }.takes(&event())
         };
-        for yes in ["{}", r#"{"type":["service"]}"#, r#"{"service":["we"]}"#, r#"{"scope":["swarm"]}"#, r#"{"label":["name=web"]}"#] {
+        for yes in [
+            "{}",
+            r#"{"type":["service"]}"#,
+            r#"{"service":["we"]}"#,
+            r#"{"scope":["swarm"]}"#,
+            r#"{"label":["name=web"]}"#,
+        ] {
             assert!(takes(yes), "{yes}");
         }
-        for no in [r#"{"type":["node"]}"#, r#"{"container":["x"]}"#, r#"{"event":["create"]}"#, r#"{"scope":["local"]}"#] {
+        for no in
+            [r#"{"type":["node"]}"#, r#"{"container":["x"]}"#, r#"{"event":["create"]}"#, r#"{"scope":["local"]}"#]
+        {
             assert!(!takes(no), "{no}");
         }
     }

@@ -16,7 +16,11 @@ impl Filters {
     pub fn parse(text: Option<&str>) -> Result<Filters, ApiError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Filters::default()) };
         let invalid = || ApiError::invalid("invalid filter");
-        let Ok(Value::Object(document)) = serde_json::from_str::<Value>(text) else { return Err(invalid()) };
+        let document = match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(document)) => document,
+            Ok(Value::Null) => return Ok(Filters::default()),
+            _ => return Err(invalid()),
+        };
         let mut filters = BTreeMap::new();
         for (key, value) in document {
             let values: Option<Vec<String>> = match value {

@@ -35,7 +35,11 @@ pub fn adjust(version: ApiVersion, spec: &mut ServiceSpec) {
     }
     let Some(container) = task.container_spec.as_mut() else { return };
     if before(46) {
-        container.mounts.iter_mut().filter_map(|mount| mount.tmpfs_options.as_mut()).for_each(|tmpfs| tmpfs.options.clear());
+        container
+            .mounts
+            .iter_mut()
+            .filter_map(|mount| mount.tmpfs_options.as_mut())
+            .for_each(|tmpfs| tmpfs.options.clear());
         container.oom_score_adj = 0;
     }
     if before(44) {

@@ -6,9 +6,9 @@
 //! calls [`bind`] before it says that it is ready.
 
 pub mod socket;
-mod tls;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,7 +55,9 @@ pub enum Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// A live process has the socket.
-    #[error("cannot listen on {0}: the socket is taken, another process serves it; stop that process or give another --host")]
+    #[error(
+        "cannot listen on {0}: the socket is taken, another process serves it; stop that process or give another --host"
+    )]
     SocketTaken(Host),
     /// A live process has the port.
     #[error("cannot listen on {0}: the port is taken; stop the process that has it or give another --host")]
@@ -120,11 +122,13 @@ impl Listener {
     /// The kernel's, of which most pass (no file descriptors left, a peer that is gone already).
     pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Listener::Unix { listener, .. } => Ok(Accepted { socket: Socket::unix(listener.accept().await?.0), tls: None }),
+            Listener::Unix { listener, .. } => {
+                Ok(Accepted { socket: Socket::unix(listener.accept().await?.0)?, tls: None })
+            }
             Listener::Tcp { listener, tls } => {
                 let (stream, _): (TcpStream, SocketAddr) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Accepted { socket: Socket::tcp(stream), tls: tls.clone() })
+                Ok(Accepted { socket: Socket::tcp(stream)?, tls: tls.clone() })
             }
         }
     }

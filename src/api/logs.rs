@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -15,6 +15,7 @@ use gam_core::model::{ServiceId, StringMap, Task, TaskId};
 use gam_core::state::State as Cluster;
 use tokio::sync::{broadcast, mpsc};
 
+use super::named::Named;
 use super::query::Query;
 use super::{Api, ApiError, gates};
 use crate::engine::logs::{LogLine, LogOptions, Source};
@@ -53,7 +54,7 @@ struct Format {
     tty: bool,
 }
 
-async fn service(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn service(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     check_streams(&request)?;
     let state = api.node.manager()?.read().await?;
     let service = state.find_service(&id)?;
@@ -61,7 +62,7 @@ async fn service(State(api): State<Api>, Path(id): Path<String>, request: Reques
     logs(&api, Selector::Service(service.id), tty, &request)
 }
 
-async fn task(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn task(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     check_streams(&request)?;
     let state = api.node.manager()?.read().await?;
     let task = state.find_task(&id)?;
@@ -96,7 +97,8 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
         Some((Ok::<Bytes, Infallible>(line), merged))
     });
     let multiplexed = !tty && gates::has_multiplexed_type(request);
-    let kind = if multiplexed { "application/vnd.docker.multiplexed-stream" } else { "application/vnd.docker.raw-stream" };
+    let kind =
+        if multiplexed { "application/vnd.docker.multiplexed-stream" } else { "application/vnd.docker.raw-stream" };
     let mut response = Response::new(Body::from_stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)

@@ -75,9 +75,8 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
         let rendered = Rendered::elsewhere(network);
         all.push(serde_json::value::to_raw_value(&rendered).map_err(unprintable)?);
     }
-    let is_shown =
-        |raw: &Box<RawValue>| !serde_json::from_str::<Listed>(raw.get()).is_ok_and(|listed| listed.is_backing());
-    all.extend(local.into_iter().filter(is_shown));
+    let is_shown = |raw: &RawValue| !serde_json::from_str::<Listed>(raw.get()).is_ok_and(|listed| listed.is_backing());
+    all.extend(local.into_iter().filter(|raw| is_shown(raw)));
     Ok(json(StatusCode::OK, &all))
 }
 

@@ -1,16 +1,17 @@
 //! `/nodes`: the hosts of the cluster.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use gam_core::control::Request as Change;
+use gam_core::control::{Request as Change, normalise_node};
 use gam_core::error::Error;
 use gam_core::model::{Node, NodeId, NodeSpec, Platform, Resources, StringMap, Timestamp};
 use serde::Serialize;
 
 use super::filters::Filters;
+use super::named::Named;
 use super::query::{Query, done, json, read_json};
 use super::swarm::{TlsInfo, Version};
 use super::{Api, ApiError};
@@ -147,7 +148,8 @@ fn check_words(filters: &Filters) -> Result<(), Error> {
         let unknown = |word: &&String| !known.iter().any(|known| word.eq_ignore_ascii_case(known));
         filters.get(key).iter().find(unknown).map(|word| format!("Invalid {key} filter: '{word}'"))
     };
-    let sentence = wrong("role", &["", "worker", "manager"]).or_else(|| wrong("membership", &["", "accepted", "pending"]));
+    let sentence =
+        wrong("role", &["", "worker", "manager"]).or_else(|| wrong("membership", &["", "accepted", "pending"]));
     sentence.map_or(Ok(()), |sentence| Err(Error::internal(sentence)))
 }
 
@@ -163,23 +165,24 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
     Ok(json(StatusCode::OK, &shown))
 }
 
-async fn inspect(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn inspect(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
     let manager = api.node.manager()?;
     let node = manager.read().await?.find_node(&id)?;
     Ok(json(StatusCode::OK, &view(&node, manager.leader())))
 }
 
-async fn update(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn update(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let query = Query::of(&request);
     let spec: NodeSpec = read_json(request).await?;
     let version = query.version("node")?;
     let manager = api.node.manager()?;
+    let spec = normalise_node(spec)?;
     let id = manager.read().await?.find_node(&id)?.id;
     manager.submit(Change::NodeUpdate { id, spec: Box::new(spec), version }).await?;
     Ok(done())
 }
 
-async fn remove(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn remove(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let force = Query::of(&request).flag("force");
     let manager = api.node.manager()?;
     let id = manager.read().await?.find_node(&id)?.id;

@@ -33,7 +33,7 @@ use super::ApiError;
 use super::listen::Socket;
 use super::version::{self, EngineVersion, OriginalUri};
 use engine::Engine;
-pub(super) use engine::{MAX_HEAD, MAX_HEADERS};
+pub(super) use engine::MAX_HEAD;
 pub(super) use hijack::splice;
 
 /// Most bytes that [`Proxy::fetch`] takes: lists of a host with tens of thousands of containers fit, a stream that

@@ -30,7 +30,7 @@ impl Query {
         let mut query = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            query.entry(decode(key)).or_insert_with(|| decode(value));
+            query.entry(unescape(key, true)).or_insert_with(|| unescape(value, true));
         }
         Query(query)
     }
@@ -50,8 +50,16 @@ impl Query {
         match self.get(key) {
             "" | "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
             "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
-            other => Err(ApiError::invalid(format!("invalid value for {key}: {other}"))),
+            other => Err(ApiError::invalid(format!(
+                "invalid value for {key}: {other}: strconv.ParseBool: parsing \"{other}\": invalid syntax"
+            ))),
         }
+    }
+
+    /// A strict flag whose refusal does not repeat Go's reason, as the flags of a swarm's update.
+    pub fn terse_flag(&self, key: &str) -> Result<bool, ApiError> {
+        let value = self.get(key);
+        self.strict_flag(key).map_err(|_| ApiError::invalid(format!("invalid value for {key}: {value}")))
     }
 
     /// The object version that an update was made from; dockerd's words for `kind` (`service`, `node`, …).
@@ -73,8 +81,8 @@ impl Query {
     }
 }
 
-/// Percent-decoding with `+` for a blank, as forms have it; what is not valid stays as it is.
-fn decode(text: &str) -> String {
+/// Percent-decoding, in forms with `+` for a blank; what is not valid stays as it is.
+pub fn unescape(text: &str, form: bool) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -86,7 +94,7 @@ fn decode(text: &str) -> String {
                 at += 3;
             }
             None => {
-                decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                decoded.push(if form && bytes[at] == b'+' { b' ' } else { bytes[at] });
                 at += 1;
             }
         }
@@ -99,13 +107,18 @@ pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiEr
     let kind = request.headers().get(header::CONTENT_TYPE).cloned();
     let bytes = read_body(request.into_body()).await?;
     check_content_type(kind.as_ref(), &bytes)?;
+    if bytes.is_empty() {
+        // To dockerd no body is the zero value of whatever was expected.
+        return Ok(gam_core::json::from_value(&serde_json::Value::Null)?);
+    }
     Ok(gam_core::json::from_slice(&bytes)?)
 }
 
 /// Reads a body of bounded size.
 pub async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     to_bytes(body, BODY_MAX).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        let too_large =
+            std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
         if too_large {
             let sentence = format!("the request body is larger than the {BODY_MAX} bytes that this call takes");
             return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, sentence);
@@ -163,7 +176,10 @@ mod tests {
     fn refuses_versions_in_gos_words() {
         let said = |text: &str| Query::parse(text).version("service").unwrap_err().message;
         assert_eq!(said(""), "invalid service version '': strconv.ParseUint: parsing \"\": invalid syntax");
-        assert_eq!(said("version=-1"), "invalid service version '-1': strconv.ParseUint: parsing \"-1\": invalid syntax");
+        assert_eq!(
+            said("version=-1"),
+            "invalid service version '-1': strconv.ParseUint: parsing \"-1\": invalid syntax"
+        );
         assert!(said("version=99999999999999999999").ends_with("value out of range"));
     }
 }

@@ -1,12 +1,15 @@
 //! `/secrets` and `/configs`: listed and looked up; making them is not honoured yet, for no task could use one.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
+use gam_core::error::{Code, Error};
+use gam_core::model::{ConfigSpec, SecretSpec};
 use serde_json::Value;
 
+use super::named::Named;
 use super::query::{Query, json, read_json};
 use super::{Api, ApiError};
 
@@ -14,11 +17,11 @@ use super::{Api, ApiError};
 pub fn routes() -> Router<Api> {
     Router::new()
         .route("/secrets", get(list_secrets))
-        .route("/secrets/create", post(create))
+        .route("/secrets/create", post(create_secret).get(find_secret))
         .route("/secrets/{id}", get(find_secret).delete(find_secret))
         .route("/secrets/{id}/update", post(find_secret))
         .route("/configs", get(list_configs))
-        .route("/configs/create", post(create))
+        .route("/configs/create", post(create_config).get(find_config))
         .route("/configs/{id}", get(find_config).delete(find_config))
         .route("/configs/{id}/update", post(find_config))
 }
@@ -39,18 +42,31 @@ async fn list_configs(State(api): State<Api>, request: Request) -> Result<Respon
     list(api, request, &["name", "id", "label"]).await
 }
 
-async fn create(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let _: Value = read_json(request).await?;
+async fn create_secret(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let spec: SecretSpec = read_json(request).await?;
+    refuse_create(&api, &spec.name)
+}
+
+async fn create_config(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let spec: ConfigSpec = read_json(request).await?;
+    refuse_create(&api, &spec.name)
+}
+
+/// What Docker would refuse is refused in Docker's words, what it would take in ours.
+fn refuse_create(api: &Api, name: &str) -> Result<Response, ApiError> {
     api.node.manager()?;
+    if name.is_empty() {
+        return Err(Error::rpc(Code::InvalidArgument, "name must be provided").into());
+    }
     Err(not_honoured())
 }
 
-async fn find_secret(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn find_secret(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
     api.node.manager()?.read().await?.find_secret(&id)?;
     Err(not_honoured())
 }
 
-async fn find_config(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn find_config(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
     api.node.manager()?.read().await?.find_config(&id)?;
     Err(not_honoured())
 }

@@ -14,6 +14,8 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,13 +24,13 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -44,8 +46,10 @@ use super::version;
 pub const MAX_CONNECTIONS: usize = 8192;
 /// File descriptors needed for that many connections, and as much again for all else.
 const WANTED_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
-/// How long the head of a request may take, and how long an idle connection is kept; as long as dockerd waits for a head
-/// (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it.
+/// How long the head of a request may take, at least, and how long an idle connection is kept; as long as dockerd waits
+/// for a head (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it. It is
+/// looked at once in that time, hence up to twice as long: hyper's own limit sets a timer for every request, which
+/// alone would cost a tenth of what passing a small request on costs.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a TLS handshake may take; a healthy one takes milliseconds.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,6 +106,8 @@ struct Shared {
     proxy: Proxy,
     http: http1::Builder,
     places: Arc<Semaphore>,
+    /// [`HEADER_READ_TIMEOUT`].
+    idle: Duration,
     /// No new requests.
     draining: CancellationToken,
     /// The end of everything.
@@ -114,16 +120,27 @@ struct Shared {
 ///
 /// Every request goes through [`version::strip`] before the router sees it. The router's fallback (and its
 /// `method_not_allowed_fallback`) should be [`Proxy::forward`].
-pub async fn serve(listeners: Vec<Listener>, router: Router, proxy: Proxy, shutdown: CancellationToken, drain: Duration) {
+pub async fn serve(
+    listeners: Vec<Listener>,
+    router: Router,
+    proxy: Proxy,
+    shutdown: CancellationToken,
+    drain: Duration,
+) {
     let shared = Shared {
         router,
         proxy,
         http: http_settings(),
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        idle: HEADER_READ_TIMEOUT,
         draining: shutdown,
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
+    run(listeners, shared, drain).await;
+}
+
+async fn run(listeners: Vec<Listener>, shared: Shared, drain: Duration) {
     let accepting = listeners.into_iter().map(|listener| accept_loop(listener, shared.clone()));
     futures_util::future::join_all(accepting).await;
     shared.tasks.close();
@@ -155,9 +172,7 @@ fn http_settings() -> http1::Builder {
         .title_case_headers(true)
         .auto_date_header(false)
         .half_close(true)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_headers(super::proxy::MAX_HEADERS)
+        .header_read_timeout(None)
         .max_buf_size(super::proxy::MAX_HEAD);
     http
 }
@@ -190,7 +205,7 @@ async fn accept(listener: &Listener, shared: &Shared) -> io::Result<(Accepted, O
 async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, shared: Shared) {
     let socket = accepted.socket.clone();
     let opened = tokio::select! {
-        opened = open(accepted) => opened,
+        opened = open(accepted, shared.idle) => opened,
         () = shared.draining.cancelled() => return,
     };
     match opened {
@@ -206,11 +221,11 @@ enum Opened {
 }
 
 /// Does the TLS handshake if there is one, and looks at the first bytes without losing them.
-async fn open(accepted: Accepted) -> io::Result<Opened> {
+async fn open(accepted: Accepted, wait: Duration) -> io::Result<Opened> {
     let mut io = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
     let mut first = BytesMut::with_capacity(FIRST_READ);
     let is_http2 = loop {
-        let n = timeout(HEADER_READ_TIMEOUT, io.read_buf(&mut first)).await??;
+        let n = timeout(wait, io.read_buf(&mut first)).await??;
         if n == 0 || !HTTP2_PREFACE.starts_with(&first) {
             break first.starts_with(HTTP2_PREFACE);
         }
@@ -242,14 +257,21 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
     let client =
         ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
     let router = shared.router.clone();
-    let service = service_fn(move |request| answer(router.clone(), client.clone(), request));
+    let progress = Arc::new(Progress::default());
+    let seen = progress.clone();
+    let service = service_fn(move |request| {
+        let underway = progress.begin();
+        let answered = answer(router.clone(), client.clone(), request);
+        async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
+    });
     let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
     let gone = async {
         socket.hangup().await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
     let mut gone = std::pin::pin!(gone);
-    let mut draining = false;
+    let mut checks = tokio::time::interval_at(Instant::now() + shared.idle, shared.idle);
+    let (mut begun, mut draining) = (0, false);
     let take = loop {
         tokio::select! {
             biased;
@@ -265,6 +287,10 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
                 Pin::new(&mut connection).graceful_shutdown();
             }
             () = &mut gone => return,
+            _ = checks.tick() => match seen.begun.load(Ordering::Relaxed) {
+                now if now == begun && seen.underway.load(Ordering::Relaxed) == 0 => return,
+                now => begun = now,
+            },
             () = shared.stop.cancelled() => return,
         }
     };
@@ -273,6 +299,55 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
     tokio::select! {
         () = take(parts.io.into_inner(), parts.read_buf) => {}
         () = shared.draining.cancelled() => {}
+    }
+}
+
+/// What happens on a connection, for the check that something does.
+#[derive(Default)]
+struct Progress {
+    /// Requests whose head has come.
+    begun: AtomicU64,
+    /// Requests that are not answered to the last byte.
+    underway: AtomicU64,
+}
+
+impl Progress {
+    fn begin(self: &Arc<Self>) -> Guard {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.underway.fetch_add(1, Ordering::Relaxed);
+        Guard(self.clone())
+    }
+}
+
+/// A request under way, until it is dropped.
+struct Guard(Arc<Progress>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.underway.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer, which hyper drops once it is sent.
+struct Underway {
+    body: Body,
+    _guard: Guard,
+}
+
+impl hyper::body::Body for Underway {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

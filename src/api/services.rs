@@ -1,18 +1,19 @@
 //! `/services`: what users want to run.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use gam_core::control::{Request as Change, Response as Answer};
 use gam_core::error::{Error, Kind};
-use gam_core::model::{PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp};
+use gam_core::model::{EndpointSpec, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp};
 use gam_core::state::State as Cluster;
 use serde::Serialize;
 
 use super::defaults::with_defaults;
 use super::filters::Filters;
+use super::named::Named;
 use super::query::{Query, done, json, read_json};
 use super::swarm::Version;
 use super::{Api, ApiError, gates};
@@ -21,7 +22,7 @@ use super::{Api, ApiError, gates};
 pub fn routes() -> Router<Api> {
     Router::new()
         .route("/services", get(list))
-        .route("/services/create", post(create))
+        .route("/services/create", post(create).get(inspect).delete(remove))
         .route("/services/{id}", get(inspect).delete(remove))
         .route("/services/{id}/update", post(update))
 }
@@ -48,7 +49,7 @@ struct View<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EndpointView<'a> {
-    spec: gam_core::model::EndpointSpec,
+    spec: EndpointSpec,
     #[serde(skip_serializing_if = "<[PortConfig]>::is_empty")]
     ports: &'a [PortConfig],
     #[serde(rename = "VirtualIPs", skip_serializing_if = "Vec::is_empty")]
@@ -86,6 +87,7 @@ struct Counts {
 
 fn view(service: &Service) -> View<'_> {
     let endpoint = &service.endpoint;
+    let is_reachable = !service.spec.task_template.networks.is_empty() || !endpoint.ports.is_empty();
     View {
         id: service.id.to_string(),
         version: Version { index: service.meta.version },
@@ -94,7 +96,8 @@ fn view(service: &Service) -> View<'_> {
         spec: std::borrow::Cow::Borrowed(&service.spec),
         previous_spec: service.previous_spec.as_deref(),
         endpoint: EndpointView {
-            spec: endpoint.spec.clone().unwrap_or_default(),
+            // Docker gives an endpoint only to what has addresses or ports.
+            spec: if is_reachable { endpoint.spec.clone().unwrap_or_default() } else { EndpointSpec::default() },
             ports: &endpoint.ports,
             virtual_ips: endpoint
                 .virtual_ips
@@ -114,9 +117,8 @@ fn view(service: &Service) -> View<'_> {
 
 /// What `docker service ls` shows as `2/3` (swarmkit `ListServiceStatuses`).
 fn counts(state: &Cluster, service: &Service) -> Counts {
-    let running = |task: &&std::sync::Arc<Task>| {
-        task.desired <= TaskState::Running && task.status.state == TaskState::Running
-    };
+    let running =
+        |task: &&std::sync::Arc<Task>| task.desired <= TaskState::Running && task.status.state == TaskState::Running;
     let tasks = || state.tasks_of_service(service.id);
     let desired = match service.replicas() {
         Some(replicas) => replicas,
@@ -153,7 +155,11 @@ fn matches(filters: &Filters, service: &Service) -> bool {
         && filters.any("name", |prefix| service.name().starts_with(prefix))
         && filters.labels("label", |key| service.spec.labels.get(key))
         && filters.any("mode", |wanted| wanted == mode(service))
-        && (if filters.contains("runtime") { filters.any("runtime", |wanted| wanted == runtime) } else { runtime == "container" })
+        && (if filters.contains("runtime") {
+            filters.any("runtime", |wanted| wanted == runtime)
+        } else {
+            runtime == "container"
+        })
 }
 
 async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -170,7 +176,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
     Ok(json(StatusCode::OK, &shown))
 }
 
-async fn inspect(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn inspect(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let insert_defaults = Query::of(&request).strict_flag("insertDefaults")?;
     let state = api.node.manager()?.read().await?;
     let service = state.find_service(&id)?;
@@ -211,7 +217,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result<Response, Ap
     }
 }
 
-async fn update(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Result<Response, ApiError> {
+async fn update(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let query = Query::of(&request);
     let spec = read_spec(request).await?;
     let version = query.version("service")?;
@@ -229,7 +235,7 @@ async fn update(State(api): State<Api>, Path(id): Path<String>, request: Request
     Ok(json(StatusCode::OK, &Updated { warnings: None }))
 }
 
-async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn remove(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
     let manager = api.node.manager()?;
     let id = manager.read().await?.find_service(&id)?.id;
     manager.submit(Change::ServiceRemove { id }).await?;

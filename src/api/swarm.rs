@@ -14,6 +14,9 @@ use super::query::{Query, done, json, read_json};
 use super::{Api, ApiError};
 use crate::node::Init;
 
+/// Docker's pool for overlay subnets.
+const DEFAULT_POOL: &str = "10.0.0.0/8";
+
 /// The routes of this file.
 pub fn routes() -> Router<Api> {
     Router::new()
@@ -51,7 +54,8 @@ pub struct ClusterInfo {
     #[serde(rename = "TLSInfo")]
     tls_info: TlsInfo,
     root_rotation_in_progress: bool,
-    default_addr_pool: Vec<String>,
+    /// `null` unless pools were given, as Docker prints it.
+    default_addr_pool: Option<Vec<String>>,
     subnet_size: u32,
     data_path_port: u32,
 }
@@ -89,7 +93,7 @@ impl ClusterInfo {
                 cert_issuer_public_key: cluster.root_ca.public_key.clone(),
             },
             root_rotation_in_progress: cluster.root_ca.rotation_in_progress,
-            default_addr_pool: cluster.default_addr_pool.clone(),
+            default_addr_pool: (!cluster.default_addr_pool.is_empty()).then(|| cluster.default_addr_pool.clone()),
             subnet_size: cluster.subnet_size,
             data_path_port: cluster.data_path_port,
         }
@@ -141,7 +145,7 @@ struct InitRequest {
     spec: SwarmSpec,
     auto_lock_managers: bool,
     availability: String,
-    default_addr_pool: Vec<String>,
+    default_addr_pool: Option<Vec<String>>,
     subnet_size: u32,
 }
 
@@ -156,7 +160,8 @@ async fn init(State(api): State<Api>, request: Request) -> Result<Response, ApiE
         spec: body.spec,
         auto_lock: body.auto_lock_managers,
         availability: body.availability,
-        default_addr_pool: body.default_addr_pool,
+        // Docker takes an absent list for its own pool, and an empty one (which its CLI sends) for none.
+        default_addr_pool: body.default_addr_pool.unwrap_or_else(|| vec![DEFAULT_POOL.to_owned()]),
         subnet_size: body.subnet_size,
     };
     // A client that goes away in the middle must not leave half a cluster behind: the work goes on without it.
@@ -170,6 +175,7 @@ async fn init(State(api): State<Api>, request: Request) -> Result<Response, ApiE
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct JoinRequest {
+    listen_addr: String,
     remote_addrs: Vec<String>,
 }
 
@@ -179,10 +185,16 @@ async fn join(State(api): State<Api>, request: Request) -> Result<Response, ApiE
         let sentence = "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
         return Err(Error::unavailable(sentence).into());
     }
+    if body.listen_addr.is_empty() {
+        return Err(ApiError::invalid("invalid ListenAddr \"\": invalid empty address"));
+    }
     if body.remote_addrs.is_empty() {
         return Err(ApiError::invalid("at least 1 RemoteAddr is required to join"));
     }
-    Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, "joining a swarm is not honoured by gam yet: this release runs swarms of one node"))
+    Err(ApiError::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "joining a swarm is not honoured by gam yet: this release runs swarms of one node",
+    ))
 }
 
 async fn leave(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -197,9 +209,9 @@ async fn update(State(api): State<Api>, request: Request) -> Result<Response, Ap
     let spec: SwarmSpec = read_json(request).await?;
     let version = query.version("swarm")?;
     let rotate = Rotate {
-        worker_token: query.strict_flag("rotateWorkerToken")?,
-        manager_token: query.strict_flag("rotateManagerToken")?,
-        unlock_key: query.strict_flag("rotateManagerUnlockKey")?,
+        worker_token: query.terse_flag("rotateWorkerToken")?,
+        manager_token: query.terse_flag("rotateManagerToken")?,
+        unlock_key: query.terse_flag("rotateManagerUnlockKey")?,
     };
     api.node.manager()?.submit(Change::SwarmUpdate { spec: Box::new(spec), version, rotate }).await?;
     Ok(done())

@@ -1,7 +1,7 @@
 //! `/tasks`: what runs, ran, or waits to run.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
@@ -11,8 +11,9 @@ use gam_core::orchestrator;
 use gam_core::state::State as Cluster;
 use serde::Serialize;
 
-use super::filters::Filters;
 use super::attachments::{AttachmentView, attachment_view};
+use super::filters::Filters;
+use super::named::Named;
 use super::query::{Query, json};
 use super::swarm::Version;
 use super::{Api, ApiError};
@@ -112,7 +113,11 @@ fn view<'a>(state: &'a Cluster, task: &'a Task) -> View<'a> {
         node: task.node,
         status: status_view(&task.status),
         desired_state: task.desired.as_str(),
-        networks_attachments: task.networks.iter().filter_map(|attachment| attachment_view(state, attachment)).collect(),
+        networks_attachments: task
+            .networks
+            .iter()
+            .filter_map(|attachment| attachment_view(state, attachment))
+            .collect(),
         volumes: None,
     }
 }
@@ -151,7 +156,11 @@ impl Selection {
         (self.services.is_empty() || task.service.is_some_and(|service| self.services.contains(&service)))
             && (self.nodes.is_empty() || task.node.is_some_and(|node| self.nodes.contains(&node)))
             && (self.desired.is_empty() || self.desired.contains(&task.desired))
-            && (if filters.contains("runtime") { filters.any("runtime", |wanted| wanted == runtime) } else { runtime == "container" })
+            && (if filters.contains("runtime") {
+                filters.any("runtime", |wanted| wanted == runtime)
+            } else {
+                runtime == "container"
+            })
             && filters.any("id", |prefix| task.id.to_string().starts_with(prefix))
             && filters.any("name", |prefix| task.name().starts_with(prefix))
             && filters.labels("label", |key| task.origin.labels.get(key))
@@ -160,11 +169,16 @@ impl Selection {
 }
 
 fn is_up_to_date(state: &Cluster, task: &Task) -> bool {
-    task.service.and_then(|service| state.service(service)).is_some_and(|service| !orchestrator::is_dirty(state, service, task))
+    task.service
+        .and_then(|service| state.service(service))
+        .is_some_and(|service| !orchestrator::is_dirty(state, service, task))
 }
 
 /// The tasks to walk through: those of the one service or node that is asked for, else all.
-fn candidates<'a>(state: &'a Cluster, selection: &Selection) -> Box<dyn Iterator<Item = &'a std::sync::Arc<Task>> + 'a> {
+fn candidates<'a>(
+    state: &'a Cluster,
+    selection: &Selection,
+) -> Box<dyn Iterator<Item = &'a std::sync::Arc<Task>> + 'a> {
     match (selection.services.as_slice(), selection.nodes.as_slice()) {
         ([service], _) => Box::new(state.tasks_of_service(*service)),
         ([], [node]) => Box::new(state.tasks_of_node(*node)),
@@ -183,7 +197,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
     Ok(json(StatusCode::OK, &shown))
 }
 
-async fn inspect(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn inspect(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
     let state = api.node.manager()?.read().await?;
     let task = state.find_task(&id)?;
     Ok(json(StatusCode::OK, &view(&state, &task)))

@@ -12,7 +12,8 @@ fn refusal(args: &[&str]) -> String {
 }
 
 fn with_file(toml: &str, args: &[&str]) -> Result<Settings, ConfigError> {
-    let path = std::env::temp_dir().join(format!("gam-config-{}-{:?}.toml", std::process::id(), std::thread::current().id()));
+    let path =
+        std::env::temp_dir().join(format!("gam-config-{}-{:?}.toml", std::process::id(), std::thread::current().id()));
     std::fs::write(&path, toml).expect("a temporary file");
     let path_text = path.display().to_string();
     let cli = Cli::try_parse_from([&["gam", "--config-file", &path_text], args].concat()).expect("parses");
@@ -43,7 +44,8 @@ fn serve_and_plain_gam_take_the_same_flags_on_either_side() {
 
 #[test]
 fn the_file_fills_what_flags_leave_open() {
-    let toml = "host = [\"unix:///f1\", \"unix:///f2\"]\ngroup = \"wheel\"\nlog_level = \"debug\"\nstate_dir = \"/s\"\n";
+    let toml =
+        "host = [\"unix:///f1\", \"unix:///f2\"]\ngroup = \"wheel\"\nlog_level = \"debug\"\nstate_dir = \"/s\"\n";
     let from_file = with_file(toml, &[]).expect("valid");
     assert_eq!(from_file.hosts, [Host::Unix("/f1".into()), Host::Unix("/f2".into())]);
     assert_eq!((from_file.group.as_str(), from_file.group_is_default), ("wheel", false));

@@ -22,7 +22,8 @@ pub struct Sight {
     /// The health check called it unhealthy while it ran. Kept by the shell, because a container that was stopped says
     /// "unhealthy" whatever it died of.
     pub sick: bool,
-    /// The exit code that the engine announced when the container died; needed where it was removed right after.
+    /// The exit code that the engine announced when the container died; needed where it was removed or started again
+    /// right after.
     pub died: Option<i64>,
 }
 
@@ -124,6 +125,7 @@ fn start(task: &Task, sight: &Sight, now: Timestamp) -> Action {
     let started = || transition(task, sight, TaskState::Running, "started", now);
     match (container.phase, container.health) {
         (Phase::Created, _) => Action::Start,
+        (Phase::Running, _) if sight.sick => Action::Stop,
         (Phase::Running, Health::None | Health::Healthy) => started(),
         (Phase::Running, Health::Starting) => Action::Rest,
         (Phase::Running, Health::Unhealthy) => Action::Stop,
@@ -139,13 +141,14 @@ fn watch(task: &Task, sight: &Sight, now: Timestamp) -> Action {
     match &sight.container {
         Seen::Unknown => Action::Look,
         Seen::Absent => vanished(task, sight, now),
-        Seen::Present(container) => match container.phase {
+        Seen::Present(container) => match (container.phase, sight.died) {
             // The engine lost the start, and with it the process: it never ran for long, so run it.
-            Phase::Created => Action::Start,
-            Phase::Running if container.health == Health::Unhealthy => Action::Stop,
-            Phase::Running => Action::Rest,
-            Phase::Exited if container.exit_code == 0 => transition(task, sight, TaskState::Complete, "finished", now),
-            Phase::Exited => Action::Report(exited(task, sight, container.exit_code, &container.error, now)),
+            (Phase::Created, _) => Action::Start,
+            // Somebody restarted it by hand. As in Docker that ends the task; what runs now is stopped after it.
+            (Phase::Running, Some(code)) => ended(task, sight, code, "", now),
+            (Phase::Running, None) if sight.sick || container.health == Health::Unhealthy => Action::Stop,
+            (Phase::Running, None) => Action::Rest,
+            (Phase::Exited, _) => ended(task, sight, container.exit_code, &container.error, now),
         },
     }
 }
@@ -161,6 +164,7 @@ fn wind_down(task: &Task, sight: &Sight, now: Timestamp) -> Action {
 /// A task that has ended has no running container, even if a user started it by hand: its slot is another's now.
 fn after_end(sight: &Sight) -> Action {
     match &sight.container {
+        Seen::Unknown => Action::Look,
         Seen::Present(container) if container.phase == Phase::Running => Action::Stop,
         _ => Action::Rest,
     }
@@ -170,9 +174,16 @@ fn after_end(sight: &Sight) -> Action {
 /// Docker has it after `docker rm -f`; otherwise all that is known is that it is gone.
 fn vanished(task: &Task, sight: &Sight, now: Timestamp) -> Action {
     match sight.died {
-        Some(0) => transition(task, sight, TaskState::Complete, "finished", now),
-        Some(code) => Action::Report(exited(task, sight, code, "", now)),
+        Some(code) => ended(task, sight, code, "", now),
         None => Action::Report(failed(task, sight, &format!("No such container: {}", task.name()), now)),
+    }
+}
+
+/// The container ran to its end.
+fn ended(task: &Task, sight: &Sight, code: i64, error: &str, now: Timestamp) -> Action {
+    match code {
+        0 => transition(task, sight, TaskState::Complete, "finished", now),
+        code => Action::Report(exited(task, sight, code, error, now)),
     }
 }
 

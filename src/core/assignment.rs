@@ -39,8 +39,7 @@ impl Assignments {
     /// Whether a node that holds `self` has nothing to learn from `other`.
     pub fn same_as(&self, other: &Assignments) -> bool {
         fn shared<K: Ord, V: PartialEq>(a: &BTreeMap<K, Arc<V>>, b: &BTreeMap<K, Arc<V>>) -> bool {
-            a.len() == b.len()
-                && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && (Arc::ptr_eq(a, b) || a == b))
+            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && (Arc::ptr_eq(a, b) || a == b))
         }
         shared(&self.tasks, &other.tasks) && shared(&self.networks, &other.networks)
     }

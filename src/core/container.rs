@@ -189,9 +189,11 @@ fn host_config(
         set("ExtraHosts", json!(hosts));
     }
     if let Some(dns) = &spec.dns_config {
-        set("Dns", json!(dns.nameservers));
-        set("DnsSearch", json!(dns.search));
-        set("DnsOptions", json!(dns.options));
+        for (name, list) in [("Dns", &dns.nameservers), ("DnsSearch", &dns.search), ("DnsOptions", &dns.options)] {
+            if !list.is_empty() {
+                set(name, json!(list));
+            }
+        }
     }
     let options = privileges::security_options(spec.privileges.as_ref())?;
     if !options.is_empty() {

@@ -13,11 +13,10 @@ mod tests;
 mod validate;
 
 use crate::error::Error;
-use crate::model::{
-    Attachment, NetworkId, NetworkSpec, NodeId, NodeSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId,
-};
+use crate::model::{Attachment, NetworkId, NetworkSpec, NodeId, NodeSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId};
 use crate::plan::Plan;
 
+pub use node::normalise as normalise_node;
 pub use swarm::{InitRequest, init, join_token, unlock_key};
 
 /// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
@@ -34,11 +33,26 @@ pub enum Request {
         rotate: Rotate,
     },
     /// `POST /nodes/{id}/update`
-    NodeUpdate { /** Which. */ id: NodeId, /** The new spec. */ spec: Box<NodeSpec>, /** Seen. */ version: u64 },
+    NodeUpdate {
+        /** Which. */
+        id: NodeId,
+        /** The new spec. */
+        spec: Box<NodeSpec>,
+        /** Seen. */
+        version: u64,
+    },
     /// `DELETE /nodes/{id}`
-    NodeRemove { /** Which. */ id: NodeId, /** Even if it is not down. */ force: bool },
+    NodeRemove {
+        /** Which. */
+        id: NodeId,
+        /** Even if it is not down. */
+        force: bool,
+    },
     /// `POST /services/create`
-    ServiceCreate { /** What is wanted. */ spec: Box<ServiceSpec> },
+    ServiceCreate {
+        /** What is wanted. */
+        spec: Box<ServiceSpec>,
+    },
     /// `POST /services/{id}/update`
     ServiceUpdate {
         /// Which.
@@ -51,11 +65,20 @@ pub enum Request {
         rollback: bool,
     },
     /// `DELETE /services/{id}`
-    ServiceRemove { /** Which. */ id: ServiceId },
+    ServiceRemove {
+        /** Which. */
+        id: ServiceId,
+    },
     /// `POST /networks/create` of a swarm-scoped network
-    NetworkCreate { /** What is wanted. */ spec: Box<NetworkSpec> },
+    NetworkCreate {
+        /** What is wanted. */
+        spec: Box<NetworkSpec>,
+    },
     /// `DELETE /networks/{id}`
-    NetworkRemove { /** Which. */ id: NetworkId },
+    NetworkRemove {
+        /** Which. */
+        id: NetworkId,
+    },
     /// A container that the swarm did not make wants to join attachable networks: addresses are allocated at once.
     Attach {
         /// The node of the container.
@@ -68,7 +91,10 @@ pub enum Request {
         networks: Vec<Attachment>,
     },
     /// The container left, or is gone.
-    Detach { /** The attachment's task. */ task: TaskId },
+    Detach {
+        /** The attachment's task. */
+        task: TaskId,
+    },
 }
 
 /// What a cluster update rotates.

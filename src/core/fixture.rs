@@ -391,7 +391,7 @@ fn number(name: &str) -> u128 {
     }
     let mut first = [0; 8];
     first.copy_from_slice(&seed[..8]);
-    let hash: u128 = IdSource::new(seed).next();
+    let hash: u128 = IdSource::new(seed).fresh();
     u128::from(u64::from_be_bytes(first)) << 64 | hash >> 64
 }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
@@ -80,6 +80,7 @@ fn syntax_error(body: &[u8], error: &serde_json::Error) -> DecodeError {
 enum Path<'a> {
     Root,
     Field(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
 }
 
 impl fmt::Display for Path<'_> {
@@ -88,6 +89,8 @@ impl fmt::Display for Path<'_> {
             Path::Root => Ok(()),
             Path::Field(Path::Root, name) => f.write_str(name),
             Path::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Path::Index(Path::Root, at) => write!(f, "{at}"),
+            Path::Index(parent, at) => write!(f, "{parent}.{at}"),
         }
     }
 }
@@ -96,13 +99,13 @@ impl fmt::Display for Path<'_> {
 struct Lenient<'a> {
     value: &'a Value,
     path: &'a Path<'a>,
-    /// Name of the struct that this value is a field of.
+    /// Name of the outermost struct, by which Go names the field.
     owner: &'a str,
 }
 
 impl<'a> Lenient<'a> {
-    fn element(self, value: &'a Value) -> Lenient<'a> {
-        Lenient { value, ..self }
+    fn fields(self, entries: Vec<(&'a str, &'a Value)>, owner: &'a str) -> Fields<'a> {
+        Fields { entries, at: 0, path: self.path, owner }
     }
 
     fn mismatch(self, wanted: &str) -> DecodeError {
@@ -212,15 +215,16 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
             Value::Array(elements) => elements.as_slice(),
             _ => return Err(self.mismatch("[]string")),
         };
-        visitor.visit_seq(SeqDeserializer::new(elements.iter().map(|value| Element(self.element(value)))))
+        visitor.visit_seq(Items { elements, at: 0, path: self.path, owner: self.owner })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.value {
-            Value::Null => visitor.visit_map(MapDeserializer::new(std::iter::empty::<(&str, Element<'_>)>())),
-            Value::Object(object) => visitor.visit_map(MapDeserializer::new(
-                object.iter().map(|(key, value)| (key.as_str(), Element(self.element(value)))),
-            )),
+            Value::Null => visitor.visit_map(self.fields(Vec::new(), self.owner)),
+            Value::Object(object) => {
+                let entries = object.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                visitor.visit_map(self.fields(entries, self.owner))
+            }
             _ => Err(self.mismatch("map[string]string")),
         }
     }
@@ -232,13 +236,12 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let object = match self.value {
-            Value::Null => {
-                return visitor.visit_map(Fields { entries: Vec::new(), at: 0, path: self.path, owner: name });
-            }
+            Value::Null => return visitor.visit_map(self.fields(Vec::new(), name)),
             Value::Object(object) => object,
             _ => return Err(self.mismatch(&format!("swarm.{name}"))),
         };
-        let mut entries: Vec<(&'static str, &Value)> = Vec::new();
+        let owner = if self.owner.is_empty() { name } else { self.owner };
+        let mut entries: Vec<(&str, &Value)> = Vec::new();
         for (key, value) in object {
             let exact = fields.iter().find(|field| *field == key);
             let Some(field) = exact.or_else(|| fields.iter().find(|field| field.eq_ignore_ascii_case(key))) else {
@@ -248,7 +251,7 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
             entries.push((field, value));
         }
         entries.retain(|(_, value)| !value.is_null());
-        visitor.visit_map(Fields { entries, at: 0, path: self.path, owner: name })
+        visitor.visit_map(self.fields(entries, owner))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -279,21 +282,28 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
     }
 }
 
-/// An element of a list or map, deserialized with the leniency of its container.
-#[derive(Clone, Copy)]
-struct Element<'a>(Lenient<'a>);
+/// The elements of a list.
+struct Items<'a> {
+    elements: &'a [Value],
+    at: usize,
+    path: &'a Path<'a>,
+    owner: &'a str,
+}
 
-impl<'a> IntoDeserializer<'_, DecodeError> for Element<'a> {
-    type Deserializer = Lenient<'a>;
+impl<'de> de::SeqAccess<'de> for Items<'_> {
+    type Error = DecodeError;
 
-    fn into_deserializer(self) -> Lenient<'a> {
-        self.0
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
+        let Some(value) = self.elements.get(self.at) else { return Ok(None) };
+        let path = Path::Index(self.path, self.at);
+        self.at += 1;
+        seed.deserialize(Lenient { value, path: &path, owner: self.owner }).map(Some)
     }
 }
 
-/// The fields of a struct, under their own names, nulls and unknown ones left out.
+/// The fields of a struct, under their own names, nulls and unknown ones left out; or the entries of a map.
 struct Fields<'a> {
-    entries: Vec<(&'static str, &'a Value)>,
+    entries: Vec<(&'a str, &'a Value)>,
     at: usize,
     path: &'a Path<'a>,
     owner: &'a str,
@@ -345,7 +355,7 @@ mod tests {
     fn refuses_in_gos_words() {
         assert_eq!(
             read(r#"{"Mode":{"Replicated":{"Replicas":"x"}}}"#).unwrap_err(),
-            "invalid JSON: json: cannot unmarshal string into Go struct field ReplicatedService.Mode.Replicated.Replicas of type uint64"
+            "invalid JSON: json: cannot unmarshal string into Go struct field ServiceSpec.Mode.Replicated.Replicas of type uint64"
         );
         assert_eq!(read("{").unwrap_err(), "invalid JSON: unexpected EOF");
         assert_eq!(read("").unwrap_err(), "invalid JSON: got EOF while reading request body");

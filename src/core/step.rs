@@ -63,7 +63,7 @@ fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Erro
             }
         }
         Input::Session { node, status, description } => {
-            let Some(known) = plan.state().node(node) else { return None };
+            let known = plan.state().node(node)?;
             let description = description.filter(|new| **new != known.description);
             if known.status != status || description.is_some() {
                 plan.push(Change::NodeReport { id: node, status, description });

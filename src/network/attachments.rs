@@ -1,5 +1,5 @@
 //! Keeps attachments and containers together: an attachment whose container is gone, or has left the network, is given
-//! back; a container that has an address without an attachment gets one.
+//! back; a container that has an address without an attachment gets one; a backing whose network is gone is removed.
 //!
 //! Looks at the whole of both sides whenever dockerd says that something may have changed, and now and then anyway.
 //! A container is known by its address, not by its id: the address is asked for before the container is made. One
@@ -103,9 +103,11 @@ impl Watch {
             NetworkEvent::NetworkDestroyed => true,
             // The last attachment of a network may have gone with its container: its backing is then unused.
             NetworkEvent::ContainerDestroyed => self.has_attachments(),
-            NetworkEvent::Disconnected { network_id } => {
-                self.has_attachments() && self.networks.backing_by_id(network_id).is_some()
-            }
+            NetworkEvent::Disconnected { network_id } => match self.networks.backing_by_id(network_id) {
+                // Its network may be gone, and this may have been the last container on it.
+                Some(backing) => self.has_attachments() || self.manager.state().network(backing.network).is_none(),
+                None => false,
+            },
         }
     }
 
@@ -118,6 +120,7 @@ impl Watch {
         // its container exists: so one that is in `before` and not in `joining` has its container in the list, or none.
         let before = self.manager.read().await?;
         let joining = self.networks.joining_now();
+        let backed = self.networks.backed();
         let containers = self.engine.networked_containers().await?;
         let known = self.known(&before);
         let used = used(&containers, &known);
@@ -129,7 +132,8 @@ impl Watch {
         for (network, address, container) in unknown(&after, self.node, &containers, &self.known(&after)) {
             self.adopt(network, address, container).await;
         }
-        Ok(())
+        let gone = backed.into_iter().filter(|network| after.network(*network).is_none()).collect();
+        Ok(self.networks.sweep(&gone).await?)
     }
 
     /// How dockerd may name the networks of the state: by the ids and names of their backings, or by their own.
@@ -342,7 +346,7 @@ mod tests {
     fn tasks_of_services_are_no_attachments() {
         let mut ids = IdSource::new([1; 32]);
         let spec = Box::new(ServiceSpec { name: "s".into(), ..ServiceSpec::default() });
-        let (service, task) = (ids.next(), ids.next());
+        let (service, task) = (ids.fresh(), ids.fresh());
         let state = state(vec![
             Change::ServiceCreate { id: service, spec },
             Change::TaskCreate {

@@ -130,7 +130,7 @@ mod tests {
     fn network(options: &[(&str, &str)], configs: &[(&str, &str)]) -> Network {
         let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Network {
-            id: IdSource::new([3; 32]).next(),
+            id: IdSource::new([3; 32]).fresh(),
             meta: Meta::default(),
             spec: NetworkSpec {
                 name: "web".into(),

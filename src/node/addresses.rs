@@ -151,11 +151,14 @@ fn resolve(input: &str, unspecified: bool, interfaces: &[Interface]) -> Result<I
     }
 }
 
+/// Says that two interfaces, or one, have these two addresses.
+type Words = fn(&str, &str, IpAddr, IpAddr) -> String;
+
 /// The one IPv4 address of an interface, else its one IPv6 address; several of a family are a refusal.
 fn single(
     interface: &Interface,
     counts: impl Fn(&IpAddr) -> bool,
-    refusal: Option<fn(&str, &str, IpAddr, IpAddr) -> String>,
+    refusal: Option<Words>,
 ) -> Result<Option<IpAddr>, Unresolved> {
     let (mut v4, mut v6) = (None, None);
     for address in interface.addresses.iter().copied().filter(counts) {

@@ -94,7 +94,8 @@ impl Directory {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(io(path))?;
         let lock_path = path.join("lock");
         let mut options = OpenOptions::new();
-        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(io(&lock_path))?;
+        let lock =
+            options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(io(&lock_path))?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::InUse { path: path.to_owned() }),
@@ -203,8 +204,8 @@ mod tests {
         let mut ids = IdSource::new([5; 32]);
         Identity {
             format: FORMAT,
-            node: ids.next(),
-            cluster: ids.next(),
+            node: ids.fresh(),
+            cluster: ids.fresh(),
             raft_id: 1,
             listen: "0.0.0.0:2377".into(),
             advertise: "[2001:db8::1]:2377".into(),

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use gam_core::control::{self, InitRequest};
 use gam_core::error::Error;
 use gam_core::model::{
-    ClusterId, IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec,
-    NodeState, NodeStatus, RootCa, SwarmSpec,
+    ClusterId, IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec, NodeState,
+    NodeStatus, RootCa, SwarmSpec,
 };
 use gam_core::plan::Plan;
 use gam_core::state::{Change, Proposal, State};
@@ -75,9 +75,9 @@ impl Node {
         let mut ids = IdSource::new(seed().map_err(internal)?);
         let identity = Identity {
             format: 0,
-            node: ids.next(),
-            cluster: ids.next(),
-            raft_id: ids.next::<ClusterId>().number() as u64 | 1,
+            node: ids.fresh(),
+            cluster: ids.fresh(),
+            raft_id: ids.fresh::<ClusterId>().number() as u64 | 1,
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
             data_path: addresses.data_path,

@@ -49,13 +49,7 @@ impl Node {
             dispatcher::open(&manager, identity.node, addr, stop.clone());
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         let engine = config.engine.clone();
-        spawn_attachment_watch(
-            manager.clone(),
-            engine.clone(),
-            config.networks.clone(),
-            identity.node,
-            stop.clone(),
-        );
+        spawn_attachment_watch(manager.clone(), engine.clone(), config.networks.clone(), identity.node, stop.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(self.events().clone().follow(manager.clone())));
         let agent = Agent::start(config, assignments, reports, stop.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(keep_described(manager.clone(), engine, descriptions)));

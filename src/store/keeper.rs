@@ -16,7 +16,7 @@ use crate::snapshot::Snapshots;
 
 /// The entries in a snapshot that stay in the log may have this many bytes; beyond it they all go. They serve members that
 /// are a little behind, which a snapshot serves as well.
-const MAX_KEPT_BYTES: usize = 8 << 20;
+const MAX_KEPT_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
 /// How long Raft may take to notice a finished snapshot before the log is left alone until the next one.
 const NOTICE: Duration = Duration::from_secs(10);
 

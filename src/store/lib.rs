@@ -6,11 +6,11 @@
 //! # The life of a proposal
 //!
 //! 1. [`Store::propose`] encodes it and hands it to Raft on the leader; one proposal is one log entry.
-//! 2. Raft appends it to the log ([`mod@log`]): at once in memory, and through one queue to one thread, which writes everything that
+//! 2. Raft appends it to the log (`log`): at once in memory, and through one queue to one thread, which writes everything that
 //!    waits in one transaction and fsyncs it.
-//! 3. When a quorum has it on disk, it is committed, and the state machine ([`machine`]) applies it to the state. The new state is
+//! 3. When a quorum has it on disk, it is committed, and the state machine (`machine`) applies it to the state. The new state is
 //!    published for wait-free readers ([`Store::state`]), subscribers are told, and the proposer is answered.
-//! 4. From time to time [`keeper`] writes the whole state as a snapshot file ([`snapshot`]) without holding anybody up, and the log
+//! 4. From time to time `keeper` writes the whole state as a snapshot file (`snapshot`) without holding anybody up, and the log
 //!    shrinks behind it.
 //!
 //! # The folder
@@ -22,8 +22,8 @@
 //! | `keys` | the data keys, sealed with the key-encryption key |
 //! | `kek` | the key-encryption key, absent when the cluster is locked at rest |
 //!
-//! Each of them says its format in its first byte (the database under the name `format`), and a newer one is refused by
-//! [`StoreError::NewerFormat`] before anything is touched. Records are JSON behind a format byte ([`codec`]).
+//! Each but the last says its format (`keys` in its first byte, a snapshot behind its magic, the database under the name
+//! `format`), and a newer one is refused by [`StoreError::NewerFormat`] before anything is changed. Records are JSON behind a format byte (`codec`).
 //!
 //! # What holds
 //!

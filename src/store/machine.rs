@@ -25,8 +25,9 @@ use crate::snapshot::{Frozen, Sealed, Snapshots};
 const SUBSCRIPTION: usize = 1024;
 /// A proposal of more bytes is applied on a thread that may block: it can take tens of milliseconds.
 const LARGE_PROPOSAL: usize = 64 << 10;
-/// Bytes of proposals that make a snapshot due before the interval does: the log lives in memory and is read at the start.
-const MAX_LOG_BYTES: u64 = 64 << 20;
+/// Bytes of proposals that make a snapshot due before the interval does (or as many as the last snapshot has, if that is
+/// more, so that writing snapshots never costs more than writing the log): the log lives in memory and is read at the start.
+const MAX_LOG_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 
 type RaftSnapshot = Snapshot<LeaderId, u64, openraft::BasicNode, Sealed>;
 
@@ -154,7 +155,7 @@ impl Machine {
         self.entries_since += 1;
         self.bytes_since += bytes as u64;
         let interval = self.published.snapshot_interval.load(Ordering::Relaxed);
-        if self.entries_since >= interval || self.bytes_since >= MAX_LOG_BYTES {
+        if self.entries_since >= interval || self.bytes_since >= MAX_LOG_BYTES.max(self.snapshots.size()) {
             self.entries_since = 0;
             self.bytes_since = 0;
             self.published.snapshot_due.notify_one();

@@ -51,6 +51,9 @@ pub struct Snapshots {
     dir: PathBuf,
     keyring: Arc<Keyring>,
     keep_old: AtomicU64,
+    /// Bytes of the newest one's file.
+    size: AtomicU64,
+    /// The newest one.
     newest: Mutex<Option<Sealed>>,
     /// Held while one is written, so that two never are at once; `true` once no more may be written. Readers of `newest` do
     /// not wait for it.
@@ -72,13 +75,19 @@ impl Snapshots {
             }
         };
         let keep_old = AtomicU64::new(keep_old);
+        let size = AtomicU64::new(sealed.as_ref().map_or(0, Sealed::size));
         let (newest, closed) = (Mutex::new(sealed), Mutex::new(false));
-        Ok((Snapshots { dir: dir.to_owned(), keyring, keep_old, newest, closed }, frozen))
+        Ok((Snapshots { dir: dir.to_owned(), keyring, keep_old, size, newest, closed }, frozen))
     }
 
     /// How many snapshots besides the newest stay after the next one.
     pub fn set_keep_old(&self, keep_old: u64) {
         self.keep_old.store(keep_old, Ordering::Relaxed);
+    }
+
+    /// Bytes of the newest snapshot; 0 if there is none.
+    pub fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
     }
 
     /// The newest snapshot.
@@ -105,6 +114,7 @@ impl Snapshots {
         })?;
         let file = Arc::new(File::open(self.dir.join(name))?);
         let sealed = Sealed { meta: frozen.meta.clone(), index, file, keyring: self.keyring.clone() };
+        self.size.store(sealed.size(), Ordering::Relaxed);
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed.clone());
         self.remove_old();
         Ok(sealed)
@@ -180,6 +190,10 @@ impl Read for FromStart<'_> {
 }
 
 impl Sealed {
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
     /// Reads and opens the whole snapshot.
     pub fn read(&self) -> Result<Frozen, StoreError> {
         let name = format!("{PREFIX}{:020}", self.index);

@@ -1,7 +1,7 @@
 # about: a process that ends well under restart any is complete, and a new task takes its place
 # hosts: 1
 swarm_init
-quiet docker service create -d --name web --restart-delay 50ms --stop-signal KILL --mount type=volume,source=v,target=/v busybox sh -c 'test -e /v/been || { touch /v/been; exit 0; }; sleep 100000' >/dev/null
+quiet docker service create -d --name web --restart-delay 50ms --stop-signal KILL --mount type=volume,source=vol,target=/v busybox sh -c 'test -e /v/been || { touch /v/been; exit 0; }; sleep 100000' >/dev/null
 until_ok 30 'the second task runs' '[ "$(docker service ps -q web | wc -l)" = 2 ] && running web 1'
 docker service ps web
 docker service ls

@@ -8,8 +8,8 @@ docker exec "$name" echo hello
 docker exec "$name" sh -c 'exit 4'
 docker exec "$name" no-such-command
 docker logs "$name"
-docker top "$name" -o args
-run sh -c "docker exec -i $name cat </etc/hostname"
+run sh -c "docker top $name | tail -1 | grep -o sleep.*"
+run sh -c "echo piped | docker exec -i $name cat"
 run sh -c "docker cp $name:/etc/passwd - | tar -tf -"
 docker pause "$name"
 docker ps --format '{{.Names}}'

@@ -9,6 +9,6 @@ until_ok 10 'creation is told' '[ -n "$(past --filter scope=swarm --filter event
 quiet docker network rm net plain >/dev/null
 until_ok 10 'the end is told' '[ -n "$(past --filter scope=swarm --filter event=remove)" ]'
 past --filter type=network --filter scope=swarm
-past --filter scope=swarm --format "'{{json .}}'"
-past --filter type=network --filter scope=local --format "'{{.Action}} {{.Actor.Attributes.name}} {{.Scope}}'"
+past --filter scope=swarm --format "'{{json .}}' | sed 's/:[0-9][0-9]*/:TIME/g'"
+past --filter type=network --filter scope=local --filter network=plain --format "'{{.Action}} {{.Actor.Attributes.name}} {{.Scope}}'"
 past --filter network=net --format "'{{.Action}} {{.Actor.Attributes.name}}'"

@@ -9,7 +9,7 @@ until_ok 10 'the drain is told' '[ "$(past --filter type=node | grep -c availabi
 quiet docker node update --availability active --label-add a=b host1 >/dev/null
 until_ok 10 'its end is told' '[ "$(past --filter type=node | grep -c availability.new=active)" = 1 ]'
 past --filter type=node
-past --filter type=node --filter event=update --format "'{{json .}}'"
+past --filter type=node --filter event=update --format "'{{json .}}' | sed 's/:[0-9][0-9]*/:TIME/g'"
 past --filter node=host1 --format "'{{.Action}}'"
 past --filter node=nobody
 make_service web

@@ -14,11 +14,11 @@ until_ok 30 'the task runs' running web 1
 quiet docker service rm web >/dev/null
 until_ok 10 'the end is told' seen 'service remove' 1
 past --filter type=service
-past --filter type=service --filter event=create --format "'{{json .}}'"
+past --filter type=service --filter event=create --format "'{{json .}}' | sed 's/:[0-9][0-9]*/:TIME/g'"
 past --filter type=service --filter event=update --format "'{{.Type}} {{.Action}} {{json .Actor.Attributes}}'"
 past --filter service=web --filter event=remove
 past --filter scope=swarm --filter type=service --format "'{{.Action}} {{.Scope}}'"
 past --filter service=nope
 past --filter scope=moon
-past --filter bogus=x
+past --filter type=service --filter bogus=x
 past --filter type=odd

@@ -11,8 +11,7 @@ docker volume create own
 docker volume ls -q
 docker network create plain
 docker network ls --filter name=plain --format '{{.Name}} {{.Driver}} {{.Scope}}'
-docker images --format '{{.Repository}}:{{.Tag}}' busybox
+sorted docker images --format '{{.Repository}}:{{.Tag}}' busybox
 docker rm -f own
 docker network rm plain
-docker run --rm busybox:nope true
 docker rm nope

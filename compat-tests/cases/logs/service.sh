@@ -1,9 +1,9 @@
 # about: logs of a service with two replicas, in the forms of the command
 # hosts: 1
 swarm_init
-quiet docker service create -d --name web --replicas 2 --stop-signal KILL busybox sh -c 'echo one; echo two >&2; echo three; exec sleep 100000' >/dev/null
+quiet docker service create -d --name web --replicas 2 --stop-signal KILL busybox sh -c 'echo one; echo two; echo three; exec sleep 100000' >/dev/null
 until_ok 30 'two tasks run' running web 2
-until_ok 10 'all was said' '[ "$(docker service logs web 2>&1 | wc -l)" = 6 ]'
+until_ok 10 'all was said' '[ "$(run sh -c "docker service logs web 2>&1" | wc -l)" = 6 ]'
 sorted docker service logs web
 sorted docker service logs --no-trunc web
 sorted docker service logs --no-task-ids web

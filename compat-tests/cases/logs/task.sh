@@ -8,7 +8,6 @@ docker service logs "$id"
 docker service logs "$(prefix "$id" 8)"
 docker service logs --raw "$id"
 sorted docker service logs job
-api GET "/tasks/$id/logs?stdout=1&tail=1"
 api GET "/tasks/$id/logs"
 api GET "/tasks/$id/logs?stdout=0&stderr=0"
 api GET "/services/job/logs"

@@ -2,21 +2,22 @@
 # hosts: 1
 swarm_init
 quiet docker network create -d overlay --attachable --subnet 10.77.0.0/24 net >/dev/null
-docker run -d --name a --stop-signal KILL --network net busybox sleep 100000
-docker run -d --name b --stop-signal KILL --network net --ip 10.77.0.77 busybox sleep 100000
-docker run -d --name c --stop-signal KILL busybox sleep 100000
-docker network connect net c
+docker run -d --name alpha --stop-signal KILL --network net busybox sleep 100000
+docker run -d --name beta --stop-signal KILL --network net --ip 10.77.0.77 busybox sleep 100000
+docker run -d --name gamma --stop-signal KILL busybox sleep 100000
+docker network connect net gamma
 ip() { try docker inspect "$1" --format '{{.NetworkSettings.Networks.net.IPAddress}}'; }
-docker inspect b --format '{{.NetworkSettings.Networks.net.IPAddress}}/{{.NetworkSettings.Networks.net.IPPrefixLen}}'
-for name in a c; do run sh -c "case $(ip $name | sed 's/[0-9]*$/x/') in 10.77.0.x) echo $name is in the subnet;; esac"; done
-quiet docker exec a ping -c 1 -w 5 "$(ip b)" >/dev/null
-quiet docker exec b ping -c 1 -w 5 "$(ip a)" >/dev/null
-quiet docker exec c ping -c 1 -w 5 "$(ip b)" >/dev/null
-docker inspect c --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
-docker inspect a --format '{{range $name, $n := .NetworkSettings.Networks}}{{$name}} {{$n.NetworkID}}{{end}} {{.HostConfig.NetworkMode}}'
+docker inspect beta --format '{{.NetworkSettings.Networks.net.IPAddress}}/{{.NetworkSettings.Networks.net.IPPrefixLen}}'
+for name in alpha gamma; do run sh -c "case $(ip $name | sed 's/[0-9]*$/x/') in 10.77.0.x) echo $name is in the subnet;; esac"; done
+quiet docker exec alpha ping -c 1 -w 5 "$(ip beta)" >/dev/null
+quiet docker exec beta ping -c 1 -w 5 "$(ip alpha)" >/dev/null
+quiet docker exec gamma ping -c 1 -w 5 "$(ip beta)" >/dev/null
+docker inspect gamma --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
+docker inspect alpha --format '{{range $name, $n := .NetworkSettings.Networks}}{{$name}} {{$n.NetworkID}}{{end}} {{.HostConfig.NetworkMode}}'
 docker network rm net
-docker network disconnect net c
-docker inspect c --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
-docker rm -f a b
+docker network disconnect net gamma
+docker inspect gamma --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
+docker rm -f alpha beta
 until_ok 20 'nothing uses the network' docker network rm net
+until_ok 10 'it is gone' '! docker network inspect net'
 docker network ls --filter scope=swarm --format '{{.Name}}'

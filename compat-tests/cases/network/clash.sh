@@ -1,6 +1,7 @@
 # about: a local and a swarm network of the same name: which one is meant
 # hosts: 1
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 quiet docker network create same >/dev/null
 docker network create -d overlay same
 quiet docker network create -d overlay other >/dev/null

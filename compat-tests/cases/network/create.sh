@@ -1,6 +1,7 @@
 # about: overlay networks made with flags, listed and shown
 # hosts: 1
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 wire docker network create -d overlay plain
 docker network create -d overlay --attachable --label a=b --label c --subnet 10.77.0.0/24 --gateway 10.77.0.9 --opt com.docker.network.driver.mtu=1400 full
 docker network create -d overlay --internal --scope swarm inner

@@ -1,6 +1,7 @@
 # about: network ls of both scopes with its filters, quiet and in forms
 # hosts: 1
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 quiet docker network create -d overlay --label a=b one >/dev/null
 quiet docker network create -d overlay --label a=c two >/dev/null
 quiet docker network create --label a=b local >/dev/null

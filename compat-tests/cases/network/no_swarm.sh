@@ -7,6 +7,7 @@ api POST /networks/create '{"Name":"net","Driver":"overlay"}'
 docker network ls
 docker network create plain
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 quiet docker network create -d overlay net >/dev/null
 docker network ls --format '{{.Name}} {{.Driver}} {{.Scope}}'
 docker swarm leave --force

@@ -1,6 +1,7 @@
 # about: prune takes unused networks of both scopes, and those of a label only
 # hosts: 1
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 quiet docker network create -d overlay --label keep=no free >/dev/null
 quiet docker network create -d overlay --label keep=yes kept >/dev/null
 quiet docker network create -d overlay used >/dev/null

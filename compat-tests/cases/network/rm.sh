@@ -1,6 +1,7 @@
 # about: network rm by name, id and prefix, several, unknown, and of those that stay
 # hosts: 1
 swarm_init
+until_ok 10 'the node has its bridge' docker network inspect docker_gwbridge
 for name in one two three; do quiet docker network create -d overlay $name >/dev/null; done
 two=$(try docker network inspect two --format '{{.ID}}')
 three=$(try docker network inspect three --format '{{.ID}}')

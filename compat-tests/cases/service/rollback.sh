@@ -12,5 +12,7 @@ docker service inspect web --format '{{json .Spec}} {{json .PreviousSpec}} {{.Up
 until_ok 30 'one task runs' running web 1
 docker service rollback -d web
 docker service update -d --env-add A=3 web
+until_ok 30 'that is done' '[ "$(docker service inspect web --format "{{.UpdateStatus.State}}")" = completed ]'
 docker service update -d --rollback web
+until_ok 30 'it has rolled back' '[ "$(docker service inspect web --format "{{.UpdateStatus.State}}")" = rollback_completed ]'
 docker service inspect web --format '{{json .Spec.TaskTemplate.ContainerSpec.Env}}'

@@ -12,6 +12,7 @@ docker service ls
 docker service ps web --format '{{.Name}} {{.DesiredState}}'
 docker service scale -d web=1
 until_ok 30 'one container is left' containers web 1
+until_ok 10 'one task is left' '[ "$(docker service ps -q web | wc -l)" = 1 ]'
 docker service ps web --format '{{.Name}} {{.DesiredState}}'
 docker service scale -d web=0
 until_ok 30 'none is left' containers web 0

@@ -3,7 +3,7 @@
 swarm_init
 make_service web --replicas 0 --env A=1 --env B=2 --label x=1
 up() { docker service update -d "$@" web; }
-up --env-add C=3 --env-rm A
+up --env-add B=3 --env-rm A
 up --env-add B=9
 up --label-add y=2 --label-rm x --container-label-add z=3
 up --args 'sleep 5' --workdir /tmp --user nobody --hostname h

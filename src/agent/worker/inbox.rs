@@ -45,7 +45,6 @@ impl Inbox {
             letters.look = true;
             match event.action.as_str() {
                 "die" => letters.died = event.exit_code,
-                "start" => letters.died = None,
                 "health_status: unhealthy" => letters.sick = true,
                 _ => {}
             }

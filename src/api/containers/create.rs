@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gam_core::model::Network;
 use gam_core::state::State as Cluster;
@@ -85,11 +86,17 @@ impl Creation {
         let count = MADE.fetch_add(1, Ordering::Relaxed);
         let word = format!("{WORD}{}-{count}", now().0);
         let _joining = self.api.networks.joining(&word);
-        let mut joined = Vec::new();
+        let mut joined: Vec<Joined> = Vec::new();
         let mut refused = false;
         for wanted in &self.wanted {
             match attach::join(&self.api, &self.manager, &self.name, &word, wanted.clone()).await {
                 Ok(place) => joined.push(place),
+                // An address that can never be right is refused here, as dockerd does where it knows the subnet.
+                Err(error) if error.status == StatusCode::BAD_REQUEST => {
+                    let tasks: Vec<_> = joined.iter().map(|joined| joined.task).collect();
+                    attach::give_back(&self.manager, &tasks).await;
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::debug!(network = %wanted.network.name(), error = %error.message, "no address for a new container");
                     refused = true;
@@ -187,7 +194,7 @@ fn rewrite(body: &mut Map<String, Value>, named: &Named, joined: &[Joined], lega
         };
         // The container's own MAC address is its first network's.
         let is_first = placed(&mode).is_some_and(|first| first.task == joined.task);
-        place(endpoint.as_object_mut()?, joined, !legacy && !(has_mac && is_first))?;
+        place(endpoint.as_object_mut()?, joined, !(legacy || has_mac && is_first))?;
         endpoints.insert(joined.backing.engine_name.clone(), endpoint);
     }
     let Some(first) = placed(&mode) else { return Some(()) };

@@ -1,32 +1,62 @@
-//! `GET /containers/json`: names of swarm networks in filters go in as dockerd knows them, and come out as users do.
+//! `GET /containers/json`: what filters say of swarm networks and tasks goes in as dockerd understands it, and ids of
+//! networks come out as users know them.
 
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use gam_core::state::State as Cluster;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::Api;
 use super::super::networks::prune::encode;
 use super::super::networks::upstream;
-use super::super::query::Query;
+use super::super::query::{Query, json};
+use super::super::{Api, ApiError};
+use crate::engine::networks::TASK_ID_LABEL;
 use crate::network::Networks;
 
-/// Lists containers. Without backings on this node nothing is looked at and nothing changes.
-pub async fn list(State(api): State<Api>, request: Request) -> Response {
-    let Some(rewriter) = api.networks.rewriter() else { return api.proxy.forward(request).await };
-    let filters = Query::of(&request).get("filters").to_owned();
-    let translated = api.node.manager().ok().and_then(|manager| {
-        let cluster = manager.state();
-        translate(&filters, |name| names(&api.networks, &cluster, name))
-    });
-    let request = match translated {
-        Some(filters) => {
-            let target = format!("{}?{}", request.uri().path(), with_filters(request.uri().query(), &filters));
-            upstream::retarget(request, &target)
-        }
-        None => request,
+/// Lists containers. Without backings on this node and without such filters nothing is looked at and nothing changes.
+pub async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let query = Query::of(&request);
+    let cluster = manager.state();
+    let translated = translate(query.get("filters"), |name| names(&api.networks, &cluster, name));
+    let rewriter = api.networks.rewriter();
+    let Some(translated) = translated else {
+        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter));
     };
-    upstream::rewritten(api.proxy.forward(request).await, Some(rewriter))
+    let target = target(&request, &translated);
+    let request = upstream::retarget(request, &target);
+    if !translated.without_tasks {
+        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter));
+    }
+    let answer = upstream::ask(&api, request).await?;
+    let Some(mut listed) = answer.ok::<Vec<Box<RawValue>>>() else { return Ok(answer.into_response()) };
+    listed.retain(|container| !is_task(container));
+    if let Ok(limit @ 1..) = query.get("limit").parse::<usize>() {
+        listed.truncate(limit);
+    }
+    Ok(upstream::rewritten(json(StatusCode::OK, &listed), rewriter))
+}
+
+/// Whether a listed container is a task's.
+fn is_task(container: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(rename = "Labels")]
+        labels: Option<Map<String, Value>>,
+    }
+    let listed = serde_json::from_str::<Listed>(container.get());
+    listed.is_ok_and(|listed| listed.labels.is_some_and(|labels| labels.contains_key(TASK_ID_LABEL)))
+}
+
+/// Filters as dockerd is to be asked them.
+#[derive(Debug, PartialEq, Eq)]
+struct Translated {
+    filters: String,
+    /// Containers of tasks are to be left out of the answer: dockerd has no filter for what has not a label.
+    without_tasks: bool,
 }
 
 /// The names by which dockerd knows a swarm network on this node.
@@ -36,33 +66,68 @@ fn names(networks: &Networks, cluster: &Cluster, name: &str) -> Option<[String; 
     Some([backing.engine_name, backing.engine_id])
 }
 
-/// Puts dockerd's names for swarm networks into filters; `None` if there is nothing to put in.
-fn translate(filters: &str, names: impl Fn(&str) -> Option<[String; 2]>) -> Option<String> {
+/// Puts what dockerd knows into filters: its names for swarm networks, and a label for what is a task, since dockerd
+/// itself runs none. `None` if there is nothing to put in, or something to refuse.
+fn translate(filters: &str, names: impl Fn(&str) -> Option<[String; 2]>) -> Option<Translated> {
+    // Most lists come without either.
+    if !filters.contains("network") && !filters.contains("is-task") {
+        return None;
+    }
     let Ok(Value::Object(mut document)) = serde_json::from_str::<Value>(filters) else { return None };
-    let wanted: Vec<String> = match document.get("network")? {
-        Value::Array(list) => list.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>()?,
-        Value::Object(set) => set.keys().cloned().collect(),
+    let networks = values(&document, "network")?;
+    let tasks = values(&document, "is-task")?;
+    let mut set = Map::new();
+    for name in &networks {
+        // dockerd takes a container that is on any of them.
+        let known = names(name).map_or_else(|| vec![name.clone()], Vec::from);
+        set.extend(known.into_iter().map(|known| (known, Value::Bool(true))));
+    }
+    if !set.is_empty() {
+        document.insert("network".into(), Value::Object(set));
+    }
+    let is_task = match tasks.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => None,
+        ["1" | "true"] => Some(true),
+        ["0" | "false"] => Some(false),
         _ => return None,
     };
-    let mut set = Map::new();
-    for name in &wanted {
-        // dockerd takes a container that is on any of them.
-        match names(name) {
-            Some(known) => set.extend(known.into_iter().map(|known| (known, Value::Bool(true)))),
-            None => {
-                set.insert(name.clone(), Value::Bool(true));
-            }
-        }
+    if is_task.is_some() {
+        document.shift_remove("is-task");
     }
-    document.insert("network".into(), Value::Object(set));
-    Some(Value::Object(document).to_string())
+    if is_task == Some(true) {
+        let mut labels: Map<String, Value> =
+            values(&document, "label")?.into_iter().map(|label| (label, Value::Bool(true))).collect();
+        labels.insert(TASK_ID_LABEL.into(), Value::Bool(true));
+        document.insert("label".into(), Value::Object(labels));
+    }
+    Some(Translated { filters: Value::Object(document).to_string(), without_tasks: is_task == Some(false) })
 }
 
-/// A query with other filters.
-fn with_filters(query: Option<&str>, filters: &str) -> String {
-    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let others = pairs.filter(|pair| pair.split('=').next() != Some("filters")).map(str::to_owned);
-    others.chain([format!("filters={}", encode(filters))]).collect::<Vec<_>>().join("&")
+/// The values of a filter in either of its shapes; `None` if it has none of them.
+fn values(document: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
+    match document.get(key) {
+        None => Some(Vec::new()),
+        Some(Value::Array(list)) => list.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+        Some(Value::Object(set)) => Some(set.keys().cloned().collect()),
+        Some(_) => None,
+    }
+}
+
+/// The request's path and query, with other filters; a limit is for what is left once tasks are left out.
+fn target(request: &Request, translated: &Translated) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let is_replaced = |key: &str| key == "filters" || key == "limit" && translated.without_tasks;
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !is_replaced(pair.split('=').next().unwrap_or_default()))
+        .map(str::to_owned)
+        .collect();
+    if translated.without_tasks && !Query::of(request).get("limit").is_empty() {
+        // A limit lists stopped containers, too.
+        pairs.push("all=1".into());
+    }
+    pairs.push(format!("filters={}", encode(&translated.filters)));
+    format!("{}?{}", request.uri().path(), pairs.join("&"))
 }
 
 #[cfg(test)]
@@ -73,27 +138,47 @@ mod tests {
         (name == "att").then(|| ["att".to_owned(), "e7".to_owned()])
     }
 
+    fn text(filters: &str) -> Option<String> {
+        translate(filters, known).map(|translated| translated.filters)
+    }
+
     #[test]
     fn swarm_networks_are_named_as_dockerd_names_them() {
         for shape in [r#"{"network":["att","x"],"label":["a"]}"#, r#"{"network":{"att":true,"x":true},"label":["a"]}"#]
         {
-            assert_eq!(
-                translate(shape, known).unwrap(),
-                r#"{"network":{"att":true,"e7":true,"x":true},"label":["a"]}"#
-            );
+            assert_eq!(text(shape).unwrap(), r#"{"network":{"att":true,"e7":true,"x":true},"label":["a"]}"#);
         }
     }
 
     #[test]
+    fn tasks_are_what_bears_their_label() {
+        assert_eq!(
+            text(r#"{"is-task":{"true":true},"label":["a"]}"#).unwrap(),
+            r#"{"label":{"a":true,"com.docker.swarm.task.id":true}}"#
+        );
+        let others = translate(r#"{"is-task":["false"],"status":["running"]}"#, known);
+        let filters = r#"{"status":["running"]}"#.to_owned();
+        assert_eq!(others, Some(Translated { filters, without_tasks: true }));
+        let raw = |text: &str| RawValue::from_string(text.into()).unwrap();
+        assert!(is_task(&raw(r#"{"Id":"a","Labels":{"com.docker.swarm.task.id":"x"}}"#)));
+        assert!(!is_task(&raw(r#"{"Id":"a","Labels":{}}"#)) && !is_task(&raw(r#"{"Id":"a","Labels":null}"#)));
+    }
+
+    #[test]
     fn other_filters_are_left_alone() {
-        for filters in ["", "{", r#"{"label":["a"]}"#, r#"{"network":7}"#] {
-            assert_eq!(translate(filters, known), None, "{filters}");
+        for filters in ["", "{", r#"{"label":["a"]}"#, r#"{"network":7}"#, r#"{"is-task":["maybe"]}"#] {
+            assert_eq!(text(filters), None, "{filters}");
         }
     }
 
     #[test]
     fn the_rest_of_the_query_stays() {
-        assert_eq!(with_filters(Some("all=1&filters=old&limit=2"), "{}"), "all=1&limit=2&filters=%7B%7D");
-        assert_eq!(with_filters(None, "{}"), "filters=%7B%7D");
+        let ask = |query: &str, without_tasks: bool| {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.uri_mut() = format!("/containers/json?{query}").parse().unwrap();
+            target(&request, &Translated { filters: "{}".into(), without_tasks })
+        };
+        assert_eq!(ask("all=1&filters=old&limit=2", false), "/containers/json?all=1&limit=2&filters=%7B%7D");
+        assert_eq!(ask("filters=old&limit=2", true), "/containers/json?all=1&filters=%7B%7D");
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /containers/{name}/start` and `restart`: the last moment for a container to get its place on an overlay.
 //!
-//! Most have it since they were made. One that was made before its network, or that was refused then, gets it now, or is
-//! refused now, which is when dockerd's swarm mode refuses it; one whose backing was made anew is moved to it.
+//! Most have it since they were made. One that was made before its network, or that was refused then, gets it now, or
+//! is refused now, which is when dockerd's swarm mode refuses it; one whose backing was made anew is moved to it.
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;

@@ -3,17 +3,22 @@
 //!
 //! tokio's own streams want `&mut` to read and write, which the HTTP connection keeps to itself. This one reads and
 //! writes through `&self`, so that a request can be cancelled when its client vanishes, and a proxied connection can
-//! be judged before it is used again. It decides nothing; [`super::super::serve`] and the proxy do.
+//! be judged before it is used again. And it asks the kernel about writing only once a write did not go through:
+//! tokio's streams always do, and then every answer that a client picks up wakes this process once more for nothing,
+//! which is a good part of what a small proxied request costs. It decides nothing; [`super::super::serve`] and the
+//! proxy do.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use rustix::net::{RecvFlags, Shutdown};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -23,54 +28,66 @@ const HALF_CLOSED_POLL: Duration = Duration::from_millis(500);
 /// How long a peer over TCP that has closed its sending half is still waited for. On TCP that looks just as if it had
 /// gone; on a unix socket the kernel tells the two apart.
 const HALF_CLOSED_TCP: Duration = Duration::from_secs(10);
+/// Most bytes of one read. A unix socket holds some 200 KiB; more would only be cleared in vain before each read.
+const READ_MAX: usize = 128 * 1024;
 
 /// A connected socket, cheap to clone; it closes with its last clone.
 #[derive(Debug, Clone)]
-pub struct Socket(Arc<Stream>);
+pub struct Socket(Arc<Inner>);
 
 #[derive(Debug)]
-enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
+struct Inner {
+    reads: AsyncFd<OwnedFd>,
+    /// There from the first write on that had to wait.
+    writes: OnceLock<AsyncFd<OwnedFd>>,
+    kind: Kind,
 }
 
-/// Does the same on either kind of stream.
-macro_rules! on {
-    ($self:expr, $stream:ident => $what:expr) => {
-        match &*$self.0 {
-            Stream::Unix($stream) => $what,
-            Stream::Tcp($stream) => $what,
-        }
-    };
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unix,
+    Tcp,
 }
 
 impl Socket {
     /// A unix socket.
-    #[must_use]
-    pub fn unix(stream: UnixStream) -> Socket {
-        Socket(Arc::new(Stream::Unix(stream)))
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn unix(stream: UnixStream) -> io::Result<Socket> {
+        Socket::new(stream.into_std()?.into(), Kind::Unix)
     }
 
     /// A TCP socket.
-    #[must_use]
-    pub fn tcp(stream: TcpStream) -> Socket {
-        Socket(Arc::new(Stream::Tcp(stream)))
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn tcp(stream: TcpStream) -> io::Result<Socket> {
+        Socket::new(stream.into_std()?.into(), Kind::Tcp)
+    }
+
+    fn new(fd: OwnedFd, kind: Kind) -> io::Result<Socket> {
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; these descriptors are owned, so the old one is sound here"
+        )]
+        let reads = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Socket(Arc::new(Inner { reads, writes: OnceLock::new(), kind })))
     }
 
     /// Waits until the peer is gone for good. A unix peer that only closed its sending half is still there.
     pub async fn hangup(&self) {
         // "Priority" never fires on these sockets by itself, but wakes up when the peer's sending half closes.
-        if on!(self, s => s.ready(Interest::PRIORITY).await).is_err() {
+        if self.0.reads.ready(Interest::PRIORITY).await.is_err() {
             return;
         }
         let mut waited = Duration::ZERO;
         loop {
-            let both = Interest::PRIORITY | Interest::WRITABLE;
-            let gone = match on!(self, s => s.ready(both).await) {
-                Ok(ready) => ready.is_write_closed() || ready.is_error(),
+            let gone = match self.0.reads.ready(Interest::PRIORITY | Interest::WRITABLE).await {
+                Ok(guard) => guard.ready().is_write_closed(),
                 Err(_) => true,
             };
-            if gone || (matches!(&*self.0, Stream::Tcp(_)) && waited >= HALF_CLOSED_TCP) {
+            if gone || (self.0.kind == Kind::Tcp && waited >= HALF_CLOSED_TCP) {
                 return;
             }
             tokio::time::sleep(HALF_CLOSED_POLL).await;
@@ -83,22 +100,64 @@ impl Socket {
     pub fn is_quiet(&self) -> bool {
         let mut byte = [0_u8; 1];
         let peeked = rustix::net::recv(self.fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        peeked.is_err_and(|errno| errno == rustix::io::Errno::AGAIN)
+        peeked.is_err_and(|errno| errno == Errno::AGAIN)
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
-        on!(self, s => s.as_fd())
+        self.0.reads.get_ref().as_fd()
+    }
+
+    /// Writes at once if the kernel takes it, else when it will.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        send: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let writes = match self.0.writes.get() {
+            Some(writes) => writes,
+            None => loop {
+                match send(self.fd()) {
+                    Ok(n) => return Poll::Ready(Ok(n)),
+                    Err(Errno::INTR) => {}
+                    Err(Errno::AGAIN) => {
+                        #[expect(deprecated, reason = "see `Socket::new`")]
+                        let copy = AsyncFd::with_interest(self.fd().try_clone_to_owned()?, Interest::WRITABLE)?;
+                        break self.0.writes.get_or_init(|| copy);
+                    }
+                    Err(errno) => return Poll::Ready(Err(errno.into())),
+                }
+            },
+        };
+        loop {
+            let mut guard = ready!(writes.poll_write_ready(cx))?;
+            match send(self.fd()) {
+                Ok(n) => return Poll::Ready(Ok(n)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(on!(self, s => s.poll_read_ready(cx)))?;
-            match on!(self, s => s.try_read_buf(buf)) {
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            let mut guard = ready!(self.0.reads.poll_read_ready(cx))?;
+            let space = buf.initialize_unfilled_to(buf.remaining().min(READ_MAX));
+            let wanted = space.len();
+            match rustix::net::recv(self.fd(), space, RecvFlags::DONTWAIT) {
+                Ok((_, n)) => {
+                    if 0 < n && n < wanted {
+                        // That was all there is; the kernel will say when there is more.
+                        guard.clear_ready();
+                    }
+                    buf.advance(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
     }
@@ -106,13 +165,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(on!(self, s => s.poll_write_ready(cx)))?;
-            match on!(self, s => s.try_write(buf)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        self.poll_send(cx, |fd| rustix::net::send(fd, buf, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))
     }
 
     fn poll_write_vectored(
@@ -120,13 +173,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(on!(self, s => s.poll_write_ready(cx)))?;
-            match on!(self, s => s.try_write_vectored(bufs)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        // The descriptor never blocks, and Rust programs ignore the signal for a peer that is gone.
+        self.poll_send(cx, |fd| rustix::io::writev(fd, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,7 +188,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match rustix::net::shutdown(self.fd(), Shutdown::Write) {
             // A peer that is gone already has nothing left to be told.
-            Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),
+            Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(errno) => Poll::Ready(Err(errno.into())),
         }
     }
@@ -150,11 +198,11 @@ impl AsyncWrite for Socket {
 #[derive(Debug)]
 pub struct ClientIo {
     early: Bytes,
-    inner: Inner,
+    stream: ClientStream,
 }
 
 #[derive(Debug)]
-enum Inner {
+enum ClientStream {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
@@ -163,13 +211,13 @@ impl ClientIo {
     /// Without TLS.
     #[must_use]
     pub fn plain(socket: Socket) -> ClientIo {
-        ClientIo { early: Bytes::new(), inner: Inner::Plain(socket) }
+        ClientIo { early: Bytes::new(), stream: ClientStream::Plain(socket) }
     }
 
     /// After the handshake.
     #[must_use]
     pub fn tls(stream: TlsStream<Socket>) -> ClientIo {
-        ClientIo { early: Bytes::new(), inner: Inner::Tls(Box::new(stream)) }
+        ClientIo { early: Bytes::new(), stream: ClientStream::Tls(Box::new(stream)) }
     }
 
     /// Gives bytes back that were read and belong to what comes next.
@@ -190,18 +238,18 @@ impl AsyncRead for ClientIo {
             self.early.advance(n);
             return Poll::Ready(Ok(()));
         }
-        match &mut self.inner {
-            Inner::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Inner::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.stream {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.inner {
-            Inner::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
-            Inner::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.stream {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -210,30 +258,30 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.inner {
-            Inner::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Inner::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.stream {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.inner {
-            Inner::Plain(socket) => socket.is_write_vectored(),
-            Inner::Tls(stream) => stream.is_write_vectored(),
+        match &self.stream {
+            ClientStream::Plain(socket) => socket.is_write_vectored(),
+            ClientStream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.inner {
-            Inner::Plain(socket) => Pin::new(socket).poll_flush(cx),
-            Inner::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.stream {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.inner {
-            Inner::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Inner::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.stream {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

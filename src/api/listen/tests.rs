@@ -104,7 +104,7 @@ async fn a_taken_port_is_named() {
 #[tokio::test]
 async fn a_hangup_is_told_from_a_half_closed_peer() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let ours = Socket::unix(ours);
+    let ours = Socket::unix(ours).expect("a socket");
     theirs.shutdown().await.expect("half closed");
     let early = tokio::time::timeout(Duration::from_millis(50), ours.hangup()).await;
     assert!(early.is_err(), "a half-closed peer is still there");
@@ -115,7 +115,7 @@ async fn a_hangup_is_told_from_a_half_closed_peer() {
 #[tokio::test]
 async fn an_idle_connection_is_quiet_until_its_peer_speaks_or_goes() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let ours = Socket::unix(ours);
+    let ours = Socket::unix(ours).expect("a socket");
     assert!(ours.is_quiet());
     theirs.write_all(b"x").await.expect("written");
     assert!(!ours.is_quiet());
@@ -129,7 +129,7 @@ async fn an_idle_connection_is_quiet_until_its_peer_speaks_or_goes() {
 #[tokio::test]
 async fn bytes_given_back_come_first_and_in_order() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let mut io = ClientIo::plain(Socket::unix(ours));
+    let mut io = ClientIo::plain(Socket::unix(ours).expect("a socket"));
     theirs.write_all(b"3").await.expect("written");
     io.unread(Bytes::from_static(b"2"));
     io.unread(Bytes::from_static(b"1"));

@@ -35,8 +35,6 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// Largest head of an answer, and most that is read ahead of the client: hyper's own limit is less than the 1 MiB that
 /// Go's server, and so dockerd, allows.
 pub(in crate::api) const MAX_HEAD: usize = 1024 * 1024;
-/// Most headers in one message. BuildKit announces its session in some twenty of them.
-pub(in crate::api) const MAX_HEADERS: usize = 256;
 
 /// The engine's socket and the connections to it that wait for work.
 #[derive(Debug)]
@@ -45,8 +43,10 @@ pub(super) struct Engine {
     idle: Mutex<VecDeque<EngineConn>>,
 }
 
-/// One connection to dockerd.
-pub(super) struct EngineConn {
+/// One connection to dockerd. It is large, so it stays where it is while it changes hands.
+pub(super) struct EngineConn(Box<Driven>);
+
+struct Driven {
     sender: SendRequest<Body>,
     conn: Connection<TokioIo<Socket>, Body>,
     socket: Socket,
@@ -56,7 +56,7 @@ pub(super) struct EngineConn {
 
 impl std::fmt::Debug for EngineConn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineConn").field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("EngineConn").field("done", &self.0.done).finish_non_exhaustive()
     }
 }
 
@@ -75,10 +75,10 @@ impl Engine {
         for _ in 1..CONNECT_ATTEMPTS {
             match UnixStream::connect(&self.path).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CONNECT_PAUSE).await,
-                result => return result.map(Socket::unix).map_err(unreachable),
+                result => return result.and_then(Socket::unix).map_err(unreachable),
             }
         }
-        UnixStream::connect(&self.path).await.map(Socket::unix).map_err(unreachable)
+        UnixStream::connect(&self.path).await.and_then(Socket::unix).map_err(unreachable)
     }
 
     /// Opens a connection.
@@ -87,10 +87,9 @@ impl Engine {
         let (sender, conn) = http1::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(socket.clone()))
             .await?;
-        Ok(EngineConn { sender, conn, socket, done: false })
+        Ok(EngineConn(Box::new(Driven { sender, conn, socket, done: false })))
     }
 
     /// An idle connection that dockerd has not closed, if there is one; and whether some had been closed, which
@@ -100,7 +99,7 @@ impl Engine {
         loop {
             // The latest used first: the others may then be the ones that nobody needs.
             let Some(conn) = self.lock().pop_back() else { return (None, closed) };
-            if conn.socket.is_quiet() {
+            if conn.0.socket.is_quiet() {
                 return (Some(conn), closed);
             }
             closed = true;
@@ -139,7 +138,7 @@ impl EngineConn {
         mut self,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, EngineConn), (ProxyError, Option<Request<Body>>)> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.0.sender.try_send_request(request));
         let answered = poll_fn(|cx| {
             self.poll(cx);
             answer.as_mut().poll(cx)
@@ -156,11 +155,12 @@ impl EngineConn {
     /// Moves bytes both ways as far as they go.
     fn poll(&mut self, cx: &mut Context<'_>) {
         // Failures reach whoever waits for the answer or its body.
-        self.done = self.done || self.conn.poll_without_shutdown(cx).is_ready();
+        let driven = &mut *self.0;
+        driven.done = driven.done || driven.conn.poll_without_shutdown(cx).is_ready();
     }
 
     fn is_idle(&self) -> bool {
-        !self.done && self.sender.is_ready()
+        !self.0.done && self.0.sender.is_ready()
     }
 
     /// Gives the socket back after dockerd has gone over to raw bytes, with the bytes of these that came along.
@@ -169,11 +169,11 @@ impl EngineConn {
             // A 101: hyper says when its part is over.
             poll_fn(|cx| {
                 self.poll(cx);
-                if self.done { Poll::Ready(()) } else { Poll::Pending }
+                if self.0.done { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
         }
-        let parts = self.conn.into_parts();
+        let parts = self.0.conn.into_parts();
         // Without its connection the body ends after what had arrived.
         let mut early = Vec::new();
         while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

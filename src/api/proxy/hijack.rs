@@ -5,7 +5,7 @@
 //! then taken away from the server ([`ClientConnection::take_over`]), dockerd's head is written by hand, and bytes are
 //! copied. Either way the halves close one by one, as they would without Gam in between.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -235,19 +235,14 @@ enum Broken {
 }
 
 /// Copies one way until the end of input, and passes that end on.
-fn pump(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-) -> impl Future<Output = Result<(), Broken>> {
-    async move {
-        let mut buffer = vec![0_u8; COPY_BUFFER];
-        loop {
-            let n = from.read(&mut buffer).await.map_err(|_| Broken::Reading)?;
-            if n == 0 {
-                return to.shutdown().await.map_err(|_| Broken::Writing);
-            }
-            to.write_all(&buffer[..n]).await.map_err(|_| Broken::Writing)?;
-            to.flush().await.map_err(|_| Broken::Writing)?;
+async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> Result<(), Broken> {
+    let mut buffer = vec![0_u8; COPY_BUFFER];
+    loop {
+        let n = from.read(&mut buffer).await.map_err(|_| Broken::Reading)?;
+        if n == 0 {
+            return to.shutdown().await.map_err(|_| Broken::Writing);
         }
+        to.write_all(&buffer[..n]).await.map_err(|_| Broken::Writing)?;
+        to.flush().await.map_err(|_| Broken::Writing)?;
     }
 }

@@ -19,8 +19,7 @@ fn routes(proxy: &Proxy) -> Router {
 }
 
 async fn panics() {
-    let nothing: Option<()> = None;
-    nothing.expect("a panic on purpose");
+    panic!("a panic on purpose");
 }
 
 #[tokio::test]
@@ -95,7 +94,11 @@ async fn a_stop_lets_requests_finish_and_takes_the_socket_away() {
 async fn a_stop_cuts_what_would_never_end() {
     let mut fake = Fake::start("cut", |head, mut stream| async move {
         let upgrade = head.contains("Upgrade: tcp");
-        let head = if upgrade { "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp" } else { "200 OK\r\nTransfer-Encoding: chunked" };
+        let head = if upgrade {
+            "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp"
+        } else {
+            "200 OK\r\nTransfer-Encoding: chunked"
+        };
         stream.write(format!("HTTP/1.1 {head}\r\n\r\n")).await;
         stream.rest().await;
     })
@@ -110,4 +113,55 @@ async fn a_stop_cuts_what_would_never_end() {
     within(fake.serving.take().expect("serving")).await.expect("served");
     assert!(start.elapsed() >= DRAIN);
     assert_eq!((events.rest().await, attach.rest().await), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn idle_connections_end_and_busy_ones_do_not() {
+    let idle = Duration::from_millis(200);
+    let (go, wait) = tokio::sync::watch::channel(0);
+    let fake = Fake::start("idle", move |_, mut stream| {
+        let mut wait = wait.clone();
+        async move {
+            within(wait.wait_for(|step| *step >= 1)).await.expect("told to go on");
+            stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            within(wait.wait_for(|step| *step >= 2)).await.expect("told to go on");
+            stream.write("2\r\nOK\r\n0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let path = fake.proxy.engine_socket().with_file_name("idle.sock");
+    let options = crate::config::Options {
+        hosts: vec![format!("unix://{}", path.display())],
+        config_file: Some("/dev/null".into()),
+        ..Default::default()
+    };
+    let settings = crate::config::Settings::load(options).expect("settings");
+    let listener = super::super::listen::bind(&settings.hosts[0], &settings).await.expect("bound");
+    let proxy = fake.proxy.clone();
+    let through = proxy.clone();
+    let shared = Shared {
+        router: Router::new().fallback(move |request| async move { through.forward(request).await }),
+        proxy,
+        http: http_settings(),
+        places: Arc::new(Semaphore::new(4)),
+        idle,
+        draining: fake.stop.clone(),
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let running = tokio::spawn(run(vec![listener], shared, DRAIN));
+    let client = || async { Stream(within(tokio::net::UnixStream::connect(&path)).await.expect("connected")) };
+    let (mut silent, mut busy) = (client().await, client().await);
+    busy.write("GET /slow HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    assert_eq!(silent.rest().await, "");
+    // The busy one has outlived an idle one, before its answer; now it does so within it.
+    go.send(1).expect("the engine waits");
+    busy.head().await;
+    let mut slow = client().await;
+    slow.write("GET /half HTTP/1.1\r\nHost").await;
+    assert_eq!(slow.rest().await, "");
+    go.send(2).expect("the engine waits");
+    busy.expect("2\r\nOK\r\n0\r\n\r\n").await;
+    fake.stop.cancel();
+    within(running).await.expect("ended");
 }

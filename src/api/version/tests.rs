@@ -21,7 +21,9 @@ fn a_prefix_is_taken_off_and_remembered() {
 
 #[test]
 fn what_is_no_prefix_stays() {
-    for uri in ["/services", "/v1.41", "/version", "/volumes/v1.41", "/vx/info", "/v/info", "/v1.4a/info", "/V1.41/info"] {
+    for uri in
+        ["/services", "/v1.41", "/version", "/volumes/v1.41", "/vx/info", "/v/info", "/v1.4a/info", "/V1.41/info"]
+    {
         assert_eq!(stripped(uri), (uri.to_owned(), None), "{uri}");
     }
 }
@@ -85,7 +87,10 @@ async fn versions_are_refused_in_dockerds_words() {
         Some((parts.status, kind, String::from_utf8(body.to_vec()).expect("text")))
     }
     let old = "client version 1.10 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version\n";
-    assert_eq!(refused("/v1.10/swarm").await, Some((StatusCode::BAD_REQUEST, "text/plain; charset=utf-8".into(), old.into())));
+    assert_eq!(
+        refused("/v1.10/swarm").await,
+        Some((StatusCode::BAD_REQUEST, "text/plain; charset=utf-8".into(), old.into()))
+    );
     let new = "{\"message\":\"client version 1.99 is too new. Maximum supported API version is 1.51\"}\n";
     assert_eq!(refused("/v1.99/swarm").await, Some((StatusCode::BAD_REQUEST, "application/json".into(), new.into())));
     assert_eq!(refused("/v1.24/swarm").await, None);

@@ -78,6 +78,11 @@ fn ends_are_told_apart() {
         (Running, absent(), "failed \"before\": No such container: web.1.0000000000000000000000007"),
         (Running, Sight { died: Some(137), ..absent() }, "failed \"before\": task: non-zero exit (137)"),
         (Running, Sight { died: Some(0), ..absent() }, "complete \"finished\""),
+        (
+            Running,
+            Sight { died: Some(143), ..present(Phase::Running, Health::None, 0) },
+            "failed \"before\": task: non-zero exit (143)",
+        ),
         (Starting, absent(), "failed \"before\": No such container: web.1.0000000000000000000000007"),
     ] {
         assert_eq!(next(state, Running, &sight), action, "{state} {sight:?}");
@@ -96,6 +101,9 @@ fn health_decides_when_there_is_a_check() {
     ] {
         assert_eq!(next(state, Running, &present(Phase::Running, health, 0)), action, "{state} {health:?}");
     }
+    let recovered = Sight { sick: true, ..present(Phase::Running, Health::Healthy, 0) };
+    assert_eq!(next(Starting, Running, &recovered), "stop", "Docker stops it for one bad moment");
+    assert_eq!(next(Running, Running, &recovered), "stop");
 }
 
 #[test]
@@ -113,7 +121,8 @@ fn what_is_not_wanted_is_stopped() {
             (Running, present(Phase::Exited, Health::None, 137), "shutdown \"shutdown\""),
             (Failed, present(Phase::Exited, Health::None, 1), "rest"),
             (Shutdown, present(Phase::Running, Health::None, 0), "stop"),
-            (Failed, Sight::default(), "rest"),
+            (Failed, Sight::default(), "look"),
+            (Failed, absent(), "rest"),
         ] {
             assert_eq!(next(state, desired, &sight), action, "{state} {sight:?}");
         }

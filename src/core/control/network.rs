@@ -42,7 +42,7 @@ pub(super) fn create(plan: &mut Plan<'_>, spec: NetworkSpec) -> Result<Response,
         Some(vni) => vni,
         None => free_vni(state)?,
     };
-    let id = plan.ids.next();
+    let id = plan.ids.fresh();
     plan.push(Change::NetworkCreate(Box::new(Network { id, meta: Meta::default(), spec, ipam, vni })));
     Ok(Response::Network(id))
 }
@@ -62,7 +62,7 @@ pub(crate) fn ingress(plan: &mut Plan<'_>) -> Change {
     // A new cluster has no other network, so both are free; without them the network would be there but unused.
     let ipam = ipam::allocate(plan.state(), None).unwrap_or_default();
     let vni = free_vni(plan.state()).unwrap_or(FIRST_VNI);
-    Change::NetworkCreate(Box::new(Network { id: plan.ids.next(), meta: Meta::default(), spec, ipam, vni }))
+    Change::NetworkCreate(Box::new(Network { id: plan.ids.fresh(), meta: Meta::default(), spec, ipam, vni }))
 }
 
 /// Removes a network that no service and no running task uses. Tasks that are only still stopping do not count.
@@ -118,7 +118,7 @@ pub(super) fn attach(
         let addresses = vec![address(state, &mut ipam, network, wanted.addresses.first())?];
         attached.push(Attachment { network: Some(network.id), addresses, aliases: wanted.aliases });
     }
-    let id: TaskId = plan.ids.next();
+    let id: TaskId = plan.ids.fresh();
     plan.push(Change::AttachmentCreate { id, node, name, container, networks: attached.clone() });
     Ok(Response::Attached(id, attached))
 }

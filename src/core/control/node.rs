@@ -12,9 +12,7 @@ use crate::state::{Change, State};
 
 /// Gives a node another spec. The version is looked at last, as in Docker.
 pub(super) fn update(plan: &mut Plan<'_>, id: NodeId, spec: NodeSpec, version: u64) -> Result<Response, Error> {
-    let role = known_word("Role", &spec.role, &["worker", "manager"])?;
-    let availability = self::availability(&spec.availability)?;
-    let spec = NodeSpec { role, availability, ..spec };
+    let spec = normalise(spec)?;
     let node = find(plan.state(), id)?;
     if node.is_manager() && spec.role == "worker" {
         may_demote(plan.state(), node)?;
@@ -24,6 +22,13 @@ pub(super) fn update(plan: &mut Plan<'_>, id: NodeId, spec: NodeSpec, version: u
     }
     plan.push(Change::NodeUpdate { id, spec });
     Ok(Response::Done)
+}
+
+/// The spec in Docker's own words; dockerd checks them before it looks for the node.
+pub fn normalise(spec: NodeSpec) -> Result<NodeSpec, Error> {
+    let role = known_word("Role", &spec.role, &["worker", "manager"])?;
+    let availability = availability(&spec.availability)?;
+    Ok(NodeSpec { role, availability, ..spec })
 }
 
 /// Forgets a node. It must not be a manager, and be down or forced.

@@ -28,7 +28,7 @@ pub(super) fn create(plan: &mut Plan<'_>, spec: ServiceSpec) -> Result<Response,
     if let Some(refusal) = validate::unhonoured(&spec) {
         return Err(refusal);
     }
-    let id = plan.ids.next();
+    let id = plan.ids.fresh();
     plan.push(Change::ServiceCreate { id, spec: Box::new(spec) });
     Ok(Response::Service(id))
 }

@@ -32,7 +32,7 @@ impl World {
         let mut world = World::empty();
         for (name, ingress) in [("ov", false), ("ov2", false), ("ingress", true)] {
             let spec = NetworkSpec { name: name.into(), ingress, ..NetworkSpec::default() };
-            let network = Network { id: world.ids.next(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 4097 };
+            let network = Network { id: world.ids.fresh(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 4097 };
             world.apply(vec![Change::NetworkCreate(Box::new(network))]);
         }
         world
@@ -76,7 +76,7 @@ impl World {
     }
 
     fn add_node(&mut self, name: &str, role: &str, state: NodeState, manager: bool) -> NodeId {
-        let id = self.ids.next();
+        let id = self.ids.fresh();
         let node = Node {
             id,
             meta: Meta::default(),

@@ -144,7 +144,7 @@ mod tests {
 
     fn node() -> Node {
         Node {
-            id: IdSource::new([7; 32]).next(),
+            id: IdSource::new([7; 32]).fresh(),
             meta: Meta::default(),
             spec: NodeSpec {
                 role: "worker".into(),

@@ -35,7 +35,7 @@ impl IdSource {
     }
 
     /// A new identifier of whatever kind is asked for.
-    pub fn next<T: From<u128>>(&mut self) -> T {
+    pub fn fresh<T: From<u128>>(&mut self) -> T {
         let bytes = self.bytes();
         let mut number = [0_u8; 16];
         number.copy_from_slice(&bytes[..16]);
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn text_round_trips_and_orders() {
         let mut ids = IdSource::new([7; 32]);
-        let (a, b): (TaskId, TaskId) = (ids.next(), ids.next());
+        let (a, b): (TaskId, TaskId) = (ids.fresh(), ids.fresh());
         assert_eq!(a.to_string().len(), ID_LENGTH);
         assert_eq!(a.to_string().parse::<TaskId>().unwrap(), a);
         assert_eq!(a < b, a.to_string() < b.to_string());
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_prefix_is_a_range() {
-        let id: NodeId = IdSource::new([1; 32]).next();
+        let id: NodeId = IdSource::new([1; 32]).fresh();
         let text = id.to_string();
         for len in 1..=ID_LENGTH {
             let (low, high) = prefix_range(&text[..len]).unwrap();

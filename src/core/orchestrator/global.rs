@@ -42,7 +42,7 @@ pub(super) fn is_updatable(scope: &Scope<'_>, slot: &Slot<'_>) -> bool {
 }
 
 fn create(plan: &mut Plan<'_>, scope: &Scope<'_>, node: NodeId) {
-    let id = plan.ids.next();
+    let id = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,
         service: scope.service.id,

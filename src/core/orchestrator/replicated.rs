@@ -62,7 +62,7 @@ pub(super) fn fill(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
         while taken.next_if(|taken| *taken <= number).is_some_and(|taken| taken == number) {
             number += 1;
         }
-        let id = plan.ids.next();
+        let id = plan.ids.fresh();
         plan.push(Change::TaskCreate {
             id,
             service: scope.service.id,

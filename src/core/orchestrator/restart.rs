@@ -99,7 +99,7 @@ fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
     if delay > 0 {
         plan.wake(restart.not_before);
     }
-    let id: TaskId = plan.ids.next();
+    let id: TaskId = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,
         service: scope.service.id,

@@ -216,7 +216,8 @@ impl<'s, 't> Progress<'s, 't> {
 
 /// Whether a task was made by the update under way.
 fn is_mark(scope: &Scope<'_>, task: &Task) -> bool {
-    task.meta.created_at >= scope.update_started() && is_marked(scope, task)
+    // Before an update has begun nothing is of it: a task of an earlier try at the same spec must not count.
+    scope.service.update_status.is_some() && task.meta.created_at >= scope.update_started() && is_marked(scope, task)
 }
 
 /// Whether a task of the present spec was made by an update, this one or one that it superseded.
@@ -297,7 +298,7 @@ fn complete(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, done_at: Op
 /// Takes one slot: makes the new task, and unless it is to start first, stops the old one.
 fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, slot: &Slot<'_>) {
     let must_wait = !config.is_start_first && slot.is_occupied(scope);
-    let id: TaskId = plan.ids.next();
+    let id: TaskId = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,
         service: scope.service.id,

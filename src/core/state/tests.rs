@@ -30,8 +30,8 @@ fn put(state: &mut State, changes: Vec<Change>) -> Vec<Event> {
 /// A state with one service, two tasks, and an address taken.
 fn sample() -> (State, Vec<TaskId>, NetworkId) {
     let mut ids = ids();
-    let (service, network): (ServiceId, NetworkId) = (ids.next(), ids.next());
-    let tasks: Vec<TaskId> = (0..2).map(|_| ids.next()).collect();
+    let (service, network): (ServiceId, NetworkId) = (ids.fresh(), ids.fresh());
+    let tasks: Vec<TaskId> = (0..2).map(|_| ids.fresh()).collect();
     let mut state = State::default();
     put(&mut state, vec![Change::ServiceCreate { id: service, spec: Box::new(web()) }]);
     for (slot, id) in (1..).zip(&tasks) {

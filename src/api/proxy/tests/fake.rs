@@ -151,7 +151,8 @@ impl Fake {
                         return script(head, stream).await;
                     }
                     let min = *min_api.lock().expect("a lock");
-                    let body = format!("{{\"Version\":\"28.5.2\",\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"{min}\"}}");
+                    let body =
+                        format!("{{\"Version\":\"28.5.2\",\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"{min}\"}}");
                     stream.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
                 });
             }

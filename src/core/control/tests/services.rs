@@ -168,7 +168,7 @@ fn published_ports_are_compared_with_other_services() {
     // A service of a later version of Gam, or of this one once it publishes ports on every node.
     let taken =
         super::super::validate::normalise(ServiceSpec { name: "mesh".into(), ..web(&ingress.replace("8086", "90")) });
-    let mesh = world.ids.next::<ServiceId>();
+    let mesh = world.ids.fresh::<ServiceId>();
     world.apply(vec![Change::ServiceCreate { id: mesh, spec: Box::new(taken.unwrap()) }]);
     let message = format!(
         "rpc error: code = InvalidArgument desc = port '90' is already in use by service 'mesh' ({mesh}) as an ingress port"

@@ -100,7 +100,7 @@ pub(in crate::control) fn unhonoured_authority(old: &SwarmSpec, new: &SwarmSpec)
 /// prefix length that was asked for does not count.
 pub(in crate::control) fn address_pools(pools: Vec<String>, size: u32) -> Result<(Vec<String>, u32), Error> {
     if pools.is_empty() {
-        return Ok((vec!["10.0.0.0/8".to_owned()], DEFAULT_SUBNET_SIZE));
+        return Ok((Vec::new(), DEFAULT_SUBNET_SIZE));
     }
     let size = if size == 0 { DEFAULT_SUBNET_SIZE } else { size };
     if size > MAX_SUBNET_SIZE {

@@ -6,7 +6,7 @@ use super::{Driver, StringMap, is_default};
 
 /// The cluster as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "Spec", rename_all = "PascalCase")]
 pub struct SwarmSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub name: String,

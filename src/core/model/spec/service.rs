@@ -90,7 +90,11 @@ pub struct UpdateConfig {
 
 /// Go prints a float that is a whole number without a point.
 fn go_float<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    if value.fract() == 0.0 && value.abs() < 1e15 { serializer.serialize_i64(*value as i64) } else { serializer.serialize_f32(*value) }
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f32(*value)
+    }
 }
 
 /// A task as the user wants it.

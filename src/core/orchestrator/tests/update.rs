@@ -271,3 +271,19 @@ fn failures_of_the_update_under_way_stay_in_history() {
     assert!(third.contains("update paused"), "{third}");
     assert!(third.contains("- web.1'\n") && third.contains("- web.2'\n"), "{third}");
 }
+
+#[test]
+fn a_second_try_at_a_spec_that_failed_is_an_update_of_its_own() {
+    let one = "node n1 ready
+        service web replicas=1 image=old restart=none
+        task web.1 n1 running
+        at 10s";
+    let mut fixture = Fixture::new(one);
+    assert!(then(&mut fixture, "service web image=new").contains("+ web.1'"));
+    then(&mut fixture, "at 11s\n task web.1 shutdown\n task web.1' n1 rejected");
+    assert!(then(&mut fixture, "at 12s\n service web image=old").contains("+ web.1''"));
+    then(&mut fixture, "at 13s\n task web.1'' n1 running");
+    then(&mut fixture, "at 60s");
+    let again = then(&mut fixture, "at 90s\n service web image=new");
+    assert!(again.contains("update=updating") && again.contains("+ web.1'''"), "{again}");
+}

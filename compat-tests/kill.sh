@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Crash recovery: services are made and changed while Gam is killed with -9 at random moments and started again. At the end
+# exactly the acknowledged services exist, with their replicas, and no container that nobody asked for.
+#   kill.sh [--rounds N] [--seed S]      50 rounds and seed 1 unless told otherwise
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+rounds=50 RANDOM=1 seed=1
+while [ $# -gt 0 ]; do
+  case $1 in
+  --rounds) rounds=$2; shift 2;;
+  --seed) seed=$2; shift 2;;
+  *) sed -n 2,4p "$0"; exit 2;;
+  esac
+done
+RANDOM=$seed
+export LAB_NAME=kill GAM_BIN=${GAM_BIN:-$PWD/target/debug/gam}
+lab=compat-tests/lab
+trap '$lab down' EXIT
+$lab down
+$lab up 1
+$lab gam-start 1
+dir=${LAB_DIR:-/tmp/gamlab-$LAB_NAME}/h1
+gam() { docker -H "unix://$dir/gam.sock" "$@"; }
+engine() { docker -H "unix://$dir/docker.sock" "$@"; }
+until_ok() { # until_ok SECONDS WHAT COMMAND...
+  local end=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || { echo "kill.sh: after a while still not so: $what (seed $seed)" >&2; show; exit 1; }
+    sleep 0.1
+  done
+}
+show() { gam service ls >&2 || true; engine ps -a >&2 || true; tail -n 20 "$dir/gam.log" >&2; }
+
+$lab exec 1 env DOCKER_HOST="unix://$dir/gam.sock" docker swarm init --advertise-addr "$($lab addr 1)" >/dev/null
+
+# Replicas that were acknowledged, by service. A call that failed because Gam died may or may not have happened: what it
+# would have made is allowed, but not demanded.
+declare -A wanted=() perhaps=()
+change() { # one random change; its outcome is recorded
+  local name=s$((RANDOM % 4)) replicas=$((RANDOM % 4))
+  if [ -n "${wanted[$name]+x}" ] || [ -n "${perhaps[$name]+x}" ]; then
+    if gam service scale -d "$name=$replicas" >/dev/null 2>&1; then wanted[$name]=$replicas; unset "perhaps[$name]"
+    else perhaps[$name]="${perhaps[$name]:-} ${wanted[$name]:-none} $replicas"; unset "wanted[$name]"; fi
+  elif gam service create -d --name "$name" --replicas $replicas --stop-signal KILL --no-resolve-image busybox:1 sleep 100000 >/dev/null 2>&1; then
+    wanted[$name]=$replicas
+  else
+    perhaps[$name]="none $replicas"
+  fi
+}
+
+for round in $(seq "$rounds"); do
+  ( sleep "0.$((RANDOM % 10))$((RANDOM % 10))"; $lab gam-kill 1 ) &
+  killer=$!
+  while kill -0 $killer 2>/dev/null; do change; done
+  wait $killer
+  $lab gam-start 1
+done
+
+count() { engine ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l; }
+replicas() { gam service inspect "$1" --format '{{.Spec.Mode.Replicated.Replicas}}' 2>/dev/null || echo none; }
+for name in "${!perhaps[@]}"; do
+  found=$(replicas "$name")
+  [[ " ${perhaps[$name]} " == *" $found "* ]] ||
+    { echo "kill.sh: $name has $found replicas; possible:${perhaps[$name]} (seed $seed)" >&2; show; exit 1; }
+  [ "$found" = none ] || wanted[$name]=$found
+done
+for name in "${!wanted[@]}"; do
+  [ "$(replicas "$name")" = "${wanted[$name]}" ] ||
+    { echo "kill.sh: $name lost an acknowledged change (seed $seed)" >&2; show; exit 1; }
+done
+is_settled() { local n; for n in "${!wanted[@]}"; do [ "$(count "$n")" = "${wanted[$n]}" ] || return 1; done; }
+until_ok 60 'every service has its replicas' is_settled
+total=0
+for name in "${!wanted[@]}"; do total=$((total + wanted[$name])); done
+no_strays() { [ "$(engine ps -q | wc -l)" = $total ] && [ "$(gam service ls -q | wc -l)" = ${#wanted[@]} ]; }
+until_ok 30 'no stray containers or services' no_strays
+echo "kill.sh: $rounds rounds with seed $seed: ${#wanted[@]} services, $total containers, all as acknowledged"
