@@ -48,12 +48,12 @@ const IMPURE: &[&str] = &[
     "TcpStream",
     "UdpSocket",
     "UnixStream",
-    "tokio",
-    "hyper",
-    "axum",
-    "bollard",
-    "openraft",
-    "rustix",
+    "tokio::",
+    "hyper::",
+    "axum::",
+    "bollard::",
+    "openraft::",
+    "rustix::",
     "rand::",
     "async fn",
 ];
@@ -199,6 +199,7 @@ fn long_functions(text: &str) -> Vec<(usize, usize)> {
 #[test]
 fn every_module_says_what_it_is() {
     let all = sources("src").into_iter().chain(sources("compat-tests"));
+    let all = all.filter(|(name, _)| !is_test(name));
     let silent: Vec<String> = all.filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
     assert!(silent.is_empty(), "no //! at the top of {silent:?}");
 }

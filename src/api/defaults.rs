@@ -29,7 +29,6 @@ pub fn with_defaults(spec: &ServiceSpec) -> ServiceSpec {
     task.placement.get_or_insert_with(Placement::default);
     spec.update_config.get_or_insert_with(update_defaults);
     spec.rollback_config.get_or_insert_with(update_defaults);
-    spec.endpoint_spec.get_or_insert_with(|| gam_core::model::EndpointSpec { mode: "vip".into(), ports: Vec::new() });
     spec
 }
 

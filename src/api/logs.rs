@@ -85,8 +85,8 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
         follow: query.flag("follow"),
         stdout: query.flag("stdout"),
         stderr: query.flag("stderr"),
-        since: query.get("since").split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0),
-        tail: if query.get("tail").is_empty() { "all".into() } else { query.get("tail").into() },
+        since: since(query.get("since"))?,
+        tail: tail(query.get("tail"))?,
     };
     let format = Format { timestamps: query.flag("timestamps"), details: query.flag("details"), tty };
     let (lines, merged) = mpsc::channel(LINES_MAX);
@@ -102,6 +102,28 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
     let mut response = Response::new(Body::from_stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
+}
+
+/// Whole seconds since 1970; a fraction is cut off.
+fn since(text: &str) -> Result<i32, Error> {
+    let seconds = text.split('.').next().unwrap_or_default();
+    if seconds.is_empty() {
+        return Ok(0);
+    }
+    let refuse = |_| {
+        let go = format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
+        Error::internal(format!("could not parse since timestamp: {go}"))
+    };
+    seconds.parse().map_err(refuse)
+}
+
+/// `all`, or how many lines.
+fn tail(text: &str) -> Result<String, Error> {
+    match text {
+        "" | "all" => Ok("all".into()),
+        _ if text.parse::<u32>().is_ok() => Ok(text.into()),
+        _ => Err(Error::internal("tail value must be a positive integer or \"all\"")),
+    }
 }
 
 #[derive(Clone)]
