@@ -9,6 +9,7 @@
 
 mod engine;
 mod hijack;
+mod relay;
 #[cfg(test)]
 pub(in crate::api) mod tests;
 

@@ -23,6 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::ProxyError;
+use super::relay::Relay;
 use crate::api::listen::Socket;
 
 /// Connections kept for the next request: as many as clients that ask at the same moment. More are opened when
@@ -50,6 +51,7 @@ struct Driven {
     sender: SendRequest<Body>,
     conn: Connection<TokioIo<Socket>, Body>,
     socket: Socket,
+    relay: Relay,
     /// The connection has ended; it must not be polled again.
     done: bool,
 }
@@ -89,7 +91,7 @@ impl Engine {
             .max_buf_size(MAX_HEAD)
             .handshake(TokioIo::new(socket.clone()))
             .await?;
-        Ok(EngineConn(Box::new(Driven { sender, conn, socket, done: false })))
+        Ok(EngineConn(Box::new(Driven { sender, conn, socket, relay: Relay::new(), done: false })))
     }
 
     /// An idle connection that dockerd has not closed, if there is one; and whether some had been closed, which
@@ -109,6 +111,7 @@ impl Engine {
     /// Keeps a connection whose answer has been read, if it can carry another request.
     fn keep(&self, conn: EngineConn) {
         if conn.is_idle() {
+            conn.0.relay.detach();
             let mut idle = self.lock();
             if idle.len() < MAX_IDLE {
                 idle.push_back(conn);
@@ -139,10 +142,7 @@ impl EngineConn {
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, EngineConn), (ProxyError, Option<Request<Body>>)> {
         let mut answer = pin!(self.0.sender.try_send_request(request));
-        let answered = poll_fn(|cx| {
-            self.poll(cx);
-            answer.as_mut().poll(cx)
-        });
+        let answered = poll_fn(|cx| self.drive(cx, |cx| answer.as_mut().poll(cx)));
         match answered.await {
             Ok(response) => Ok((response, self)),
             Err(mut error) => {
@@ -152,11 +152,14 @@ impl EngineConn {
         }
     }
 
-    /// Moves bytes both ways as far as they go.
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        // Failures reach whoever waits for the answer or its body.
-        let driven = &mut *self.0;
-        driven.done = driven.done || driven.conn.poll_without_shutdown(cx).is_ready();
+    /// Moves bytes both ways as far as they go, and polls what they may have made ready.
+    fn drive<T>(&mut self, cx: &mut Context<'_>, mut then: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let Driven { conn, relay, done, .. } = &mut *self.0;
+        relay.poll(cx, |cx| {
+            // Failures reach whoever waits for the answer or its body.
+            *done = *done || conn.poll_without_shutdown(cx).is_ready();
+            then(cx)
+        })
     }
 
     fn is_idle(&self) -> bool {
@@ -168,7 +171,8 @@ impl EngineConn {
         if body.is_end_stream() {
             // A 101: hyper says when its part is over.
             poll_fn(|cx| {
-                self.poll(cx);
+                // One look at the connection at a time; what it still has to do wakes it again.
+                let _: Poll<()> = self.drive(cx, |_| Poll::Pending);
                 if self.0.done { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
@@ -202,10 +206,11 @@ impl HttpBody for EngineBody {
         if let Some(error) = this.failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        if let Some(conn) = &mut this.conn {
-            conn.poll(cx);
-        }
-        let polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        let incoming = &mut this.incoming;
+        let polled = match &mut this.conn {
+            Some(conn) => conn.drive(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
+            None => Pin::new(incoming).poll_frame(cx),
+        };
         if let Poll::Ready(Some(Err(error))) = polled {
             // The server drops what it has not sent yet when a body fails; it gets a chance to send that first.
             this.failed = Some(error);
@@ -218,7 +223,8 @@ impl HttpBody for EngineBody {
             Poll::Pending => false,
         };
         if ended && let Some(mut conn) = this.conn.take() {
-            conn.poll(cx);
+            // What is left to do once the last byte was read.
+            let _ = conn.drive(cx, |_| Poll::Ready(()));
             this.engine.keep(conn);
         }
         polled
