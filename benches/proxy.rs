@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 /// Requests of one client on one side before the other side has its turn.
 const BATCH: usize = 200;
 /// Turns of each side.
-const BATCHES: usize = 15;
+const BATCHES: usize = 30;
 /// Clients that ask at once, and for how long on each side in a turn.
 const CLIENTS: usize = 32;
-const TURN: Duration = Duration::from_millis(1000);
-const TURNS: usize = 5;
+const TURN: Duration = Duration::from_millis(400);
+const TURNS: usize = 15;
 /// Downloads and uploads of each side.
 const STREAM_TURNS: usize = 5;
 /// Most that Gam may add at the median.

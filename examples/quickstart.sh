@@ -72,7 +72,7 @@ if ! "$docker" -H unix://$engine image inspect busybox:quickstart >/dev/null 2>&
   root=$(mktemp -d)
   mkdir -p "$root/bin" "$root/tmp" "$root/etc"
   cp "$(command -v busybox)" "$root/bin/busybox"
-  for applet in $("$root/bin/busybox" --list); do ln -sf busybox "$root/bin/$applet"; done
+  for applet in $("$root/bin/busybox" --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
   tar -C "$root" -c . | "$docker" -H unix://$engine import \
     --change 'ENV PATH=/bin' --change 'CMD ["sh"]' - busybox:quickstart >/dev/null
   rm -rf "$root"

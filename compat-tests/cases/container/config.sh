@@ -3,7 +3,7 @@
 swarm_init
 quiet docker service create -d --name web --env A=1 --env 'B=two words' --user 1:2 --workdir /tmp --hostname here --entrypoint '/bin/sh -c' --tty \
   --stop-grace-period 1s --stop-signal KILL --read-only --init --group 12 --cap-add NET_ADMIN --cap-drop CHOWN --sysctl net.core.somaxconn=99 \
-  --ulimit nofile=100:200 --limit-cpu .5 --limit-memory 64M --limit-pids 50 --reserve-memory 16M --log-driver json-file --log-opt max-size=1m \
+  --ulimit nofile=200:200 --limit-cpu .5 --limit-memory 64M --limit-pids 50 --reserve-memory 16M --log-driver json-file --log-opt max-size=1m \
   --dns 10.1.1.1 --dns-search example.test --host far:10.9.9.9 --health-cmd true --health-interval 200ms --oom-score-adj 5 \
   busybox 'echo $A; echo $0; sleep 100000' second >/dev/null
 until_ok 30 'the task runs' running web 1
