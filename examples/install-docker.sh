@@ -18,15 +18,15 @@ engine=()
 [ -x /usr/sbin/dockerd ] || [ -n "$(command -v dockerd)" ] || engine=(docker.io docker-cli docker-compose docker-buildx tini-static)
 [ ${#missing[@]} = 0 ] && [ ${#engine[@]} = 0 ] && exit 0
 
-# The machine's own mirror serves that suite too.
-mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -v security | head -n 1)
+# The machine's own mirror serves that suite too. Either file may be missing.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null |
+  sed -n '/security/d; s/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' | sed -n 1p) || true
 [ -n "$mirror" ] || { say "install-docker.sh: no Debian mirror found in /etc/apt; install docker.io 26 or newer by hand"; exit 1; }
 
 if [ ${#engine[@]} != 0 ]; then
   cat > /etc/apt/sources.list.d/gam-forky.sources <<EOF
 Types: deb
-URIs: ${mirror%% *}
+URIs: $mirror
 Suites: forky
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
