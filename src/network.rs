@@ -219,6 +219,12 @@ impl Networks {
         self.find(|backing| backing.engine_id == engine_id)
     }
 
+    /// The backing that has this id in dockerd, or had it a while ago.
+    pub fn backing_ever(&self, engine_id: &str) -> Option<Backing> {
+        let known = self.0.known.load();
+        known.by_network.values().chain(&known.former).find(|backing| backing.engine_id == engine_id).cloned()
+    }
+
     /// The backing with this name in dockerd.
     pub fn backing_by_name(&self, engine_name: &str) -> Option<Backing> {
         self.find(|backing| backing.engine_name == engine_name)

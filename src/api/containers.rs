@@ -4,7 +4,7 @@
 
 pub(super) mod attach;
 mod create;
-mod list;
+pub(super) mod list;
 mod socket;
 mod start;
 

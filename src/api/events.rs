@@ -1,7 +1,9 @@
 //! `/events`: dockerd's events and the swarm's in one stream.
 //!
-//! dockerd's lines pass as they are, whole lines at a time; the swarm's are put between them. The stream ends when
-//! dockerd's does (`until`), or when the client goes.
+//! dockerd's lines pass as they are, whole lines at a time, but for those of networks that back swarm networks; the
+//! swarm's are put between them. The stream ends when dockerd's does (`until`), or when the client goes.
+
+mod backings;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,9 +19,11 @@ use gam_core::state::Event;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, mpsc};
 
+use super::containers::list;
 use super::filters::Filters;
 use super::query::Query;
 use super::{Api, ApiError};
+use crate::network::Networks;
 
 /// Pieces of the stream that may wait for a slow client.
 const PIECES_MAX: usize = 64;
@@ -89,7 +93,7 @@ fn line(event: &Event) -> Bytes {
 async fn events(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let wanted = Wanted::of(&Query::of(&request))?;
     let (kept, stream) = api.node.events().subscribe();
-    let response = api.proxy.open(request).await?;
+    let response = api.proxy.open(list::with_backings(&api, request)).await?;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         return Ok(Response::from_parts(head, Body::new(body)));
@@ -102,7 +106,7 @@ async fn events(State(api): State<Api>, request: Request) -> Result<Response, Ap
     };
     let (pieces, merged) = mpsc::channel(PIECES_MAX);
     let engine = body.into_data_stream().map(|piece| piece.map_err(|error| error.to_string()));
-    tokio::spawn(merge(kept, stream, wanted, engine, pieces));
+    tokio::spawn(merge(kept, stream, wanted, engine, api.networks.clone(), pieces));
     let merged = stream::unfold(merged, |mut merged| async {
         let piece = merged.recv().await?;
         Some((Ok::<Bytes, Infallible>(piece), merged))
@@ -116,6 +120,7 @@ async fn merge(
     mut stream: broadcast::Receiver<Arc<Event>>,
     wanted: Wanted,
     engine: impl Stream<Item = Result<Bytes, String>>,
+    networks: Networks,
     pieces: mpsc::Sender<Bytes>,
 ) {
     for event in kept {
@@ -129,7 +134,7 @@ async fn merge(
         let piece = tokio::select! {
             piece = engine.next() => match piece {
                 Some(Ok(piece)) => match whole_lines(&mut partial, &piece) {
-                    Some(lines) => lines,
+                    Some(lines) => backings::translate(&networks, lines).await,
                     None => continue,
                 },
                 Some(Err(_)) | None => return,

@@ -40,6 +40,21 @@ pub async fn list(State(api): State<Api>, request: Request) -> Result<Response, 
     Ok(upstream::rewritten(json(StatusCode::OK, &listed), rewriter))
 }
 
+/// Any request with the engine's names for swarm networks in its filters; one without such filters stays as it is.
+pub fn with_backings(api: &Api, request: Request) -> Request {
+    let Ok(manager) = api.node.manager() else { return request };
+    let query = Query::of(&request);
+    let cluster = manager.state();
+    let filters = query.get("filters");
+    match translate(filters, |name| names(&api.networks, &cluster, name)) {
+        Some(translated) if !filters.contains("is-task") => {
+            let target = target(&request, &translated);
+            upstream::retarget(request, &target)
+        }
+        _ => request,
+    }
+}
+
 /// Whether a listed container is a task's.
 fn is_task(container: &RawValue) -> bool {
     #[derive(Deserialize)]
