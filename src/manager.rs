@@ -1,34 +1,44 @@
-//! The leader's loop: gather a bounded batch of inputs, take one step, propose once, answer.
+//! The manager of a node: where requests go in and states come out, whichever manager leads.
 //!
-//! Nothing else proposes changes to the cluster's state. While a proposal is being made durable the next batch gathers,
-//! so that many callers share one write to the disk. Requests wait in a bounded queue; a caller that gives up costs
-//! nothing. On a node that does not lead, requests are refused in Docker's words (forwarding comes with the transport
-//! between nodes).
+//! Whatever changes the cluster goes through one loop ([`leader`]) on the leader; a follower hands requests on to it and
+//! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
+//! bounded queue; a caller that gives up costs nothing.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod leader;
+mod liveness;
+mod members;
+mod relay;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gam_core::control::{Request, Response};
 use gam_core::error::Error;
-use gam_core::model::{IdSource, Node, NodeId, TaskId, TaskStatus, Timestamp};
-use gam_core::state::{Proposal, State};
-use gam_core::step::{self, Input, Outcome};
+use gam_core::model::{IdSource, ManagerStatus, Node, NodeId, TaskId, TaskStatus, Timestamp};
+use gam_core::state::State;
+use gam_core::step::Input;
+use gam_rpc::Clients;
 use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+use leader::Loop;
+use liveness::{Heard, Liveness};
+pub use relay::Relay;
 
 /// Inputs that may wait for the leader. Enough for every agent of a large cluster to report at once; beyond it,
 /// whoever has one more waits.
 const INPUTS_MAX: usize = 4096;
 /// Inputs taken in one step, so that a step's duration stays bounded under load.
 const BATCH_MAX: usize = 1024;
-/// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
-/// A longer plan is proposed in pieces; each prefix of a plan is a state that the next step can go on from.
-const CHANGES_MAX: usize = 10_000;
 /// How long a request may wait for its answer: what Docker's own API gives a swarm call (`swarmRequestTimeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// A step is taken this often even when nothing asks for one, as a net under missed wake-ups.
-const IDLE_STEP: Duration = Duration::from_secs(30);
+/// How long a follower waits for one answer of the leader before it looks whether there is another one.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a manager that has just been added may take until it votes.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two tries to reach a leader that does not answer.
+const FORWARD_RETRY: Duration = Duration::from_millis(50);
 
 /// Now, as the core counts time.
 pub fn now() -> Timestamp {
@@ -46,48 +56,156 @@ pub fn seed() -> std::io::Result<[u8; 32]> {
     Ok(seed)
 }
 
+/// Why a request was not taken.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Refusal {
+    /// This manager does not lead: ask the one that does.
+    NotLeading,
+    /// For the user to read.
+    Error(Error),
+}
+
+/// What a request is answered.
+pub type Answer = Result<Response, Refusal>;
+
 struct Envelope {
     input: Input,
-    answer: Option<oneshot::Sender<Result<Response, Error>>>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// What the manager's handles and its loop share.
+struct Shared {
+    node: NodeId,
+    raft_id: u64,
+    store: Store,
+    clients: Clients,
+    inputs: mpsc::Sender<Envelope>,
+    liveness: Mutex<Liveness>,
 }
 
 /// A handle on this node's manager; cheap to clone.
 #[derive(Clone)]
-pub struct Manager {
-    node: NodeId,
-    store: Store,
-    inputs: mpsc::Sender<Envelope>,
+pub struct Manager(Arc<Shared>);
+
+/// A state, and what the leader knows beside it.
+#[derive(Clone)]
+pub struct View {
+    /// The state.
+    pub state: Arc<State>,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// Managers that the leader does not reach, by their number in the consensus.
+    pub unreachable: Vec<u64>,
+}
+
+impl Shared {
+    fn lock_liveness<T>(&self, with: impl FnOnce(&mut Liveness) -> T) -> T {
+        with(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn beat(&self) -> Duration {
+        self.lock_liveness(|liveness| liveness.beat())
+    }
+
+    /// Sends the leader what agents said.
+    async fn tell(&self, leader: &str, relay: &Relay, limit: Duration) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(relay).map_err(Error::internal)?;
+        self.clients.to(leader).tell(bytes.into(), limit).await
+    }
 }
 
 impl Manager {
     /// Starts the loop over an opened store; it ends when `stop` is cancelled.
-    pub fn start(node: NodeId, store: Store, stop: CancellationToken) -> std::io::Result<Manager> {
+    pub fn start(
+        node: NodeId,
+        raft_id: u64,
+        store: Store,
+        clients: Clients,
+        stop: CancellationToken,
+    ) -> std::io::Result<Manager> {
         let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-        let leader = Leader { store: store.clone(), ids: IdSource::new(seed()?), queue };
+        let mut liveness = Liveness::new(Duration::ZERO, Instant::now());
+        liveness.set_period(store.state().cluster().map_or(0, |cluster| cluster.spec.dispatcher.heartbeat_period));
+        let leadership = store.leadership();
+        let shared =
+            Arc::new(Shared { node, raft_id, store, clients, inputs, liveness: Mutex::new(liveness) });
+        let leader = Loop { shared: shared.clone(), ids: IdSource::new(seed()?), queue, leadership };
         tokio::spawn(async move { stop.run_until_cancelled(leader.run()).await });
-        Ok(Manager { node, store, inputs })
+        Ok(Manager(shared))
     }
 
     /// This node.
     pub fn node_id(&self) -> NodeId {
-        self.node
+        self.0.node
     }
 
-    /// Asks for a change of the cluster; answered once it is durable.
+    /// Asks for a change of the cluster, wherever the leader is; answered once it is durable.
+    ///
+    /// If the lead changes hands meanwhile the new leader is asked again. That is safe: the old one can commit nothing any
+    /// more, and what it had committed makes the second try fail (names are unique, versions are checked).
     pub async fn submit(&self, request: Request) -> Result<Response, Error> {
-        let (answer, answered) = oneshot::channel();
-        let input = Input::Request { ticket: 0, request: Box::new(request) };
+        let bytes = serde_json::to_vec(&request).map_err(Error::internal)?;
         let ask = async {
-            self.inputs.send(Envelope { input, answer: Some(answer) }).await.map_err(|_| stopping())?;
-            answered.await.map_err(|_| stopping())?
+            self.ask_leader(
+                async || self.submit_here(request.clone()).await,
+                async |address| {
+                    let answer = self.0.clients.to(address).submit(bytes.clone().into(), FORWARD_TIMEOUT).await?;
+                    serde_json::from_slice::<Answer>(&answer).map_err(Error::internal)
+                },
+            )
+            .await
         };
         tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))
     }
 
-    /// Tells the leader something that needs no answer; waits while its queue is full.
+    /// Asks this manager's own loop, which refuses unless it leads.
+    pub async fn submit_here(&self, request: Request) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let input = Input::Request { ticket: 0, request: Box::new(request) };
+        let envelope = Envelope { input, answer: Some(answer) };
+        self.0.inputs.send(envelope).await.map_err(|_| Refusal::Error(stopping()))?;
+        answered.await.map_err(|_| Refusal::Error(stopping()))?
+    }
+
+    /// Asks the leader, this node or another one, until one takes the question; an outer time-out bounds it.
+    async fn ask_leader<T>(
+        &self,
+        here: impl AsyncFn() -> Result<T, Refusal>,
+        there: impl AsyncFn(&str) -> Result<Result<T, Refusal>, Error>,
+    ) -> Result<T, Error> {
+        let mut leadership = self.0.store.leadership();
+        loop {
+            let known = leadership.borrow_and_update().clone();
+            let answer = match &known {
+                Leadership::Leader { .. } => here().await,
+                Leadership::Follower { address, .. } => tokio::select! {
+                    answer = there(address) => answer.unwrap_or_else(|error| {
+                        tracing::debug!(%error, leader = address, "the leader did not answer");
+                        Err(Refusal::NotLeading)
+                    }),
+                    _ = leadership.changed() => Err(Refusal::NotLeading),
+                },
+                Leadership::NoLeader => Err(Refusal::NotLeading),
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::NotLeading) => {}
+            }
+            if *leadership.borrow() != known {
+                continue;
+            }
+            tokio::select! {
+                changed = leadership.changed() => changed.map_err(|_| stopping())?,
+                () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
+            }
+        }
+    }
+
+    /// Tells the leader something that needs no answer; waits while the queue is full.
     pub async fn tell(&self, input: Input) {
         // The loop has ended: there is nobody left to tell, and the node is stopping.
-        let _ = self.inputs.send(Envelope { input, answer: None }).await;
+        let _ = self.0.inputs.send(Envelope { input, answer: None }).await;
     }
 
     /// Hands on what an agent observed of its tasks.
@@ -95,36 +213,98 @@ impl Manager {
         self.tell(Input::Report { node, statuses }).await;
     }
 
-    /// The state at a moment that is not before this call (linearizable).
-    pub async fn read(&self) -> Result<Arc<State>, Error> {
-        let read = tokio::time::timeout(REQUEST_TIMEOUT, self.store.read()).await;
-        read.map_err(|_| no_leader())?.map_err(refuse)
+    /// An agent whose session is here was heard at an address.
+    pub fn hear(&self, node: NodeId, addr: &str) {
+        let heard = Heard { at: Instant::now(), addr: addr.to_owned() };
+        self.0.lock_liveness(|liveness| liveness.hear(node, heard));
     }
 
-    /// The node that leads, as far as this manager knows.
-    pub fn leader(&self) -> Option<NodeId> {
-        let leader = match &*self.store.leadership().borrow() {
-            Leadership::Leader { .. } => return Some(self.node),
-            Leadership::Follower { leader, .. } => *leader,
-            Leadership::NoLeader => return None,
+    /// How often an agent should be heard.
+    pub fn beat(&self) -> Duration {
+        self.0.beat()
+    }
+
+    /// Takes what a follower sends on; refuses unless this node leads, so that nothing of it is lost.
+    pub async fn take_relay(&self, relay: Relay) -> Result<(), Error> {
+        if !matches!(*self.0.store.leadership().borrow(), Leadership::Leader { .. }) {
+            return Err(Error::unavailable("this manager does not lead"));
+        }
+        let now = Instant::now();
+        self.0.lock_liveness(|liveness| relay.heard.into_iter().for_each(|heard| heard.note(liveness, now)));
+        for input in relay.inputs {
+            self.tell(input).await;
+        }
+        Ok(())
+    }
+
+    /// A node that is to be a manager has opened its store: makes it a member, and waits until it votes.
+    pub async fn admit(&self, node: NodeId, status: ManagerStatus) -> Result<(), Error> {
+        let mut applied = self.subscribe();
+        self.tell(Input::Manager { node, manager: Some(status) }).await;
+        let admitted = async {
+            loop {
+                let members = self.0.store.members();
+                if self.state().node(node).is_some_and(|node| members::is_voter(node, &members)) {
+                    return;
+                }
+                let look = tokio::time::timeout(FORWARD_RETRY, applied.recv()).await;
+                if matches!(look, Ok(Err(broadcast::error::RecvError::Closed))) {
+                    return;
+                }
+            }
         };
-        let leads = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|manager| manager.raft_id == leader);
-        self.store.state().nodes().find(leads).map(|node| node.id)
+        let late = |_| Error::unavailable("the node did not become a member of the raft cluster in time");
+        tokio::time::timeout(JOIN_TIMEOUT, admitted).await.map_err(late)
+    }
+
+    /// The state at a moment that is not before this call (linearizable), on any manager.
+    pub async fn read(&self) -> Result<Arc<State>, Error> {
+        self.view().await.map(|view| view.state)
+    }
+
+    /// The same, with what the leader knows of the managers.
+    pub async fn view(&self) -> Result<View, Error> {
+        let ask = async {
+            let (index, leader, unreachable) = self
+                .ask_leader(
+                    async || self.read_index_here().await,
+                    async |address| {
+                        let read = self.0.clients.to(address).read_index(FORWARD_TIMEOUT).await?;
+                        Ok(Ok((read.index, read.leader, read.unreachable)))
+                    },
+                )
+                .await?;
+            let state = self.0.store.applied(index).await.map_err(|error| match refuse(error) {
+                Refusal::Error(error) => error,
+                Refusal::NotLeading => no_leader(),
+            })?;
+            let leads = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|manager| manager.raft_id == leader);
+            let leader = state.nodes().find(leads).map(|node| node.id);
+            Ok(View { state, leader, unreachable })
+        };
+        tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))
+    }
+
+    /// An index that holds everything acknowledged so far, this member's number, and whom it does not reach; refused
+    /// unless this node leads.
+    pub async fn read_index_here(&self) -> Result<(u64, u64, Vec<u64>), Refusal> {
+        let index = self.0.store.read_index().await.map_err(refuse)?;
+        Ok((index, self.0.raft_id, self.0.store.unreachable()))
     }
 
     /// The newest state that this manager has applied.
     pub fn state(&self) -> Arc<State> {
-        self.store.state()
+        self.0.store.state()
     }
 
     /// Everything that is applied from now on, in order.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Applied>> {
-        self.store.subscribe()
+        self.0.store.subscribe()
     }
 
     /// The store beneath.
     pub fn store(&self) -> &Store {
-        &self.store
+        &self.0.store
     }
 }
 
@@ -140,12 +320,16 @@ fn no_leader() -> Error {
     )
 }
 
-fn refuse(error: StoreError) -> Error {
-    if matches!(error, StoreError::NoLeader) {
-        return no_leader();
+fn refuse(error: StoreError) -> Refusal {
+    match error {
+        StoreError::NoLeader => Refusal::Error(no_leader()),
+        StoreError::NotLeader { .. } => Refusal::NotLeading,
+        error => {
+            tracing::error!(error = %chain(&error), "the store refused");
+            let sentence = format!("the swarm's state could not be read or written: {}", chain(&error));
+            Refusal::Error(Error::unavailable(sentence))
+        }
     }
-    tracing::error!(error = %chain(&error), "the store refused");
-    Error::unavailable(format!("the swarm's state could not be read or written: {}", chain(&error)))
 }
 
 /// An error with its causes, outermost first.
@@ -158,78 +342,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The loop itself.
-struct Leader {
-    store: Store,
-    ids: IdSource,
-    queue: mpsc::Receiver<Envelope>,
-}
-
-type Answers = Vec<oneshot::Sender<Result<Response, Error>>>;
-
-impl Leader {
-    async fn run(mut self) {
-        let mut wake_at = Some(now());
-        loop {
-            let Some((inputs, answers)) = self.gather(wake_at).await else { return };
-            let state = self.store.state();
-            let ids = &mut self.ids;
-            // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
-            let at = now();
-            let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
-            wake_at = outcome.wake_at;
-            self.settle(outcome, at, answers).await;
-        }
-    }
-
-    /// Waits for inputs or the time of the next step; `None` once nobody can send any more.
-    async fn gather(&mut self, wake_at: Option<Timestamp>) -> Option<(Vec<Input>, Answers)> {
-        let wait = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64).min(IDLE_STEP));
-        let mut batch = Vec::new();
-        tokio::select! {
-            received = self.queue.recv_many(&mut batch, BATCH_MAX) => if received == 0 { return None },
-            () = tokio::time::sleep(wait) => {}
-        }
-        let mut answers = Vec::new();
-        let inputs = batch.into_iter().filter_map(|envelope| number(envelope, &mut answers)).collect();
-        Some((inputs, answers))
-    }
-
-    /// Proposes what was decided, then answers. If the proposal fails, so does every request of the batch: what of
-    /// it may have been committed is told by a later read.
-    async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) {
-        let mut failure = None;
-        let mut changes = outcome.changes.into_iter().peekable();
-        while changes.peek().is_some() {
-            let changes = changes.by_ref().take(CHANGES_MAX).collect();
-            if let Err(error) = self.store.propose(Proposal { at, changes }).await {
-                failure = Some(refuse(error));
-                break;
-            }
-        }
-        let mut answers: Vec<Option<_>> = answers.into_iter().map(Some).collect();
-        for (ticket, reply) in outcome.replies {
-            let Some(answer) = answers.get_mut(ticket as usize).and_then(Option::take) else { continue };
-            let reply = match &failure {
-                Some(error) if reply.is_ok() => Err(error.clone()),
-                _ => reply,
-            };
-            // The caller may have given up; the change stands all the same.
-            let _ = answer.send(reply);
-        }
-    }
-}
-
-/// Numbers a request by its place among the answers; drops one whose caller has gone, for nobody asks for it.
-fn number(envelope: Envelope, answers: &mut Answers) -> Option<Input> {
-    match (envelope.input, envelope.answer) {
-        (_, Some(answer)) if answer.is_closed() => None,
-        (Input::Request { request, .. }, Some(answer)) => {
-            answers.push(answer);
-            Some(Input::Request { ticket: answers.len() as u64 - 1, request })
-        }
-        (input, _) => Some(input),
-    }
 }

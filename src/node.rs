@@ -7,7 +7,12 @@ pub mod addresses;
 pub mod directory;
 pub mod events;
 mod init;
+mod join;
+mod leave;
 mod roles;
+mod service;
+mod transport;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +27,11 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::Networks;
-use directory::{Directory, DirectoryError, Identity};
+use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
-use roles::Roles;
+pub use join::Join;
+use roles::{Roles, own_peer};
 
 /// How long a stop waits for what is under way before it goes on regardless.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +41,7 @@ const NO_SWARM: &str = "This node is not part of a swarm";
 const SWARM_EXISTS: &str =
     "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
 const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
+const WORKER: &str = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
 const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
 /// Why a node could not be started.
@@ -49,6 +56,9 @@ pub enum NodeError {
     /// Randomness or a runtime resource.
     #[error("cannot start the node")]
     Io(#[from] std::io::Error),
+    /// Certificates, or the port for other nodes.
+    #[error(transparent)]
+    Refused(#[from] Error),
 }
 
 /// What a node is at this moment.
@@ -68,6 +78,8 @@ struct Inner {
     /// Held by whatever changes the node's life, so that two of them never meet.
     changing: Mutex<()>,
     life: ArcSwap<Life>,
+    /// Counts the node's new certificates.
+    renewed: watch::Sender<u64>,
     /// Why the state can no longer be written.
     failure: watch::Sender<Option<String>>,
 }
@@ -79,14 +91,16 @@ pub struct Node(Arc<Inner>);
 /// What `docker info` says of this node, beside what the cluster's state says.
 #[derive(Clone, Debug, Default)]
 pub struct LocalInfo {
-    /// `inactive`, `locked` or `active`.
+    /// `inactive`, `pending`, `locked`, `error` or `active`.
     pub state: &'static str,
     /// This node's id; empty outside a swarm.
     pub node: Option<NodeId>,
     /// The address that it tells others.
     pub addr: String,
-    /// `host:port` at which its manager is reached.
-    pub manager_addr: Option<String>,
+    /// Managers as `host:port`, as far as this node knows them without asking.
+    pub managers: Vec<(Option<NodeId>, String)>,
+    /// Why it is not what it should be.
+    pub error: String,
 }
 
 impl Node {
@@ -101,6 +115,7 @@ impl Node {
             events: Events::default(),
             changing: Mutex::new(()),
             life: ArcSwap::from_pointee(Life::Inactive),
+            renewed: watch::channel(0).0,
             failure: watch::channel(None).0,
         }));
         match identity {
@@ -124,7 +139,7 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
             Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
-            Life::Active(roles) => Ok(roles.manager.clone()),
+            Life::Active(roles) => roles.manager.clone().ok_or_else(|| Error::unavailable(WORKER)),
         }
     }
 
@@ -133,12 +148,7 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
             Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
-            Life::Active(roles) => LocalInfo {
-                state: "active",
-                node: Some(roles.identity.node),
-                addr: roles.identity.advertise_host().to_owned(),
-                manager_addr: Some(roles.identity.advertise.clone()),
-            },
+            Life::Active(roles) => roles.info(),
         }
     }
 
@@ -147,7 +157,8 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => "inactive",
             Life::Locked(_) => "locked",
-            Life::Active(_) => "active/manager",
+            Life::Active(roles) if roles.manager.is_some() => "active/manager",
+            Life::Active(_) => "active/worker",
         }
     }
 
@@ -160,9 +171,8 @@ impl Node {
             Life::Active(roles) if request.force_new_cluster => return Ok(roles.identity.node),
             Life::Active(_) | Life::Locked(_) => return Err(Error::unavailable(SWARM_EXISTS)),
         }
-        let (identity, store) = self.found(request).await?;
-        let node = identity.node;
-        let roles = self.start_roles(identity, store).await.map_err(internal)?;
+        let roles = self.found(request).await?;
+        let node = roles.identity.node;
         self.become_(Life::Active(Arc::new(roles)));
         Ok(node)
     }
@@ -174,7 +184,9 @@ impl Node {
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
             Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
-            Life::Active(_) if !force => return Err(Error::unavailable(leave_last_manager())),
+            Life::Active(roles) if !force && roles.manager.is_some() => {
+                return Err(Error::unavailable(leave::why_not(roles).await));
+            }
             Life::Locked(identity) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
                 self.become_(Life::Inactive);
@@ -253,12 +265,6 @@ impl Node {
 
 fn internal(error: impl std::error::Error + 'static) -> Error {
     Error::internal(chain(&error))
-}
-
-fn leave_last_manager() -> String {
-    "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager \
-     erases all current state of the swarm. Use `--force` to ignore this message. "
-        .into()
 }
 
 fn leave_locked() -> String {

@@ -1,66 +1,221 @@
-//! What a node does while it is in a swarm: its manager, its agent, and the watchers between them, started and stopped
-//! in one place each.
+//! What a node does while it is in a swarm: its manager if it is one, its agent, and the watchers between them, started and
+//! stopped in one place each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gam_core::error::Error;
 use gam_core::model::NodeDescription;
+use gam_rpc::{Peer, serve};
 use gam_store::{Config as StoreConfig, KeySource, Store};
-use tokio::sync::{broadcast, mpsc};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::directory::Identity;
-use super::init::{describe, key_source};
-use super::{Node, NodeError};
+use super::directory::{Identity, NodeRole};
+use super::init::key_source;
+use super::service::ManagerService;
+use super::transport::RaftTransport;
+use super::trust::Trust;
+use super::{Life, LocalInfo, Node, NodeError};
+use crate::agent::link::{self, LinkState};
 use crate::agent::{Agent, AgentConfig};
-use crate::dispatcher::{self, Session};
+use crate::ca::{self, Role};
+use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
-use crate::manager::{Manager, chain};
+use crate::manager::{Manager, chain, now};
 use crate::network::attachments::spawn_attachment_watch;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
+/// Between two tries of a manager to become a member of the consensus.
+const ADMIT_RETRY: Duration = Duration::from_millis(500);
 
 /// The running parts of a node.
 pub(super) struct Roles {
     pub(super) identity: Identity,
-    pub(super) manager: Manager,
+    pub(super) manager: Option<Manager>,
+    directives: watch::Receiver<Directive>,
+    /// Of a worker: its session with a manager.
+    pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
     agent: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Node {
-    pub(super) fn store_config(&self, identity: &Identity, key: KeySource) -> StoreConfig {
-        StoreConfig { key, ..StoreConfig::new(self.0.directory.raft(), identity.raft_id, identity.advertise.clone()) }
+    pub(super) fn store_config(&self, identity: &Identity, key: KeySource, trust: &Trust) -> StoreConfig {
+        let transport = Arc::new(RaftTransport(trust.clients.clone()));
+        let dir = self.0.directory.raft();
+        StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, identity.advertise.clone(), transport) }
     }
 
-    /// Opens the store of a node that was there before, and starts its roles.
+    /// Holds the port on which other nodes reach this one; Docker's words if somebody else has it.
+    pub(super) async fn listen(&self, address: &str) -> Result<TcpListener, Error> {
+        TcpListener::bind(address).await.map_err(|error| {
+            let why = if error.kind() == std::io::ErrorKind::AddrInUse { "address already in use" } else { "cannot listen" };
+            Error::internal(format!(
+                "manager stopped: can't initialize raft node: failed to listen on remote API address: listen tcp {address}: bind: {why} ({error})"
+            ))
+        })
+    }
+
+    /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
-        let store = Store::open(self.store_config(&identity, key)).await?;
-        Ok(self.start_roles(identity, store).await?)
+        if identity.role == NodeRole::Worker {
+            return Ok(self.start_worker(identity)?);
+        }
+        if !Store::exists(&self.0.directory.raft()) {
+            // It went down in the middle of becoming a manager. Whatever it had promised as a member is gone with the
+            // state, so it begins as another one.
+            let identity = Identity { raft_id: super::join::new_raft_id()?, ..identity };
+            self.0.directory.adopt(&identity)?;
+            return Ok(self.start_joining_manager(identity).await?);
+        }
+        let trust = Trust::open(&self.0.directory)?;
+        let listener = self.listen(&identity.listen).await?;
+        let store = Store::open(self.store_config(&identity, key, &trust)).await?;
+        Ok(self.start_manager(identity, store, trust, listener)?)
     }
 
-    /// Starts manager, agent and watchers over an opened store.
-    pub(super) async fn start_roles(&self, identity: Identity, store: Store) -> std::io::Result<Roles> {
+    /// Starts a manager over an opened store, and its agent beside it.
+    pub(super) fn start_manager(
+        &self,
+        identity: Identity,
+        store: Store,
+        trust: Trust,
+        listener: TcpListener,
+    ) -> std::io::Result<Roles> {
         let stop = CancellationToken::new();
-        let manager = Manager::start(identity.node, store, stop.clone())?;
+        let manager =
+            Manager::start(identity.node, identity.raft_id, store.clone(), trust.clients.clone(), stop.clone())?;
+        let service = Arc::new(ManagerService { manager: manager.clone() });
+        tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
         let addr = identity.advertise_host().to_owned();
-        let Session { assignments, reports, descriptions } =
-            dispatcher::open(&manager, identity.node, addr, stop.clone());
+        let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
+        let networks = self.0.agent.networks.clone();
+        let engine = self.engine().clone();
+        spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
+        self.run(&stop, self.events().clone().follow(manager.clone()));
+        self.run(&stop, keep_settings(manager.clone()));
+        self.run(&stop, watch_store(self.clone(), store));
+        self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
+        Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
+    }
+
+    /// Starts an agent whose managers are elsewhere.
+    pub(super) fn start_worker(&self, identity: Identity) -> Result<Roles, Error> {
+        let stop = CancellationToken::new();
+        let trust = Trust::open(&self.0.directory)?;
+        let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
+    }
+
+    fn start_agent(
+        &self,
+        identity: Identity,
+        manager: Option<Manager>,
+        link: Option<watch::Receiver<LinkState>>,
+        trust: Trust,
+        session: Session,
+        stop: CancellationToken,
+    ) -> Roles {
+        let Session { assignments, directives, reports, descriptions } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
-        let engine = config.engine.clone();
-        spawn_attachment_watch(manager.clone(), engine.clone(), config.networks.clone(), identity.node, stop.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(self.events().clone().follow(manager.clone())));
+        self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
+        self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
         let agent = Agent::start(config, assignments, reports, stop.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_described(manager.clone(), engine, descriptions)));
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_settings(manager.clone())));
-        let store = manager.store().clone();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(watch_store(self.clone(), store)));
-        Ok(Roles { identity, manager, stop, agent: tokio::sync::Mutex::new(Some(agent)) })
+        Roles { identity, manager, directives, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+    }
+
+    fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+    }
+
+    /// Stops what the node does and starts it in another role, its certificate for it at hand. Containers go on.
+    pub(super) async fn change_role(&self, role: NodeRole) {
+        let _changing = self.0.changing.lock().await;
+        let life = self.0.life.load_full();
+        let Life::Active(roles) = &*life else { return };
+        if roles.identity.role == role {
+            return;
+        }
+        tracing::info!(?role, "this node changes its role");
+        roles.stop(super::STOP_TIMEOUT).await;
+        let identity = roles.identity.clone();
+        match self.start_in_role(identity, role).await {
+            Ok(roles) => self.become_(Life::Active(Arc::new(roles))),
+            // The daemon ends, and its next start begins from what is written down.
+            Err(error) => drop(self.0.failure.send_replace(Some(format!("the node cannot change its role: {error}")))),
+        }
+    }
+
+    async fn start_in_role(&self, identity: Identity, role: NodeRole) -> Result<Roles, NodeError> {
+        let managers = self.0.directory.identity()?.map_or_else(Vec::new, |kept| kept.managers);
+        match role {
+            NodeRole::Worker => {
+                let identity = Identity { role, raft_id: 0, managers, ..identity };
+                self.0.directory.adopt(&identity)?;
+                Store::destroy(&self.0.directory.raft())?;
+                Ok(self.start_worker(identity)?)
+            }
+            NodeRole::Manager => {
+                let identity = Identity { role, raft_id: super::join::new_raft_id()?, managers, ..identity };
+                self.0.directory.adopt(&identity)?;
+                Ok(self.start_joining_manager(identity).await?)
+            }
+        }
     }
 }
 
 impl Roles {
+    /// What `docker info` says without asking anybody.
+    pub(super) fn info(&self) -> LocalInfo {
+        let mut info = LocalInfo {
+            state: "active",
+            node: Some(self.identity.node),
+            addr: self.identity.advertise_host().to_owned(),
+            ..LocalInfo::default()
+        };
+        match (&self.manager, &self.link) {
+            (Some(manager), _) => {
+                let state = manager.state();
+                let managers = state.nodes().filter_map(|node| Some((Some(node.id), node.manager.as_ref()?.addr.clone())));
+                info.managers = managers.collect();
+                if state.cluster().is_none() {
+                    info.state = "pending";
+                }
+            }
+            (None, Some(link)) => {
+                info.managers = self.directives.borrow().managers.iter().map(|(node, addr)| (Some(*node), addr.clone())).collect();
+                let link = link.borrow();
+                info.error = link.error.clone();
+                if info.managers.is_empty() {
+                    info.managers = self.identity.managers.iter().map(|addr| (None, addr.clone())).collect();
+                    info.state = if link.manager.is_none() { "pending" } else { "active" };
+                }
+            }
+            (None, None) => {}
+        }
+        info
+    }
+
+    /// Waits until the node is part of the swarm: a worker has a session, a manager votes.
+    pub(super) async fn until_joined(&self) {
+        if let Some(link) = &self.link {
+            // An error means that the node stops; there is nothing left to wait for.
+            let _ = link.clone().wait_for(|state| state.manager.is_some()).await;
+        }
+        let Some(manager) = &self.manager else { return };
+        let mut leadership = manager.store().leadership();
+        while !is_voter(manager, &self.identity) || manager.state().cluster().is_none() {
+            let changed = tokio::time::timeout(ADMIT_RETRY / 10, leadership.changed()).await;
+            if matches!(changed, Ok(Err(_))) {
+                return;
+            }
+        }
+    }
+
     /// Stops everything, the store last; what does not stop within `limit` is left to end by itself.
     pub(super) async fn stop(&self, limit: Duration) {
         self.stop.cancel();
@@ -69,17 +224,51 @@ impl Roles {
         {
             tracing::warn!("the agent did not stop in time");
         }
-        if tokio::time::timeout(limit, self.manager.store().shutdown()).await.is_err() {
+        let Some(manager) = &self.manager else { return };
+        if tokio::time::timeout(limit, manager.store().shutdown()).await.is_err() {
             tracing::warn!("the store did not stop in time");
         }
     }
 }
 
+/// This node as others see it.
+pub(super) fn own_peer(identity: &Identity) -> Peer {
+    let role = if identity.role == NodeRole::Manager { Role::Manager } else { Role::Worker };
+    let addr = identity.advertise_host().parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
+    Peer { node: identity.node, role, cluster: identity.cluster, issued_at: now(), addr }
+}
+
+fn is_voter(manager: &Manager, identity: &Identity) -> bool {
+    let members = manager.store().members();
+    members.iter().any(|member| member.id == identity.raft_id && member.voter && member.address == identity.advertise)
+}
+
+/// Asks the other managers to be made a member, at this address, until it is so. A member whose address is as it was has
+/// nothing to ask.
+async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
+    while !is_voter(&manager, &identity) {
+        let state = manager.state();
+        let known = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
+        let addresses: Vec<String> = known.chain(identity.managers.iter().cloned()).collect();
+        for address in addresses.iter().filter(|address| **address != identity.advertise) {
+            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
+                Ok(()) => break,
+                Err(error) => tracing::info!(%error, manager = address, "not a member of the consensus yet"),
+            }
+        }
+        tokio::time::sleep(ADMIT_RETRY).await;
+    }
+}
+
 /// Tells the manager what the host is like, at once and whenever that changes.
-async fn keep_described(manager: Manager, engine: Engine, descriptions: mpsc::Sender<NodeDescription>) {
+async fn keep_described(node: Node, engine: Engine, descriptions: mpsc::Sender<NodeDescription>) {
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
+    let mut renewed = node.0.renewed.subscribe();
     loop {
-        interval.tick().await;
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = renewed.changed() => {}
+        }
         let description = match engine.describe().await {
             Ok(description) => description,
             Err(error) => {
@@ -87,9 +276,14 @@ async fn keep_described(manager: Manager, engine: Engine, descriptions: mpsc::Se
                 continue;
             }
         };
-        let Some(root) = manager.state().cluster().map(|cluster| cluster.root_ca.clone()) else { continue };
-        if descriptions.send(describe(&root, description)).await.is_err() {
-            return;
+        let Ok([roots, chain_pem, _]) = node.0.directory.certificates_kept() else { continue };
+        match ca::describe(&roots, &chain_pem, description) {
+            Ok(description) => {
+                if descriptions.send(description).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => tracing::error!(error = %chain(&error), "the node's certificate cannot be read"),
         }
     }
 }

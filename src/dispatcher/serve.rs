@@ -1,0 +1,144 @@
+//! The manager's end of a session with an agent on another host.
+//!
+//! The agent is heard whenever it sends anything. What it acts by may be newer than what this manager has applied (it may
+//! have come from another one), so the session begins only once this manager is as far: an agent never goes back in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gam_core::assignment::Assignments;
+use gam_core::error::Error;
+use gam_rpc::{AgentMessage, ManagerMessage, Peer};
+use gam_store::Leadership;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Directive, Session};
+use crate::manager::Manager;
+
+/// The newest form of this conversation that this build speaks.
+pub const PROTOCOL: u32 = 1;
+/// How long an agent may take for its first message.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long this manager may take until it has applied what the agent acts by; then the agent asks another one.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
+/// A manager that knows no leader for so many beats sends its agents to others, which may know one.
+const LEADERLESS_BEATS: u32 = 8;
+
+/// Holds a session until the agent goes, or should go elsewhere.
+pub async fn serve(
+    manager: Manager,
+    peer: Peer,
+    mut inbound: mpsc::Receiver<AgentMessage>,
+    outbound: mpsc::Sender<ManagerMessage>,
+) -> Result<(), Error> {
+    let hello = timeout(HELLO_TIMEOUT, inbound.recv()).await.ok().flatten();
+    let Some(AgentMessage::Hello { description, index, .. }) = hello else {
+        return Err(Error::invalid("a session begins with a hello"));
+    };
+    let caught_up = timeout(CATCH_UP_TIMEOUT, manager.store().applied(index)).await;
+    if !matches!(caught_up, Ok(Ok(_))) {
+        return Err(Error::unavailable("this manager is behind: ask another one"));
+    }
+    let stop = CancellationToken::new();
+    let _ended = stop.clone().drop_guard();
+    let addr = peer.addr.to_string();
+    let session = super::open(&manager, peer.node, addr.clone(), stop);
+    manager.hear(peer.node, &addr);
+    // An agent's task ends with its receiver; the session ends with it.
+    let _ = session.descriptions.send(decode(&description)?).await;
+    let heard = take(&manager, &peer, &session, inbound);
+    let sent = give(&manager, &session, outbound);
+    tokio::select! {
+        result = heard => result,
+        result = sent => result,
+        () = leaderless(&manager) => Err(Error::unavailable("this manager knows no leader: ask another one")),
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::invalid(format!("not understood: {error}")))
+}
+
+/// What the agent says; `Ok` once it hangs up.
+async fn take(
+    manager: &Manager,
+    peer: &Peer,
+    session: &Session,
+    mut inbound: mpsc::Receiver<AgentMessage>,
+) -> Result<(), Error> {
+    let addr = peer.addr.to_string();
+    while let Some(message) = inbound.recv().await {
+        if manager.state().node(peer.node).is_none() {
+            return Err(Error::new(gam_core::error::Kind::Forbidden, "this node was removed from the swarm"));
+        }
+        manager.hear(peer.node, &addr);
+        let taken = match message {
+            AgentMessage::Report(bytes) => session.reports.send(decode(&bytes)?).await.is_ok(),
+            AgentMessage::Description(bytes) => session.descriptions.send(decode(&bytes)?).await.is_ok(),
+            AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
+        };
+        if !taken {
+            return Err(Error::unavailable("this manager is stopping"));
+        }
+    }
+    Ok(())
+}
+
+/// What the agent is told: everything once, then what differs; and a sign of life in between.
+async fn give(manager: &Manager, session: &Session, outbound: mpsc::Sender<ManagerMessage>) -> Result<(), Error> {
+    let gone = |_| Error::unavailable("the agent is gone");
+    let beat = manager.beat();
+    let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
+    outbound.send(ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms }).await.map_err(gone)?;
+    let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
+    let directive = directives.borrow_and_update().clone();
+    direct(&outbound, &directive).await?;
+    let mut held: Arc<Assignments> = assignments.borrow_and_update().clone();
+    outbound.send(ManagerMessage::Full { index: held.index, bytes: held.encode().into() }).await.map_err(gone)?;
+    let mut beats = tokio::time::interval(beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stopping = |_| Error::unavailable("this manager is stopping");
+    loop {
+        tokio::select! {
+            changed = assignments.changed() => {
+                changed.map_err(stopping)?;
+                let next = assignments.borrow_and_update().clone();
+                let bytes = held.difference(&next).encode().into();
+                let message = ManagerMessage::Difference { from: held.index, index: next.index, bytes };
+                outbound.send(message).await.map_err(gone)?;
+                held = next;
+            }
+            changed = directives.changed() => {
+                changed.map_err(stopping)?;
+                let directive = directives.borrow_and_update().clone();
+                direct(&outbound, &directive).await?;
+            }
+            _ = beats.tick() => outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?,
+        }
+    }
+}
+
+async fn direct(outbound: &mpsc::Sender<ManagerMessage>, directive: &Directive) -> Result<(), Error> {
+    let gone = |_| Error::unavailable("the agent is gone");
+    outbound.send(ManagerMessage::Managers(directive.managers.clone())).await.map_err(gone)?;
+    let Some(role) = directive.role else { return Ok(()) };
+    let trusted = ManagerMessage::Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
+    outbound.send(trusted).await.map_err(gone)
+}
+
+/// Ends when this manager has known no leader for a while.
+async fn leaderless(manager: &Manager) {
+    let mut leadership = manager.store().leadership();
+    loop {
+        if leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_err() {
+            return;
+        }
+        let wait = manager.beat() * LEADERLESS_BEATS;
+        match timeout(wait, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
