@@ -12,6 +12,8 @@ mod swarm;
 mod tests;
 mod validate;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::model::{Attachment, NetworkId, NetworkSpec, NodeId, NodeSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId};
 use crate::plan::Plan;
@@ -21,7 +23,7 @@ pub use swarm::{InitRequest, init, join_token, unlock_key};
 
 /// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
 /// `?version=`, the optimistic lock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// `POST /swarm/update`
     SwarmUpdate {
@@ -98,7 +100,8 @@ pub enum Request {
 }
 
 /// What a cluster update rotates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rotate {
     /// A new worker join token.
     pub worker_token: bool,
@@ -109,7 +112,7 @@ pub struct Rotate {
 }
 
 /// The answer to a request that was taken.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Response {
     /// Done; nothing to tell.
     Done,

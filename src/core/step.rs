@@ -7,6 +7,8 @@
 // The fields of an input are what its doc says.
 #![allow(missing_docs)]
 
+use serde::{Deserialize, Serialize};
+
 use crate::control::{self, Request, Response};
 use crate::error::Error;
 use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};
@@ -15,7 +17,7 @@ use crate::state::{Change, State};
 use crate::{allocator, orchestrator, scheduler};
 
 /// Something that the leader must take into account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// A user's request; `ticket` comes back with the answer.
     Request { ticket: u64, request: Box<Request> },
