@@ -6,7 +6,7 @@ use super::*;
 use crate::control::Rotate;
 use crate::error::{Code, Kind};
 use crate::model::{
-    Attachment, ContainerStatus, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState, NodeStatus, ServiceId,
+    Attachment, ContainerStatus, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState, NodeStatus, Role, ServiceId,
     ServiceSpec, SwarmSpec, TaskState, Timestamp,
 };
 
@@ -33,6 +33,13 @@ fn request() -> impl Strategy<Value = Request> {
             let swarm = Box::new(SwarmSpec { labels, ..SwarmSpec::default() });
             prop::sample::select(vec![
                 Request::SwarmUpdate { spec: swarm, version, rotate },
+                Request::Join {
+                    token: name.clone(),
+                    node: id.into(),
+                    availability: name.clone(),
+                    addr: name.clone(),
+                    description: Box::default(),
+                },
                 Request::NodeUpdate { id: id.into(), spec: Box::new(node), version },
                 Request::NodeRemove { id: id.into(), force: flags[0] },
                 Request::ServiceCreate { spec: Box::new(service.clone()) },
@@ -59,6 +66,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     ]);
     prop_oneof![
         Just(Ok(Response::Done)),
+        any::<u128>().prop_map(|id| Ok(Response::Joined { node: id.into(), role: Role::Worker })),
         any::<u128>().prop_map(|id| Ok(Response::Service(id.into()))),
         any::<u128>().prop_map(|id| Ok(Response::Network(id.into()))),
         (any::<u128>(), prop::collection::vec(attachment(), 0..3))
