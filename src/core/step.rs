@@ -7,6 +7,9 @@
 // The fields of an input are what its doc says.
 #![allow(missing_docs)]
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Request, Response};
@@ -23,7 +26,8 @@ pub enum Input {
     Request { ticket: u64, request: Box<Request> },
     /// What an agent observed of its own tasks.
     Report { node: NodeId, statuses: Vec<(TaskId, TaskStatus)> },
-    /// A node is heard from, or no longer. A description only if the agent sent one.
+    /// A node is heard from, or no longer. A description only if the agent sent one; without an address the node
+    /// keeps the one that it had.
     Session { node: NodeId, status: NodeStatus, description: Option<Box<NodeDescription>> },
     /// A node's part in the consensus, as the store knows it.
     Manager { node: NodeId, manager: Option<ManagerStatus> },
@@ -64,8 +68,11 @@ fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Erro
                 report(plan, node, id, status);
             }
         }
-        Input::Session { node, status, description } => {
+        Input::Session { node, mut status, description } => {
             let known = plan.state().node(node)?;
+            if status.addr.is_empty() {
+                status.addr.clone_from(&known.status.addr);
+            }
             let description = description.filter(|new| **new != known.description);
             if known.status != status || description.is_some() {
                 plan.push(Change::NodeReport { id: node, status, description });
