@@ -3,7 +3,8 @@
 //! `DIRECT=/var/run/docker.sock PROXIED=/run/gam/docker.sock cargo bench --bench proxy`. For `GET /_ping` and
 //! `GET /containers/json` it prints the median latency of one client and the throughput of 32, and for every path in
 //! `STREAMS` (separated by spaces, for example `/images/busybox/get`) the rate of a download. `UPLOAD` names a tar
-//! that is sent to `POST /images/load`. It fails when a limit of the project is missed. Only the standard library is
+//! that is sent to `POST /images/load`. It prints rows of a table (`benches/run.sh` makes the rest) and fails when a
+//! limit of the project is missed. Only the standard library is
 //! used, so that the client costs little and the same on both sides.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -21,7 +22,7 @@ const CLIENTS: usize = 32;
 const TURN: Duration = Duration::from_millis(400);
 const TURNS: usize = 15;
 /// Downloads and uploads of each side.
-const STREAM_TURNS: usize = 5;
+const STREAM_TURNS: usize = 9;
 /// Most that Gam may add at the median.
 const ADDED_LIMIT: Duration = Duration::from_micros(100);
 /// Least that is left of the throughput, and of a stream's rate.
@@ -143,29 +144,41 @@ fn turn(socket: &str, path: &str) -> f64 {
     counts.iter().sum::<usize>() as f64 / TURN.as_secs_f64()
 }
 
-/// Best rate of each side, in the unit that one turn gives; the best is the least disturbed by the rest of the machine.
-fn best(sides: [&str; 2], turns: usize, one: impl Fn(&str) -> f64) -> [f64; 2] {
-    let mut best = [0.0_f64; 2];
+/// Rates of both sides, in the unit that one turn gives, and the ratio of the two: the medians over all turns. The ratio
+/// is that of turns next to each other, so that a machine that is slower for a while is so for both.
+fn rates(sides: [&str; 2], turns: usize, one: impl Fn(&str) -> f64) -> [f64; 3] {
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..turns {
-        for (side, best) in sides.iter().zip(&mut best) {
-            *best = best.max(one(side));
+        let [direct, proxied] = sides.map(&one);
+        for (all, value) in all.iter_mut().zip([direct, proxied, proxied / direct]) {
+            all.push(value);
         }
     }
-    best
+    all.map(|mut values| {
+        values.sort_unstable_by(f64::total_cmp);
+        values[values.len() / 2]
+    })
 }
 
 fn rate(bytes: usize, since: Instant) -> f64 {
     bytes as f64 / 1e6 / since.elapsed().as_secs_f64()
 }
 
-fn report(what: &str, unit: &str, [direct, proxied]: [f64; 2], limit: f64) -> bool {
-    let ratio = proxied / direct;
-    let held = ratio >= limit;
-    println!(
-        "{what}: direct {direct:.0} {unit}, proxied {proxied:.0} {unit}, ratio {ratio:.2} (at least {limit}){}",
-        if held { "" } else { "  MISSED" }
-    );
+/// One line of the table; tells whether the limit was held.
+fn row(what: &str, direct: &str, gam: &str, figure: &str, limit: &str, held: bool) -> bool {
+    println!("| {what} | {direct} | {gam} | {figure} | {limit} |{}", if held { "" } else { " **missed**" });
     held
+}
+
+fn row_of_rates(what: &str, unit: &str, [direct, proxied, ratio]: [f64; 3], limit: f64) -> bool {
+    row(
+        what,
+        &format!("{direct:.0} {unit}"),
+        &format!("{proxied:.0} {unit}"),
+        &format!("{:.0} %", ratio * 100.0),
+        &format!("at least {:.0} %", limit * 100.0),
+        ratio >= limit,
+    )
 }
 
 fn main() -> ExitCode {
@@ -178,27 +191,30 @@ fn main() -> ExitCode {
     for path in ["/_ping", "/containers/json"] {
         let [direct, proxied] = latency(sides, path);
         let added = proxied.saturating_sub(direct);
-        held &= added <= ADDED_LIMIT;
-        println!(
-            "{path} latency, median: direct {direct:?}, proxied {proxied:?}, added {added:?} (at most {ADDED_LIMIT:?}){}",
-            if added <= ADDED_LIMIT { "" } else { "  MISSED" }
+        held &= row(
+            &format!("`GET {path}`, median latency"),
+            &format!("{} us", direct.as_micros()),
+            &format!("{} us", proxied.as_micros()),
+            &format!("+{} us", added.as_micros()),
+            &format!("at most +{} us", ADDED_LIMIT.as_micros()),
+            added <= ADDED_LIMIT,
         );
-        let rates = best(sides, TURNS, |socket| turn(socket, path));
-        held &= report(&format!("{path} throughput, {CLIENTS} clients"), "/s", rates, THROUGHPUT_LIMIT);
+        let rates = rates(sides, TURNS, |socket| turn(socket, path));
+        held &= row_of_rates(&format!("`GET {path}`, {CLIENTS} connections"), "/s", rates, THROUGHPUT_LIMIT);
     }
     for path in std::env::var("STREAMS").unwrap_or_default().split_whitespace() {
-        let rates = best(sides, STREAM_TURNS, |socket| {
+        let rates = rates(sides, STREAM_TURNS, |socket| {
             let start = Instant::now();
             rate(Client::new(socket).get(path), start)
         });
-        held &= report(&format!("{path} download"), "MB/s", rates, STREAM_LIMIT);
+        held &= row_of_rates(&format!("`GET {path}`"), "MB/s", rates, STREAM_LIMIT);
     }
     if let Ok(file) = std::env::var("UPLOAD") {
-        let rates = best(sides, STREAM_TURNS, |socket| {
+        let rates = rates(sides, STREAM_TURNS, |socket| {
             let start = Instant::now();
             rate(Client::new(socket).load(&file), start)
         });
-        held &= report("/images/load upload", "MB/s", rates, STREAM_LIMIT);
+        held &= row_of_rates("`POST /images/load`", "MB/s", rates, STREAM_LIMIT);
     }
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -21,7 +21,7 @@ pub mod timestamp;
 pub use cluster::{Cluster, JoinTokens, RootCa};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
 pub use network::Network;
-pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus};
+pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};
 pub use secret::{Config, Secret};
 pub use service::{Endpoint, Service, UpdateState, UpdateStatus, VirtualIp};
 pub use spec::*;

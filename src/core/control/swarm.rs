@@ -1,9 +1,9 @@
 //! How a cluster comes to be, and how its spec, its join tokens and its unlock key change
 //! (`moby: daemon/cluster/swarm.go`, swarmkit `manager/controlapi/cluster.go`).
 
+use super::token::{rotated, unlock_key};
 use super::{Response, Rotate, network, node, validate};
 use crate::error::{Code, Error, Kind};
-use crate::model::id::base36;
 use crate::model::{
     CaConfig, Cluster, ClusterId, DispatcherConfig, JoinTokens, Meta, Node, NodeSpec, OrchestrationConfig, RaftConfig,
     RootCa, SwarmSpec,
@@ -113,32 +113,6 @@ pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate:
         _ => {}
     }
     Ok(Response::Done)
-}
-
-/// A join token: `SWMTKN-1-`, the digest of the root certificate in base 36 (50 digits), `-`, 128 bits of the secret
-/// in base 36 (25 digits). Swarmkit `ca.GenerateJoinToken`.
-pub fn join_token(digest36: &str, secret: [u8; 32]) -> String {
-    let mut number = [0_u8; 16];
-    number.copy_from_slice(&secret[..16]);
-    format!("SWMTKN-1-{digest36:0>50}-{}", base36(u128::from_be_bytes(number), 25))
-}
-
-/// An unlock key: `SWMKEY-1-` and the 32 bytes in base 64 without padding. Swarmkit `encryption.HumanReadableKey`.
-pub fn unlock_key(secret: [u8; 32]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut key = "SWMKEY-1-".to_owned();
-    for bytes in secret.chunks(3) {
-        let bits = bytes.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
-        for at in 0..=bytes.len() {
-            key.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
-    key
-}
-
-/// A token with the digest of `token` and another secret.
-fn rotated(token: &str, secret: [u8; 32]) -> String {
-    join_token(token.split('-').nth(2).unwrap_or_default(), secret)
 }
 
 /// A manager, available unless the user says otherwise. dockerd's error for an unknown word has no type here, hence 500.

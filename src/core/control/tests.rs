@@ -1,6 +1,7 @@
 //! Requests against small worlds: what is taken, what is refused, in which words, and what is then in the state.
 
 mod fuzz;
+mod joins;
 mod nodes;
 mod services;
 mod swarms;
