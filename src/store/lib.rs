@@ -42,8 +42,11 @@ mod files;
 mod keeper;
 mod keys;
 mod leadership;
+mod lineage;
 mod log;
 mod machine;
+mod message;
+mod network;
 mod raft;
 mod snapshot;
 mod store;
@@ -63,7 +66,8 @@ pub use config::{
 };
 pub use error::StoreError;
 pub use leadership::Leadership;
-pub use store::Store;
+pub use store::{MAX_MESSAGE, Member, Store};
+pub use transport::{Answer, Purpose, Transport};
 
 /// A proposal that was committed and applied.
 #[derive(Clone)]

@@ -1,3 +1,7 @@
+mod chaos;
+mod cluster;
+mod net;
+
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -32,7 +36,7 @@ async fn create_on(config: &Config, disk: &FaultyDisk) -> Result<Store, StoreErr
     crate::files::make_dir(&config.dir).unwrap();
     let keyring = Arc::new(Keyring::create(&config.dir, &config.key)?);
     let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
-    let opened = opening::prepare(config, database, keyring)?;
+    let opened = opening::prepare(config, database, keyring, Some(1))?;
     let store = Store::start(config, raft_config(config)?, opened).await?;
     let members = BTreeMap::from([(config.member, BasicNode::new(config.address.clone()))]);
     store.inner.raft.initialize(members).await.unwrap();
