@@ -11,6 +11,7 @@
 
 mod context;
 mod images;
+pub mod link;
 mod reporter;
 mod sweep;
 mod watcher;

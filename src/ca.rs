@@ -5,9 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use gam_core::model::{ClusterId, NodeId, RootCa};
+use gam_core::model::{ClusterId, NodeDescription, NodeId, RootCa};
+pub use gam_rpc::Role;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use sha2::{Digest, Sha256};
@@ -29,34 +30,6 @@ pub enum CaError {
     /// Not a certificate.
     #[error("cannot read a certificate")]
     Read,
-}
-
-/// A node's role in its certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// `swarm-manager`
-    Manager,
-    /// `swarm-worker`
-    Worker,
-}
-
-impl Role {
-    /// The organisational unit of the certificate.
-    pub fn unit(self) -> &'static str {
-        match self {
-            Role::Manager => "swarm-manager",
-            Role::Worker => "swarm-worker",
-        }
-    }
-}
-
-/// A certificate with its key, both PEM.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    /// The certificate chain.
-    pub cert: String,
-    /// Its private key.
-    pub key: String,
 }
 
 /// Makes a new root.
@@ -81,11 +54,28 @@ fn root_from(cert: String, key: String) -> Result<RootCa, CaError> {
     Ok(RootCa { cert, key, subject, public_key, rotation_in_progress: false })
 }
 
-/// Issues a node's certificate, valid for `expiry` nanoseconds.
-pub fn issue(root: &RootCa, cluster: ClusterId, node: NodeId, role: Role, expiry: i64) -> Result<Certificate, CaError> {
-    let issuer = Issuer::from_ca_cert_pem(&root.cert, KeyPair::from_pem(&root.key)?)?;
+/// A node's key, PEM, and a request for a certificate of it, DER. The key never leaves the host; nothing that the request
+/// says of its owner counts.
+pub fn new_key_and_csr() -> Result<(String, Vec<u8>), CaError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(vec![role.unit().to_owned(), node.to_string(), "swarm-ca".to_owned()])?;
+    let csr = CertificateParams::default().serialize_request(&key)?;
+    Ok((key.serialize_pem(), csr.der().to_vec()))
+}
+
+/// Signs a node's key, for `expiry` nanoseconds; returns the certificate, PEM. All names are the authority's own: of the
+/// request only the key counts.
+pub fn sign(
+    root: &RootCa,
+    csr_der: &[u8],
+    cluster: ClusterId,
+    node: NodeId,
+    role: Role,
+    expiry: i64,
+) -> Result<String, CaError> {
+    let issuer = Issuer::from_ca_cert_pem(&root.cert, KeyPair::from_pem(&root.key)?)?;
+    let mut request = CertificateSigningRequestParams::from_der(&csr_der.into())?;
+    let names = vec![role.unit().to_owned(), node.to_string(), "swarm-ca".to_owned()];
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, printable(&cluster.to_string())?);
     params.distinguished_name.push(DnType::OrganizationalUnitName, printable(role.unit())?);
@@ -93,8 +83,50 @@ pub fn issue(root: &RootCa, cluster: ClusterId, node: NodeId, role: Role, expiry
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     date(&mut params, Duration::nanoseconds(expiry));
-    let cert = params.signed_by(&key, &issuer)?.pem();
-    Ok(Certificate { cert, key: key.serialize_pem() })
+    request.params = params;
+    Ok(request.signed_by(&issuer)?.pem())
+}
+
+/// From when until when a certificate holds, in nanoseconds since 1970. The hour by which it is dated back counts.
+pub fn validity(chain_pem: &str) -> Result<(i64, i64), CaError> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(chain_pem.as_bytes()).map_err(|_| CaError::Read)?;
+    let parsed = pem.parse_x509().map_err(|_| CaError::Read)?;
+    let nanos = |seconds: i64| seconds.saturating_mul(1_000_000_000);
+    let validity = parsed.validity();
+    Ok((nanos(validity.not_before.timestamp()), nanos(validity.not_after.timestamp())))
+}
+
+/// A description with the node's trust added: the roots that it trusts, and which of them made its certificate.
+pub fn describe(
+    roots_pem: &str,
+    chain_pem: &str,
+    description: NodeDescription,
+) -> Result<NodeDescription, CaError> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(chain_pem.as_bytes()).map_err(|_| CaError::Read)?;
+    let own = pem.parse_x509().map_err(|_| CaError::Read)?;
+    for root in x509_parser::pem::Pem::iter_from_buffer(roots_pem.as_bytes()) {
+        let root = root.map_err(|_| CaError::Read)?;
+        let root = root.parse_x509().map_err(|_| CaError::Read)?;
+        if own.verify_signature(Some(root.public_key())).is_ok() {
+            return Ok(NodeDescription {
+                trust_root: roots_pem.to_owned(),
+                cert_issuer_subject: BASE64.encode(root.subject().as_raw()),
+                cert_issuer_public_key: BASE64.encode(root.public_key().raw),
+                ..description
+            });
+        }
+    }
+    Err(CaError::Read)
+}
+
+/// The same for a root that is at hand.
+pub fn described(root: &RootCa, description: NodeDescription) -> NodeDescription {
+    NodeDescription {
+        trust_root: root.cert.clone(),
+        cert_issuer_subject: root.subject.clone(),
+        cert_issuer_public_key: root.public_key.clone(),
+        ..description
+    }
 }
 
 /// Names are printable strings, as Go writes them: clients compare the subject's bytes.
@@ -109,8 +141,8 @@ fn date(params: &mut CertificateParams, expiry: Duration) {
 }
 
 /// The digest of a root certificate as join tokens carry it: SHA-256 of the PEM, base 36.
-pub fn root_digest(root: &RootCa) -> String {
-    base36(&Sha256::digest(root.cert.as_bytes()), DIGEST_LENGTH)
+pub fn digest(root_pem: &str) -> String {
+    base36(&Sha256::digest(root_pem.as_bytes()), DIGEST_LENGTH)
 }
 
 /// A big-endian number in base 36, padded with zeros to `width` digits.
@@ -139,8 +171,9 @@ mod tests {
         let root = new_root().unwrap();
         let mut ids = IdSource::new([9; 32]);
         let (cluster, node): (ClusterId, NodeId) = (ids.fresh(), ids.fresh());
-        let issued = issue(&root, cluster, node, Role::Manager, 3_600_000_000_000).unwrap();
-        let (_, pem) = x509_parser::pem::parse_x509_pem(issued.cert.as_bytes()).unwrap();
+        let (_, csr) = new_key_and_csr().unwrap();
+        let issued = sign(&root, &csr, cluster, node, Role::Manager, 3_600_000_000_000).unwrap();
+        let (_, pem) = x509_parser::pem::parse_x509_pem(issued.as_bytes()).unwrap();
         let parsed = pem.parse_x509().unwrap();
         assert_eq!(parsed.subject().to_string(), format!("O={cluster}, OU=swarm-manager, CN={node}"));
         assert_eq!(parsed.issuer().to_string(), "CN=swarm-ca");
@@ -153,6 +186,6 @@ mod tests {
     fn base36_is_padded_and_big_endian() {
         assert_eq!(base36(&[0, 36], 4), "0010");
         assert_eq!(base36(&[255; 32], 50), "6dp5qcb22im238nr3wvp0ic7q99w035jmy2iw7i6n43d37jtof");
-        assert_eq!(root_digest(&new_root().unwrap()).len(), 50);
+        assert_eq!(digest(&new_root().unwrap().cert).len(), 50);
     }
 }

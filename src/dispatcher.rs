@@ -10,13 +10,13 @@ pub mod serve;
 use std::sync::Arc;
 
 use gam_core::assignment::Assignments;
-use gam_core::model::{NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
+use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
+use gam_rpc::{RemoteManager, Role};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::ca::Role;
 use crate::manager::Manager;
 
 /// Batches of reports that may wait for the manager; an agent with more waits and merges them.
@@ -43,20 +43,24 @@ pub struct Directive {
     pub roots: String,
     /// Its certificate comes from a root that is being replaced.
     pub renew: bool,
-    /// `host:port` of all managers.
-    pub managers: Vec<(NodeId, String)>,
+    /// All managers.
+    pub managers: Vec<RemoteManager>,
 }
 
 impl Directive {
     /// What `state` wants of `node`.
     pub fn of(state: &State, node: NodeId) -> Directive {
-        let managers = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| (node.id, manager.addr.clone())));
-        let mut directive = Directive { managers: managers.collect(), ..Directive::default() };
+        let manager = |node: &Arc<Node>| {
+            let address = node.manager.as_ref()?.addr.clone();
+            Some(RemoteManager { node: node.id, address })
+        };
+        let managers = state.nodes().filter_map(manager).collect();
+        let mut directive = Directive { managers, ..Directive::default() };
         let (Some(cluster), Some(node)) = (state.cluster(), state.node(node)) else { return directive };
         directive.role = Some(if node.is_manager() { Role::Manager } else { Role::Worker });
-        directive.roots = cluster.root_ca.trusted();
+        directive.roots = cluster.root_ca.cert.clone();
         let issuer = &node.description.cert_issuer_public_key;
-        directive.renew = !issuer.is_empty() && issuer != cluster.root_ca.issuing_public_key();
+        directive.renew = !issuer.is_empty() && *issuer != cluster.root_ca.public_key;
         directive
     }
 }

@@ -12,12 +12,14 @@ mod relay;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use gam_core::control::{Request, Response};
-use gam_core::error::Error;
+use gam_core::error::{Error, Kind};
 use gam_core::model::{IdSource, ManagerStatus, Node, NodeId, TaskId, TaskStatus, Timestamp};
 use gam_core::state::State;
 use gam_core::step::Input;
-use gam_rpc::Clients;
+use gam_core::wire;
+use gam_rpc::{Clients, ReadIndex, RpcError};
 use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +70,20 @@ pub enum Refusal {
 /// What a request is answered.
 pub type Answer = Result<Response, Refusal>;
 
+/// What only the leader can answer.
+enum Question {
+    /// A change of the cluster, and the same on the wire.
+    Submit { request: Request, bytes: Bytes },
+    /// How far a reader must wait.
+    ReadIndex,
+}
+
+/// What it answers.
+enum Told {
+    Response(Response),
+    Index(ReadIndex),
+}
+
 struct Envelope {
     input: Input,
     answer: Option<oneshot::Sender<Answer>>,
@@ -110,7 +126,7 @@ impl Shared {
     /// Sends the leader what agents said.
     async fn tell(&self, leader: &str, relay: &Relay, limit: Duration) -> Result<(), Error> {
         let bytes = serde_json::to_vec(relay).map_err(Error::internal)?;
-        self.clients.to(leader).tell(bytes.into(), limit).await
+        self.clients.to(leader).within(limit).tell(bytes.into()).await.map_err(failed)
     }
 }
 
@@ -144,18 +160,12 @@ impl Manager {
     /// If the lead changes hands meanwhile the new leader is asked again. That is safe: the old one can commit nothing any
     /// more, and what it had committed makes the second try fail (names are unique, versions are checked).
     pub async fn submit(&self, request: Request) -> Result<Response, Error> {
-        let bytes = serde_json::to_vec(&request).map_err(Error::internal)?;
-        let ask = async {
-            self.ask_leader(
-                async || self.submit_here(request.clone()).await,
-                async |address| {
-                    let answer = self.0.clients.to(address).submit(bytes.clone().into(), FORWARD_TIMEOUT).await?;
-                    serde_json::from_slice::<Answer>(&answer).map_err(Error::internal)
-                },
-            )
-            .await
-        };
-        tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))
+        let question = Question::Submit { bytes: Bytes::from(wire::encode_request(&request)), request };
+        let ask = self.ask_leader(&question);
+        match tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))? {
+            Told::Response(response) => Ok(response),
+            Told::Index(_) => Err(Error::internal("a request was answered with an index")),
+        }
     }
 
     /// Asks this manager's own loop, which refuses unless it leads.
@@ -168,27 +178,20 @@ impl Manager {
     }
 
     /// Asks the leader, this node or another one, until one takes the question; an outer time-out bounds it.
-    async fn ask_leader<T>(
-        &self,
-        here: impl AsyncFn() -> Result<T, Refusal>,
-        there: impl AsyncFn(&str) -> Result<Result<T, Refusal>, Error>,
-    ) -> Result<T, Error> {
+    async fn ask_leader(&self, question: &Question) -> Result<Told, Error> {
         let mut leadership = self.0.store.leadership();
         loop {
             let known = leadership.borrow_and_update().clone();
             let answer = match &known {
-                Leadership::Leader { .. } => here().await,
+                Leadership::Leader { .. } => self.ask_here(question).await,
                 Leadership::Follower { address, .. } => tokio::select! {
-                    answer = there(address) => answer.unwrap_or_else(|error| {
-                        tracing::debug!(%error, leader = address, "the leader did not answer");
-                        Err(Refusal::NotLeading)
-                    }),
+                    answer = self.ask_there(address, question) => answer,
                     _ = leadership.changed() => Err(Refusal::NotLeading),
                 },
                 Leadership::NoLeader => Err(Refusal::NotLeading),
             };
             match answer {
-                Ok(answer) => return Ok(answer),
+                Ok(told) => return Ok(told),
                 Err(Refusal::Error(error)) => return Err(error),
                 Err(Refusal::NotLeading) => {}
             }
@@ -200,6 +203,26 @@ impl Manager {
                 () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
             }
         }
+    }
+
+    async fn ask_here(&self, question: &Question) -> Result<Told, Refusal> {
+        match question {
+            Question::Submit { request, .. } => self.submit_here(request.clone()).await.map(Told::Response),
+            Question::ReadIndex => self.read_index_here().await.map(Told::Index),
+        }
+    }
+
+    async fn ask_there(&self, leader: &str, question: &Question) -> Result<Told, Refusal> {
+        let client = self.0.clients.to(leader).within(FORWARD_TIMEOUT);
+        let told = match question {
+            Question::Submit { bytes, .. } => client.submit(bytes.clone()).await,
+            Question::ReadIndex => {
+                return client.read_index().await.map(Told::Index).map_err(|error| unanswered(leader, &error));
+            }
+        };
+        let bytes = told.map_err(|error| unanswered(leader, &error))?;
+        let answer = serde_json::from_slice::<Answer>(&bytes).map_err(|error| Refusal::Error(Error::internal(error)))?;
+        answer.map(Told::Response)
     }
 
     /// Tells the leader something that needs no answer; waits while the queue is full.
@@ -265,15 +288,10 @@ impl Manager {
     /// The same, with what the leader knows of the managers.
     pub async fn view(&self) -> Result<View, Error> {
         let ask = async {
-            let (index, leader, unreachable) = self
-                .ask_leader(
-                    async || self.read_index_here().await,
-                    async |address| {
-                        let read = self.0.clients.to(address).read_index(FORWARD_TIMEOUT).await?;
-                        Ok(Ok((read.index, read.leader, read.unreachable)))
-                    },
-                )
-                .await?;
+            let ReadIndex { index, leader, unreachable } = match self.ask_leader(&Question::ReadIndex).await? {
+                Told::Index(read) => read,
+                Told::Response(_) => return Err(Error::internal("a read was answered with a response")),
+            };
             let state = self.0.store.applied(index).await.map_err(|error| match refuse(error) {
                 Refusal::Error(error) => error,
                 Refusal::NotLeading => no_leader(),
@@ -287,9 +305,9 @@ impl Manager {
 
     /// An index that holds everything acknowledged so far, this member's number, and whom it does not reach; refused
     /// unless this node leads.
-    pub async fn read_index_here(&self) -> Result<(u64, u64, Vec<u64>), Refusal> {
+    pub async fn read_index_here(&self) -> Result<ReadIndex, Refusal> {
         let index = self.0.store.read_index().await.map_err(refuse)?;
-        Ok((index, self.0.raft_id, self.0.store.unreachable()))
+        Ok(ReadIndex { index, leader: self.0.raft_id, unreachable: self.0.store.unreachable() })
     }
 
     /// The newest state that this manager has applied.
@@ -305,6 +323,24 @@ impl Manager {
     /// The store beneath.
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+}
+
+/// Whoever was asked does not lead any more, or is gone; whether it did what was asked, the next leader's state tells.
+fn unanswered(leader: &str, error: &RpcError) -> Refusal {
+    if let RpcError::Refused(refusal) = error
+        && refusal.kind != Kind::Unavailable
+    {
+        return Refusal::Error(refusal.clone());
+    }
+    tracing::debug!(error = %chain(error), leader, "the leader did not answer");
+    Refusal::NotLeading
+}
+
+fn failed(error: RpcError) -> Error {
+    match error {
+        RpcError::Refused(error) => error,
+        error => Error::unavailable(chain(&error)),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::Networks;
-use directory::{Directory, DirectoryError, Identity, NodeRole};
+use directory::{Directory, DirectoryError, Identity};
 use events::Events;
 pub use init::Init;
 pub use join::Join;

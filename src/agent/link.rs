@@ -6,21 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gam_core::assignment::{Assignments, Difference};
+use gam_core::assignment::Assignments;
 use gam_core::error::Error;
 use gam_core::model::{NodeDescription, TaskId, TaskStatus};
-use gam_rpc::{AgentMessage, Clients, ManagerMessage};
+use gam_core::wire;
+use gam_rpc::{AgentMessage, Clients, ManagerMessage, PROTOCOL, RemoteManager, RpcError, Trusted, Welcome};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::dispatcher::serve::PROTOCOL;
 use crate::dispatcher::{Directive, Session};
+use crate::manager::chain;
 
 /// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
 const REPORTS_MAX: usize = 4;
-/// Messages to a manager that may wait for the wire.
-const OUTBOUND_MAX: usize = 16;
 /// How long one manager may take to welcome the agent.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
 /// A manager that says nothing for so many of its beats is taken for gone.
@@ -82,7 +81,7 @@ impl Link {
     /// Whom to ask, those that the cluster named first; another order each time.
     fn candidates(&self, known: &[String]) -> Vec<String> {
         let mut addresses: Vec<String> =
-            self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
+            self.direct.borrow().managers.iter().map(|manager| manager.address.clone()).collect();
         for address in known {
             if !addresses.contains(address) {
                 addresses.push(address.clone());
@@ -98,41 +97,38 @@ impl Link {
 
     /// One session, until it breaks; `Ok` when the agent itself is gone.
     async fn hold(&mut self, address: &str) -> Result<(), Error> {
-        let (outbound, messages) = mpsc::channel(OUTBOUND_MAX);
-        let description = serde_json::to_vec(&self.description).map_err(Error::internal)?;
+        let failed = |error: RpcError| Error::unavailable(chain(&error));
+        let gam_rpc::Session { outbound, mut inbound, .. } =
+            self.clients.to(address).within(WELCOME_TIMEOUT).session().await.map_err(failed)?;
+        let description = self.description.as_ref().map(wire::encode_description).unwrap_or_default().into();
         let index = self.assign.borrow().index;
-        // The channel is empty.
-        let _ = outbound.send(AgentMessage::Hello { protocol: PROTOCOL, description: description.into(), index }).await;
-        let opened = timeout(WELCOME_TIMEOUT, self.clients.to(address).session(messages)).await;
-        let mut inbound = opened.map_err(|_| silent())??;
-        let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
-        let beat = match welcome {
-            Some(Ok(ManagerMessage::Welcome { heartbeat_ms, .. })) => Duration::from_millis(u64::from(heartbeat_ms)),
-            Some(Err(error)) => return Err(error),
-            _ => return Err(Error::unavailable("the manager did not say welcome")),
+        let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
+        outbound.send(hello).await.map_err(|_| broken())?;
+        let welcome = timeout(WELCOME_TIMEOUT, inbound.next()).await.map_err(|_| silent())?;
+        let Some(ManagerMessage::Welcome(Welcome { heartbeat_ms, managers, .. })) = welcome.map_err(failed)? else {
+            return Err(Error::unavailable("the manager did not say welcome"));
         };
+        self.know(managers);
+        let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
         self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
         let mut beats = tokio::time::interval(beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
             let message = tokio::select! {
-                message = inbound.recv() => {
+                message = inbound.next() => {
                     heard = Instant::now();
-                    match message {
-                        Some(message) => self.take(message?)?,
-                        None => return Err(Error::unavailable("the manager ended the session")),
-                    }
+                    self.take(message.map_err(failed)?.ok_or_else(broken)?)?;
                     continue;
                 }
                 batch = self.reported.recv() => match batch {
-                    Some(batch) => AgentMessage::Report(serde_json::to_vec(&batch).map_err(Error::internal)?.into()),
+                    Some(batch) => AgentMessage::Report(wire::encode_report(&batch).into()),
                     None => return Ok(()),
                 },
                 Some(description) = self.described.recv() => {
-                    let bytes = serde_json::to_vec(&description).map_err(Error::internal)?;
+                    let bytes = wire::encode_description(&description).into();
                     self.description = Some(description);
-                    AgentMessage::Description(bytes.into())
+                    AgentMessage::Description(bytes)
                 }
                 _ = beats.tick() => {
                     if heard.elapsed() > beat * SILENT_BEATS {
@@ -141,37 +137,35 @@ impl Link {
                     AgentMessage::Heartbeat
                 }
             };
-            outbound.send(message).await.map_err(|_| Error::unavailable("the session broke off"))?;
+            outbound.send(message).await.map_err(|_| broken())?;
         }
+    }
+
+    fn know(&self, managers: Vec<RemoteManager>) {
+        self.direct.send_if_modified(|directive| {
+            let differs = directive.managers != managers;
+            directive.managers = managers;
+            differs
+        });
     }
 
     fn take(&self, message: ManagerMessage) -> Result<(), Error> {
         match message {
             ManagerMessage::Full { bytes, .. } => {
-                let full = Assignments::decode(&bytes).map_err(not_understood)?;
+                let full = wire::decode_assignments(&bytes).map_err(not_understood)?;
                 self.assign.send_replace(Arc::new(full));
             }
-            ManagerMessage::Difference { from, bytes, .. } => {
-                let held = self.assign.borrow().clone();
-                if held.index != from {
-                    return Err(Error::unavailable("assignments were missed: the session begins anew"));
-                }
-                let difference = Difference::decode(&bytes).map_err(not_understood)?;
-                self.assign.send_replace(Arc::new(held.apply(difference)));
+            ManagerMessage::Difference { bytes, .. } => {
+                let difference = wire::decode_difference(&bytes).map_err(not_understood)?;
+                let mut held = Assignments::clone(&self.assign.borrow());
+                held.apply(difference).map_err(not_understood)?;
+                self.assign.send_replace(Arc::new(held));
             }
-            ManagerMessage::Managers(managers) => {
-                self.direct.send_if_modified(|directive| {
-                    let differs = directive.managers != managers;
-                    directive.managers = managers;
-                    differs
-                });
-            }
-            ManagerMessage::Trusted { role, roots_pem, renew } => {
-                self.direct.send_modify(|directive| {
-                    *directive = Directive { role: Some(role), roots: roots_pem, renew, ..std::mem::take(directive) };
-                });
-            }
-            ManagerMessage::Welcome { .. } | ManagerMessage::Heartbeat => {}
+            ManagerMessage::Managers(managers) => self.know(managers),
+            ManagerMessage::Trusted(Trusted { role, roots_pem, renew }) => self.direct.send_modify(|directive| {
+                *directive = Directive { role: Some(role), roots: roots_pem, renew, ..std::mem::take(directive) };
+            }),
+            ManagerMessage::Welcome(_) | ManagerMessage::Heartbeat => {}
         }
         Ok(())
     }
@@ -179,6 +173,10 @@ impl Link {
 
 fn silent() -> Error {
     Error::unavailable("the manager does not answer")
+}
+
+fn broken() -> Error {
+    Error::unavailable("the session broke off")
 }
 
 fn not_understood(error: impl std::fmt::Display) -> Error {

@@ -3,22 +3,21 @@
 //! The agent is heard whenever it sends anything. What it acts by may be newer than what this manager has applied (it may
 //! have come from another one), so the session begins only once this manager is as far: an agent never goes back in time.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::error::Error;
-use gam_rpc::{AgentMessage, ManagerMessage, Peer};
+use gam_core::error::{Error, Kind};
+use gam_core::wire;
+use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer, RemoteManager, Trusted, Welcome};
 use gam_store::Leadership;
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Directive, Session};
 use crate::manager::Manager;
 
-/// The newest form of this conversation that this build speaks.
-pub const PROTOCOL: u32 = 1;
 /// How long an agent may take for its first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long this manager may take until it has applied what the agent acts by; then the agent asks another one.
@@ -30,11 +29,12 @@ const LEADERLESS_BEATS: u32 = 8;
 pub async fn serve(
     manager: Manager,
     peer: Peer,
-    mut inbound: mpsc::Receiver<AgentMessage>,
-    outbound: mpsc::Sender<ManagerMessage>,
+    from: SocketAddr,
+    mut inbound: Inbound<AgentMessage>,
+    outbound: Outbound<ManagerMessage>,
 ) -> Result<(), Error> {
-    let hello = timeout(HELLO_TIMEOUT, inbound.recv()).await.ok().flatten();
-    let Some(AgentMessage::Hello { description, index, .. }) = hello else {
+    let hello = timeout(HELLO_TIMEOUT, inbound.next()).await;
+    let Ok(Ok(Some(AgentMessage::Hello { description, index, .. }))) = hello else {
         return Err(Error::invalid("a session begins with a hello"));
     };
     let caught_up = timeout(CATCH_UP_TIMEOUT, manager.store().applied(index)).await;
@@ -43,12 +43,12 @@ pub async fn serve(
     }
     let stop = CancellationToken::new();
     let _ended = stop.clone().drop_guard();
-    let addr = peer.addr.to_string();
+    let addr = from.ip().to_canonical().to_string();
     let session = super::open(&manager, peer.node, addr.clone(), stop);
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
-    let _ = session.descriptions.send(decode(&description)?).await;
-    let heard = take(&manager, &peer, &session, inbound);
+    let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
+    let heard = take(&manager, &peer, &addr, &session, inbound);
     let sent = give(&manager, &session, outbound);
     tokio::select! {
         result = heard => result,
@@ -57,55 +57,70 @@ pub async fn serve(
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::invalid(format!("not understood: {error}")))
+fn not_understood(error: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("not understood: {error}"))
 }
 
 /// What the agent says; `Ok` once it hangs up.
 async fn take(
     manager: &Manager,
     peer: &Peer,
+    addr: &str,
     session: &Session,
-    mut inbound: mpsc::Receiver<AgentMessage>,
+    mut inbound: Inbound<AgentMessage>,
 ) -> Result<(), Error> {
-    let addr = peer.addr.to_string();
-    while let Some(message) = inbound.recv().await {
-        if manager.state().node(peer.node).is_none() {
-            return Err(Error::new(gam_core::error::Kind::Forbidden, "this node was removed from the swarm"));
+    // How a connection breaks makes no difference: the agent comes back.
+    while let Ok(Some(message)) = inbound.next().await {
+        if !manager.state().is_member(peer.node) {
+            return Err(Error::new(Kind::Forbidden, "this node was removed from the swarm"));
         }
-        manager.hear(peer.node, &addr);
+        manager.hear(peer.node, addr);
         let taken = match message {
-            AgentMessage::Report(bytes) => session.reports.send(decode(&bytes)?).await.is_ok(),
-            AgentMessage::Description(bytes) => session.descriptions.send(decode(&bytes)?).await.is_ok(),
+            AgentMessage::Report(bytes) => {
+                let report = wire::decode_report(&bytes).map_err(not_understood)?;
+                session.reports.send(report).await.is_ok()
+            }
+            AgentMessage::Description(bytes) => {
+                let description = wire::decode_description(&bytes).map_err(not_understood)?;
+                session.descriptions.send(description).await.is_ok()
+            }
             AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
         };
         if !taken {
-            return Err(Error::unavailable("this manager is stopping"));
+            return Err(stopping(()));
         }
     }
     Ok(())
 }
 
+fn stopping<E>(_: E) -> Error {
+    Error::unavailable("this manager is stopping")
+}
+
+fn gone<E>(_: E) -> Error {
+    Error::unavailable("the agent is gone")
+}
+
 /// What the agent is told: everything once, then what differs; and a sign of life in between.
-async fn give(manager: &Manager, session: &Session, outbound: mpsc::Sender<ManagerMessage>) -> Result<(), Error> {
-    let gone = |_| Error::unavailable("the agent is gone");
+async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
     let beat = manager.beat();
-    let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
-    outbound.send(ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms }).await.map_err(gone)?;
     let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
     let directive = directives.borrow_and_update().clone();
+    let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
+    let managers: Vec<RemoteManager> = directive.managers.clone();
+    outbound.send(ManagerMessage::Welcome(Welcome { protocol: PROTOCOL, heartbeat_ms, managers })).await.map_err(gone)?;
     direct(&outbound, &directive).await?;
     let mut held: Arc<Assignments> = assignments.borrow_and_update().clone();
-    outbound.send(ManagerMessage::Full { index: held.index, bytes: held.encode().into() }).await.map_err(gone)?;
+    let bytes = wire::encode_assignments(&held).into();
+    outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
     let mut beats = tokio::time::interval(beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stopping = |_| Error::unavailable("this manager is stopping");
     loop {
         tokio::select! {
             changed = assignments.changed() => {
                 changed.map_err(stopping)?;
                 let next = assignments.borrow_and_update().clone();
-                let bytes = held.difference(&next).encode().into();
+                let bytes = wire::encode_difference(&held.difference(&next)).into();
                 let message = ManagerMessage::Difference { from: held.index, index: next.index, bytes };
                 outbound.send(message).await.map_err(gone)?;
                 held = next;
@@ -120,12 +135,11 @@ async fn give(manager: &Manager, session: &Session, outbound: mpsc::Sender<Manag
     }
 }
 
-async fn direct(outbound: &mpsc::Sender<ManagerMessage>, directive: &Directive) -> Result<(), Error> {
-    let gone = |_| Error::unavailable("the agent is gone");
+async fn direct(outbound: &Outbound<ManagerMessage>, directive: &Directive) -> Result<(), Error> {
     outbound.send(ManagerMessage::Managers(directive.managers.clone())).await.map_err(gone)?;
     let Some(role) = directive.role else { return Ok(()) };
-    let trusted = ManagerMessage::Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
-    outbound.send(trusted).await.map_err(gone)
+    let trusted = Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
+    outbound.send(ManagerMessage::Trusted(trusted)).await.map_err(gone)
 }
 
 /// Ends when this manager has known no leader for a while.

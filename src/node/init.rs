@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use gam_core::control::{self, InitRequest};
 use gam_core::error::Error;
 use gam_core::model::{
-    ClusterId, IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec, NodeState,
+    IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec, NodeState,
     NodeStatus, RootCa, SwarmSpec,
 };
 use gam_core::plan::Plan;
@@ -95,12 +95,13 @@ impl Node {
         control::init(&mut plan, asked)?;
         let (changes, _) = plan.finish();
         let expiry = expiry(&changes);
+        let (node_key, csr) = ca::new_key_and_csr().map_err(internal)?;
         let certificate =
-            ca::issue(&root_ca, identity.cluster, identity.node, Role::Manager, expiry).map_err(internal)?;
+            ca::sign(&root_ca, &csr, identity.cluster, identity.node, Role::Manager, expiry).map_err(internal)?;
         let key = key_source(unlock_key(&changes).unwrap_or_default());
         let founded = async {
             let directory = &self.0.directory;
-            directory.keep_certificates(&root_ca.cert, &certificate.cert, &certificate.key).map_err(internal)?;
+            directory.keep_certificates(&root_ca.cert, &certificate, &node_key).map_err(internal)?;
             let trust = Trust::open(directory)?;
             let listener = self.listen(&identity.listen).await?;
             let store = Store::create(self.store_config(&identity, key, &trust)).await.map_err(internal)?;
@@ -138,7 +139,7 @@ fn ask(
     description: NodeDescription,
     ids: &mut IdSource,
 ) -> InitRequest {
-    let digest = ca::root_digest(&root_ca);
+    let digest = ca::digest(&root_ca.cert);
     let join_tokens = JoinTokens {
         worker: control::join_token(&digest, ids.bytes()),
         manager: control::join_token(&digest, ids.bytes()),

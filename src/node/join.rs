@@ -3,18 +3,20 @@
 //! The token names the root that must be trusted and the role that is asked for; the manager that is asked signs a
 //! certificate for a key that never leaves this host. From then on the node speaks with its certificate.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::error::Error;
 use gam_core::model::ClusterId;
-use gam_rpc::{IssueRequest, Issued};
+use gam_rpc::{IssueRequest, Issued, Role, RpcError};
 use gam_store::{KeySource, Store};
 
 use super::directory::{Identity, NodeRole};
 use super::init::Addresses;
-use super::{Life, Node, SWARM_EXISTS, internal};
-use crate::ca::{self, Role};
-use crate::manager::seed;
+use super::trust::Trust;
+use super::{Life, Node, Roles, SWARM_EXISTS, internal};
+use crate::ca;
+use crate::manager::{chain, seed};
 
 /// How long a join waits for the node to be part of the swarm (moby: `swarmConnectTimeout`).
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -76,7 +78,7 @@ impl Node {
         if joined.is_err() {
             self.0.directory.abandon().map_err(internal)?;
         }
-        let roles = joined?;
+        let roles = Arc::new(joined?);
         self.become_(Life::Active(roles.clone()));
         match tokio::time::timeout(JOIN_TIMEOUT, roles.until_joined()).await {
             Ok(()) => Ok(()),
@@ -85,20 +87,19 @@ impl Node {
     }
 
     /// Writes down what the node is now, and starts it.
-    async fn settle(&self, identity: &Identity, issued: &Issued, key: &str) -> Result<std::sync::Arc<super::Roles>, Error> {
+    async fn settle(&self, identity: &Identity, issued: &Issued, key: &str) -> Result<Roles, Error> {
         let directory = &self.0.directory;
         directory.keep_certificates(&issued.roots_pem, &issued.chain_pem, key).map_err(internal)?;
         directory.adopt(identity).map_err(internal)?;
-        let roles = match identity.role {
-            NodeRole::Worker => self.start_worker(identity.clone())?,
-            NodeRole::Manager => self.start_joining_manager(identity.clone()).await?,
-        };
-        Ok(std::sync::Arc::new(roles))
+        match identity.role {
+            NodeRole::Worker => self.start_worker(identity.clone()),
+            NodeRole::Manager => self.start_joining_manager(identity.clone()).await,
+        }
     }
 
     /// Starts a manager that has no state yet: it gets it from the others once it is one of them.
-    pub(super) async fn start_joining_manager(&self, identity: Identity) -> Result<super::Roles, Error> {
-        let trust = super::trust::Trust::open(&self.0.directory)?;
+    pub(super) async fn start_joining_manager(&self, identity: Identity) -> Result<Roles, Error> {
+        let trust = Trust::open(&self.0.directory)?;
         Store::destroy(&self.0.directory.raft()).map_err(internal)?;
         let config = self.store_config(&identity, KeySource::OnDisk, &trust);
         let listener = self.listen(&identity.listen).await?;
@@ -130,13 +131,20 @@ impl Node {
 }
 
 async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Result<Issued, Error> {
-    let root = gam_rpc::fetch_root(address).await?;
+    let root = gam_rpc::fetch_root(address).await.map_err(unreachable)?;
     if ca::digest(&root) != digest {
         return Err(Error::unavailable(format!(
             "error while validating Root CA Certificate: remote CA does not match fingerprint. Expected: {digest}"
         )));
     }
-    gam_rpc::issue(address, &root, request).await
+    gam_rpc::issue(address, &root, request).await.map_err(unreachable)
+}
+
+fn unreachable(error: RpcError) -> Error {
+    match error {
+        RpcError::Refused(error) => error,
+        error => Error::unavailable(format!("rpc error: code = Unavailable desc = {}", chain(&error))),
+    }
 }
 
 /// An address with Docker's port if it has none.

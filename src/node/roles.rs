@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gam_core::error::Error;
 use gam_core::model::NodeDescription;
-use gam_rpc::{Peer, serve};
+use gam_rpc::{Peer, Role, serve};
 use gam_store::{Config as StoreConfig, KeySource, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -21,10 +21,10 @@ use super::trust::Trust;
 use super::{Life, LocalInfo, Node, NodeError};
 use crate::agent::link::{self, LinkState};
 use crate::agent::{Agent, AgentConfig};
-use crate::ca::{self, Role};
+use crate::ca;
 use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
-use crate::manager::{Manager, chain, now};
+use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
@@ -187,7 +187,8 @@ impl Roles {
                 }
             }
             (None, Some(link)) => {
-                info.managers = self.directives.borrow().managers.iter().map(|(node, addr)| (Some(*node), addr.clone())).collect();
+                let known = self.directives.borrow();
+                info.managers = known.managers.iter().map(|known| (Some(known.node), known.address.clone())).collect();
                 let link = link.borrow();
                 info.error = link.error.clone();
                 if info.managers.is_empty() {
@@ -234,8 +235,7 @@ impl Roles {
 /// This node as others see it.
 pub(super) fn own_peer(identity: &Identity) -> Peer {
     let role = if identity.role == NodeRole::Manager { Role::Manager } else { Role::Worker };
-    let addr = identity.advertise_host().parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
-    Peer { node: identity.node, role, cluster: identity.cluster, issued_at: now(), addr }
+    Peer { node: identity.node, role, cluster: identity.cluster }
 }
 
 fn is_voter(manager: &Manager, identity: &Identity) -> bool {
@@ -251,9 +251,9 @@ async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
         let known = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
         let addresses: Vec<String> = known.chain(identity.managers.iter().cloned()).collect();
         for address in addresses.iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
+            match trust.clients.to(address).join_raft(identity.raft_id, identity.advertise.clone()).await {
                 Ok(()) => break,
-                Err(error) => tracing::info!(%error, manager = address, "not a member of the consensus yet"),
+                Err(error) => tracing::info!(error = %chain(&error), manager = address, "not a member of the consensus yet"),
             }
         }
         tokio::time::sleep(ADMIT_RETRY).await;

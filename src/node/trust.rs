@@ -3,18 +3,19 @@
 //! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
 //! whatever was missed while the node was down is caught up with.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gam_core::error::Error;
-use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Service as _, Tls};
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
 use tokio::sync::watch;
 
 use super::directory::{Directory, Identity, NodeRole};
 use super::service::ManagerService;
 use super::{Node, internal};
-use crate::ca::{self, Role};
+use crate::ca;
 use crate::dispatcher::Directive;
-use crate::manager::{Manager, now};
+use crate::manager::{Manager, chain, now};
 
 /// Between two tries to get a certificate; the cluster may be busy with an election.
 const RETRY: Duration = Duration::from_secs(1);
@@ -58,7 +59,8 @@ async fn obtain(
     let request = IssueRequest { csr_der, ..IssueRequest::default() };
     if let Some(manager) = manager {
         let service = ManagerService { manager: manager.clone() };
-        if let Ok(issued) = service.issue(Some(super::own_peer(identity)), request.clone()).await {
+        let (own, from) = (super::own_peer(identity), (Ipv4Addr::LOCALHOST, 0).into());
+        if let Ok(issued) = service.issue(Some(own), from, request.clone()).await {
             return Ok((issued, key));
         }
     }
@@ -66,7 +68,7 @@ async fn obtain(
     for address in managers.iter().filter(|address| **address != identity.advertise) {
         match clients.to(address).issue(request.clone()).await {
             Ok(issued) => return Ok((issued, key)),
-            Err(error) => last = error,
+            Err(error) => last = Error::unavailable(chain(&error)),
         }
     }
     Err(last)
@@ -133,7 +135,7 @@ impl Node {
         if role == held && !directive.renew && !is_due {
             return Ok(None);
         }
-        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
+        let managers: Vec<String> = directive.managers.iter().map(|manager| manager.address.clone()).collect();
         let (issued, key) = obtain(manager, &trust.clients, identity, &managers).await?;
         if (issued.role == Role::Manager) != (role == NodeRole::Manager) {
             return Err(Error::unavailable("the cluster has changed its mind about this node's role"));
@@ -142,13 +144,14 @@ impl Node {
         let credentials =
             Credentials { chain_pem: issued.chain_pem, key_pem: key, roots_pem: vec![issued.roots_pem] };
         trust.tls.replace(credentials).map_err(internal)?;
+        self.0.renewed.send_modify(|count| *count += 1);
         tracing::info!(?role, "this node has a new certificate");
         Ok((role != held).then_some(role))
     }
 
     /// Keeps the managers' addresses for the next start.
     fn remember_managers(&self, identity: &Identity, directive: &Directive) {
-        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
+        let managers: Vec<String> = directive.managers.iter().map(|manager| manager.address.clone()).collect();
         let Ok(Some(kept)) = self.0.directory.identity() else { return };
         if managers.is_empty() || kept.managers == managers || kept.node != identity.node {
             return;
