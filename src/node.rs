@@ -167,8 +167,9 @@ impl Node {
         let _changing = self.0.changing.lock().await;
         match &**self.0.life.load() {
             Life::Inactive => {}
-            // A cluster of one manager has nothing to be freed from: it is what the flag asks for already.
-            Life::Active(roles) if request.force_new_cluster => return Ok(roles.identity.node),
+            Life::Active(roles) if request.force_new_cluster && roles.manager.is_some() => {
+                return self.go_on_alone(roles).await;
+            }
             Life::Active(_) | Life::Locked(_) => return Err(Error::unavailable(SWARM_EXISTS)),
         }
         let roles = self.found(request).await?;

@@ -102,7 +102,7 @@ impl Node {
         let trust = Trust::open(&self.0.directory)?;
         Store::destroy(&self.0.directory.raft()).map_err(internal)?;
         let config = self.store_config(&identity, KeySource::OnDisk, &trust);
-        let listener = self.listen(&identity.listen).await?;
+        let listener = self.listen_again(&identity.listen).await?;
         let store = Store::join(config).await.map_err(internal)?;
         self.start_manager(identity, store, trust, listener).map_err(internal)
     }

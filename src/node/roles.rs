@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::error::Error;
-use gam_core::model::NodeDescription;
+use gam_core::model::{NodeDescription, NodeId};
+use gam_core::step::Input;
 use gam_rpc::{Peer, Role, serve};
 use gam_store::{Config as StoreConfig, KeySource, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{Identity, NodeRole};
@@ -18,7 +20,7 @@ use super::init::key_source;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
 use super::trust::Trust;
-use super::{Life, LocalInfo, Node, NodeError};
+use super::{Life, LocalInfo, Node, NodeError, internal};
 use crate::agent::link::{self, LinkState};
 use crate::agent::{Agent, AgentConfig};
 use crate::ca;
@@ -29,6 +31,8 @@ use crate::network::attachments::spawn_attachment_watch;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
+/// Between two tries to listen again on a port that is being given up.
+const LISTEN_RETRY: Duration = Duration::from_millis(20);
 /// Between two tries of a manager to become a member of the consensus.
 const ADMIT_RETRY: Duration = Duration::from_millis(500);
 
@@ -60,6 +64,17 @@ impl Node {
         })
     }
 
+    /// The same for a port that this very node is only just giving up.
+    pub(super) async fn listen_again(&self, address: &str) -> Result<TcpListener, Error> {
+        let deadline = Instant::now() + super::STOP_TIMEOUT;
+        loop {
+            match self.listen(address).await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(LISTEN_RETRY).await,
+                result => return result,
+            }
+        }
+    }
+
     /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
         if identity.role == NodeRole::Worker {
@@ -73,7 +88,7 @@ impl Node {
             return Ok(self.start_joining_manager(identity).await?);
         }
         let trust = Trust::open(&self.0.directory)?;
-        let listener = self.listen(&identity.listen).await?;
+        let listener = self.listen_again(&identity.listen).await?;
         let store = Store::open(self.store_config(&identity, key, &trust)).await?;
         Ok(self.start_manager(identity, store, trust, listener)?)
     }
@@ -130,6 +145,34 @@ impl Node {
 
     fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+    }
+
+    /// `swarm init --force-new-cluster`: goes on with the cluster's state as its only manager. Services, tokens, certificates
+    /// and the cluster's name stay; the other managers are members no more.
+    pub(super) async fn go_on_alone(&self, roles: &Roles) -> Result<NodeId, Error> {
+        let identity = roles.identity.clone();
+        let key = roles.manager.as_ref().and_then(|manager| Some(manager.state().cluster()?.unlock_key.clone()));
+        roles.stop(super::STOP_TIMEOUT).await;
+        let alone = async {
+            let trust = Trust::open(&self.0.directory)?;
+            let config = self.store_config(&identity, key_source(&key.unwrap_or_default()), &trust);
+            let store = Store::recover_alone(config).await.map_err(internal)?;
+            let listener = self.listen_again(&identity.listen).await?;
+            self.start_manager(identity.clone(), store, trust, listener).map_err(internal)
+        };
+        let roles = alone.await.inspect_err(|error| {
+            // The daemon ends, and its next start opens what is on disk.
+            self.0.failure.send_replace(Some(format!("the cluster could not be made anew: {error}")));
+        })?;
+        if let Some(manager) = &roles.manager {
+            let state = manager.state();
+            let others = state.nodes().filter(|node| node.id != identity.node && node.manager.is_some());
+            for node in others {
+                manager.tell(Input::Manager { node: node.id, manager: None }).await;
+            }
+        }
+        self.become_(Life::Active(Arc::new(roles)));
+        Ok(identity.node)
     }
 
     /// Stops what the node does and starts it in another role, its certificate for it at hand. Containers go on.
