@@ -155,6 +155,13 @@ fn machine(text: &str, facts: &Facts) -> String {
     for (k, address) in facts.addresses.iter().enumerate() {
         text = whole_words(&text, address, &format!("<ip:h{}>", k + 1));
     }
+    // Further addresses of the lab's network, such as one where no host is.
+    if let Some(first) = facts.addresses.first()
+        && let Some((network, _)) = first.rsplit_once('.')
+        && let Ok(other) = Regex::new(&format!(r"\b{}\.(\d{{1,3}})\b", regex::escape(network)))
+    {
+        text = other.replace_all(&text, "<ip:$1>").into_owned();
+    }
     for (value, name) in [(&facts.engine, "<engine>"), (&facts.kernel, "<kernel>")] {
         if !value.is_empty() {
             text = text.replace(value.as_str(), name);
