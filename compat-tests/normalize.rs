@@ -172,6 +172,9 @@ fn machine(text: &str, facts: &Facts) -> String {
             .replace(&format!("/v{}/", facts.api), "/v<api>/")
             .replace(&format!("Api-Version: {}\n", facts.api), "Api-Version: <api>\n");
     }
+    // The port that the kernel chose for the near end of a connection, in errors of Go.
+    pattern!(NEAR_PORT, r":[0-9]{4,5}->");
+    let text = NEAR_PORT.replace_all(&text, ":<port>->");
     // A node's resources, and not a limit of the same size that a service set.
     pattern!(RESOURCES, r#""NanoCPUs": (\d+),(\s+(?:\*\s+)?)"MemoryBytes": (\d+)"#);
     pattern!(PRETTY, r"( CPUs:\s+)\d+(\s+Memory:\s+)[\d.]+[KMGT]iB");

@@ -7,7 +7,7 @@ until_ok 20 'host 2 is down' state host2 down
 old=$(try docker node ls -q --filter role=worker)
 swarm_join 2
 until_ok 20 'the new one is ready' ready 2
-docker node ls --format '{{.Hostname}} {{.Status}} {{.Availability}}' | sort
+sorted docker node ls --format '{{.Hostname}} {{.Status}} {{.Availability}}'
 docker node rm host2
 docker node rm "$old"
 docker node ls

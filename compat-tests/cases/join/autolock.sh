@@ -15,6 +15,7 @@ on 2 run sh -c 'echo SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA | dock
 on 2 run sh -c 'echo x | docker swarm unlock'
 on 2 api POST /swarm/unlock "{\"UnlockKey\":\"$key\"}"
 until_ok 30 'host 2 is a manager again' reachable 2
+until_ok 30 'both are ready' ready 2
 on 2 docker node ls --format '{{.Hostname}} {{.Status}} {{.ManagerStatus}}' 
 docker swarm update --autolock=false
 on 2 docker swarm unlock-key

@@ -2,7 +2,7 @@
 # hosts: 3
 swarm_init
 token=$(docker swarm join-token -q manager)
-wire on 2 docker swarm join --token "$token" "$H1:2377"
+on 2 docker swarm join --token "$token" "$H1:2377"
 until_ok 20 'host 2 is a manager' reachable 2
 docker node ls
 on 2 docker node ls

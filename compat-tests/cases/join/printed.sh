@@ -9,6 +9,6 @@ until_ok 20 'three nodes are ready' ready 3
 docker node ls
 on 2 docker node ls
 on 3 docker node ls
-docker node ls -q --filter role=worker | wc -l
+docker node ls -q --filter role=worker
 docker node inspect host2 host3 --format '{{.Description.Hostname}} {{.Spec.Role}} {{.Spec.Availability}} {{.Status.State}} {{.Status.Addr}}'
 on 3 docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}} {{.Swarm.Error}}'
