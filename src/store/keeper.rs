@@ -18,7 +18,7 @@ use crate::snapshot::Snapshots;
 /// are a little behind, which a snapshot serves as well.
 const MAX_KEPT_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
 /// Entries in a snapshot that stay in the log, for members that are a little behind; swarmkit's number.
-pub const KEPT_ENTRIES: u64 = 500;
+pub const KEPT_ENTRIES: u64 = if cfg!(test) { 100 } else { 500 };
 /// How long Raft may take to notice a finished snapshot before the log is left alone until the next one.
 const NOTICE: Duration = Duration::from_secs(10);
 

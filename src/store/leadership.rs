@@ -7,10 +7,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use openraft::{Instant as _, RaftState};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::metrics::RaftMetrics;
+use openraft::{Instant as _, RaftState};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 

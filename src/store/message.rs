@@ -269,12 +269,18 @@ pub fn decode_response(bytes: &[u8]) -> Result<Response, StoreError> {
             Response::Voted(VoteResponse::new(Vote::from(vote), back(last), granted))
         }
         ResponseRecord::Transferred => Response::Transferred(Ok(())),
-        ResponseRecord::VoteChanged { expected, actual } => Response::Transferred(Err(
-            TransferLeaderError::VoteChanged { expected: expected.into(), actual: actual.into() },
-        )),
-        ResponseRecord::NotFlushed { expected, actual } => Response::Transferred(Err(
-            TransferLeaderError::LogNotFlushed { expected: back(expected), actual: back(actual) },
-        )),
+        ResponseRecord::VoteChanged { expected, actual } => {
+            Response::Transferred(Err(TransferLeaderError::VoteChanged {
+                expected: expected.into(),
+                actual: actual.into(),
+            }))
+        }
+        ResponseRecord::NotFlushed { expected, actual } => {
+            Response::Transferred(Err(TransferLeaderError::LogNotFlushed {
+                expected: back(expected),
+                actual: back(actual),
+            }))
+        }
         ResponseRecord::Received { vote } => Response::Received(vote.into()),
     })
 }

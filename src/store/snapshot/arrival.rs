@@ -57,7 +57,8 @@ impl Arrival {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // The ending marks it as unfinished, for the next start.
         let path = dir.join(format!("arriving-{count}{}", files::UNFINISHED));
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(files::FILE_MODE).clone();
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(files::FILE_MODE).clone();
         let file = options.open(&path).map_err(StoreError::io(&path))?;
         let mut arrival = Arrival { meta, index, number: 0, file, arrived: Arrived(path), keyring };
         write_head(&mut arrival.file).map_err(StoreError::io(dir))?;
@@ -99,9 +100,9 @@ impl Arrivals {
             let follows = |(member, transfer, arrival): &(u64, u64, Arrival)| {
                 (*member, *transfer, arrival.number) == (from, piece.transfer, piece.number)
             };
-            let (_, _, mut arrival) = present.filter(follows).ok_or_else(|| {
-                StoreError::Message(format!("piece {} of a snapshot does not follow", piece.number))
-            })?;
+            let (_, _, mut arrival) = present
+                .filter(follows)
+                .ok_or_else(|| StoreError::Message(format!("piece {} of a snapshot does not follow", piece.number)))?;
             arrival.write(&piece.data, piece.last).map_err(StoreError::io(arrival.arrived.path()))?;
             arrival
         };

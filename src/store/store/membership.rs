@@ -35,7 +35,8 @@ pub struct Member {
 
 fn members(membership: &Membership) -> Vec<Member> {
     let voters: BTreeSet<u64> = membership.voter_ids().collect();
-    let member = |(id, node): (&u64, &BasicNode)| Member { id: *id, address: node.addr.clone(), voter: voters.contains(id) };
+    let member =
+        |(id, node): (&u64, &BasicNode)| Member { id: *id, address: node.addr.clone(), voter: voters.contains(id) };
     membership.nodes().map(member).collect()
 }
 
@@ -56,7 +57,8 @@ impl Store {
         let metrics = metrics.borrow_watched();
         let Some(acknowledged) = &metrics.heartbeat else { return Vec::new() };
         // A leader that has just begun gives everybody the same time for the first answer.
-        let silent = |last: &Option<_>| since.elapsed() > self.inner.election && last.is_none_or(|at| self.is_silent(at));
+        let silent =
+            |last: &Option<_>| since.elapsed() > self.inner.election && last.is_none_or(|at| self.is_silent(at));
         let others = acknowledged.iter().filter(|(id, _)| **id != self.inner.member);
         others.filter(|(_, last)| silent(last)).map(|(id, _)| *id).collect()
     }
@@ -208,7 +210,9 @@ impl Store {
         let able: Vec<u64> = others.filter(|id| !lost.contains(id)).collect();
         match wished {
             Some(wished) if able.contains(&wished) => Ok(wished),
-            Some(wished) => Err(StoreError::NotHandedOver(format!("member {wished:x} has no vote or cannot be reached"))),
+            Some(wished) => {
+                Err(StoreError::NotHandedOver(format!("member {wished:x} has no vote or cannot be reached")))
+            }
             None => {
                 let best = able.into_iter().max_by_key(|id| matched(&metrics, *id));
                 best.ok_or_else(|| StoreError::NotHandedOver("no other member with a vote can be reached".to_owned()))

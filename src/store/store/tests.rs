@@ -146,8 +146,8 @@ async fn snapshots_shorten_the_log_and_recover_the_state() {
     for number in 0..930 {
         store.propose(proposal([number])).await.unwrap();
     }
-    // The third is due at 900 entries; 500 of the entries in it stay.
-    let purged = || store.inner.raft.metrics().borrow_watched().purged.is_some_and(|last| last.index() > 380);
+    // The third is due at 900 entries; 100 of the entries in it stay.
+    let purged = || store.inner.raft.metrics().borrow_watched().purged.is_some_and(|last| last.index() > 780);
     until("the third snapshot and the purge behind it", purged).await;
     until("the third snapshot's place", || snapshot_files(&config).len() == 2).await;
     let before = store.state();
