@@ -57,8 +57,8 @@ impl<S: Service> Trust for Calls<S> {
     }
 
     async fn issue(&self, request: Request<proto::IssueRequest>) -> Reply<proto::IssueResponse> {
-        let Caller { peer, from } = caller(&request)?;
-        let issued = self.service.issue(peer, from, request.into_inner().into()).await;
+        let Caller { peer, .. } = caller(&request)?;
+        let issued = self.service.issue(peer, request.into_inner().into()).await;
         reply(issued.map(proto::IssueResponse::from))
     }
 }
@@ -114,7 +114,7 @@ impl<S: Service> Dispatch for Calls<S> {
         tokio::spawn(async move {
             let gone = outbound.clone();
             let outcome = tokio::select! {
-                outcome = service.session(peer, from, inbound, outbound) => outcome,
+                outcome = service.session(peer, inbound, outbound) => outcome,
                 () = gone.closed() => return,
                 () = stop.cancelled() => Err(Error::unavailable("the manager is stopping")),
             };

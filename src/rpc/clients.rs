@@ -222,8 +222,8 @@ impl Client {
     }
 
     /// See [`crate::Service::join_raft`].
-    pub async fn join_raft(&self, raft_id: u64, address: String) -> Result<(), RpcError> {
-        let request = proto::JoinRaftRequest { raft_id, address };
+    pub async fn join_raft(&self, raft_id: u64, address: &str) -> Result<(), RpcError> {
+        let request = proto::JoinRaftRequest { raft_id, address: address.to_owned() };
         self.call(|to| async move { control(to).join_raft(request).await }).await.map(|_| ())
     }
 

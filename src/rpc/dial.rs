@@ -89,10 +89,12 @@ async fn connect(
     expected: Expected,
 ) -> io::Result<Connection> {
     let tcp = TcpStream::connect(address).await?;
+    let addr = tcp.peer_addr()?.ip();
     tcp.set_nodelay(true)?;
     let name = ServerName::try_from(name).map_err(io::Error::other)?;
     let mut tls = TlsConnector::from(config).connect(name, tcp).await?;
-    let peer = tls.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(|it| Peer::of_certificate(it));
+    let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let peer = certificate.and_then(|certificate| Peer::of_certificate(certificate, addr));
     if let Expected::ManagerOf(cluster) = expected
         && !peer.is_some_and(|peer| peer.role == Role::Manager && peer.cluster == cluster)
     {

@@ -74,6 +74,18 @@ impl RpcError {
     }
 }
 
+/// What a user is told: a refusal in its own words, and that a manager cannot be reached as a lack of service.
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Error {
+        match error {
+            RpcError::Refused(refusal) => refusal,
+            RpcError::Credentials(_) => Error::internal(error),
+            RpcError::Connect { ref source, .. } => Error::unavailable(format!("{error}: {source}")),
+            RpcError::Call { .. } | RpcError::TimedOut { .. } => Error::unavailable(error),
+        }
+    }
+}
+
 /// What led to a status, nearest first.
 fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(status), |cause| cause.source())

@@ -90,12 +90,14 @@ fn admit(service: &str, peer: Option<Peer>, own: Peer) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gam_core::model::IdSource;
+    use gam_core::model::{IdSource, Timestamp};
 
     #[test]
     fn each_service_has_its_circle() {
         let mut ids = IdSource::new([3; 32]);
-        let own = Peer { node: ids.fresh(), role: Role::Manager, cluster: ids.fresh() };
+        let (node, cluster) = (ids.fresh(), ids.fresh());
+        let addr = std::net::Ipv4Addr::LOCALHOST.into();
+        let own = Peer { node, role: Role::Manager, cluster, issued_at: Timestamp(0), addr };
         let manager = Some(Peer { node: ids.fresh(), ..own });
         let worker = Some(Peer { node: ids.fresh(), role: Role::Worker, ..own });
         let foreign = Some(Peer { cluster: ids.fresh(), ..own });

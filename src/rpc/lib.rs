@@ -51,10 +51,8 @@ mod proto {
 pub use clients::{Client, Clients, Lane, Session};
 pub use error::RpcError;
 pub use join::{fetch_root, issue};
-pub use message::{
-    AgentMessage, IssueRequest, Issued, ManagerMessage, PROTOCOL, ReadIndex, RemoteManager, Trusted, Welcome,
-};
-pub use peer::{Peer, Role};
+pub use message::{AgentMessage, IssueRequest, Issued, ManagerMessage, PROTOCOL, ReadIndex};
+pub use peer::{BACKDATE_SECONDS, Peer, Role};
 pub use serve::serve;
 pub use service::Service;
 pub use stream::{Closed, Inbound, Outbound};

@@ -79,7 +79,12 @@ pub enum AgentMessage {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ManagerMessage {
     /// The first message.
-    Welcome(Welcome),
+    Welcome {
+        /// The protocol that the session will speak.
+        protocol: u32,
+        /// How often either side must be heard, in milliseconds.
+        heartbeat_ms: u32,
+    },
     /// All that the node must hold.
     Full {
         /// As of this index.
@@ -96,43 +101,19 @@ pub enum ManagerMessage {
         /// The difference.
         bytes: Bytes,
     },
-    /// The cluster's managers have changed.
-    Managers(Vec<RemoteManager>),
+    /// The cluster's managers: who they are, and the `host:port` of each.
+    Managers(Vec<(NodeId, String)>),
     /// Still here.
     Heartbeat,
-    /// Role or trust have changed.
-    Trusted(Trusted),
-}
-
-/// How a manager greets an agent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Welcome {
-    /// The protocol that the session will speak.
-    pub protocol: u32,
-    /// How often either side must be heard, in milliseconds.
-    pub heartbeat_ms: u32,
-    /// Where else the agent may turn.
-    pub managers: Vec<RemoteManager>,
-}
-
-/// A manager and where it can be reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteManager {
-    /// The manager's node.
-    pub node: NodeId,
-    /// `host:port`
-    pub address: String,
-}
-
-/// What a node's certificate should say, and whom it should trust.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trusted {
-    /// The node's role.
-    pub role: Role,
-    /// The roots to trust.
-    pub roots_pem: String,
-    /// Whether the node is to get a new certificate even if the one it has says this role.
-    pub renew: bool,
+    /// What the node's certificate should say, and whom it should trust.
+    Trusted {
+        /// The node's role.
+        role: Role,
+        /// The roots to trust.
+        roots_pem: String,
+        /// Whether the node is to get a new certificate even if the one it has says this role.
+        renew: bool,
+    },
 }
 
 impl From<Role> for proto::Role {
@@ -237,9 +218,8 @@ impl Wire for ManagerMessage {
     fn to_wire(self) -> proto::ManagerMessage {
         use proto::manager_message::Kind;
         let kind = match self {
-            ManagerMessage::Welcome(Welcome { protocol, heartbeat_ms, managers }) => {
-                let managers = Some(managers_to_wire(managers));
-                Kind::Welcome(proto::Welcome { protocol, heartbeat_ms, managers })
+            ManagerMessage::Welcome { protocol, heartbeat_ms } => {
+                Kind::Welcome(proto::Welcome { protocol, heartbeat_ms })
             }
             ManagerMessage::Full { index, bytes } => Kind::Full(proto::Full { index, bytes }),
             ManagerMessage::Difference { from, index, bytes } => {
@@ -247,7 +227,7 @@ impl Wire for ManagerMessage {
             }
             ManagerMessage::Managers(managers) => Kind::Managers(managers_to_wire(managers)),
             ManagerMessage::Heartbeat => Kind::Heartbeat(proto::Done {}),
-            ManagerMessage::Trusted(Trusted { role, roots_pem, renew }) => {
+            ManagerMessage::Trusted { role, roots_pem, renew } => {
                 Kind::Trusted(proto::Trusted { role: proto::Role::from(role).into(), roots_pem, renew })
             }
         };
@@ -257,9 +237,8 @@ impl Wire for ManagerMessage {
     fn from_wire(form: proto::ManagerMessage) -> Option<ManagerMessage> {
         use proto::manager_message::Kind;
         Some(match form.kind? {
-            Kind::Welcome(proto::Welcome { protocol, heartbeat_ms, managers }) => {
-                let managers = managers_from_wire(managers.unwrap_or_default());
-                ManagerMessage::Welcome(Welcome { protocol, heartbeat_ms, managers })
+            Kind::Welcome(proto::Welcome { protocol, heartbeat_ms }) => {
+                ManagerMessage::Welcome { protocol, heartbeat_ms }
             }
             Kind::Full(proto::Full { index, bytes }) => ManagerMessage::Full { index, bytes },
             Kind::Difference(proto::Difference { from, index, bytes }) => {
@@ -269,21 +248,20 @@ impl Wire for ManagerMessage {
             Kind::Heartbeat(_) => ManagerMessage::Heartbeat,
             Kind::Trusted(trusted) => {
                 let role = role(trusted.role())?;
-                ManagerMessage::Trusted(Trusted { role, roots_pem: trusted.roots_pem, renew: trusted.renew })
+                ManagerMessage::Trusted { role, roots_pem: trusted.roots_pem, renew: trusted.renew }
             }
         })
     }
 }
 
-fn managers_to_wire(managers: Vec<RemoteManager>) -> proto::Managers {
-    let wire = |manager: RemoteManager| proto::Manager { node: manager.node.to_string(), address: manager.address };
+fn managers_to_wire(managers: Vec<(NodeId, String)>) -> proto::Managers {
+    let wire = |(node, address): (NodeId, String)| proto::Manager { node: node.to_string(), address };
     proto::Managers { managers: managers.into_iter().map(wire).collect() }
 }
 
 /// Managers whose names make no sense are of no use to anybody.
-fn managers_from_wire(wire: proto::Managers) -> Vec<RemoteManager> {
-    let read =
-        |manager: proto::Manager| Some(RemoteManager { node: manager.node.parse().ok()?, address: manager.address });
+fn managers_from_wire(wire: proto::Managers) -> Vec<(NodeId, String)> {
+    let read = |manager: proto::Manager| Some((manager.node.parse().ok()?, manager.address));
     wire.managers.into_iter().filter_map(read).collect()
 }
 
@@ -294,15 +272,15 @@ mod tests {
 
     #[test]
     fn messages_survive_the_wire() {
-        let managers = vec![RemoteManager { node: IdSource::new([1; 32]).fresh(), address: "[::1]:2377".into() }];
+        let managers = vec![(IdSource::new([1; 32]).fresh(), "[::1]:2377".to_owned())];
         let bytes = Bytes::from_static(b"opaque");
         for message in [
-            ManagerMessage::Welcome(Welcome { protocol: PROTOCOL, heartbeat_ms: 5000, managers: managers.clone() }),
+            ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms: 5000 },
             ManagerMessage::Full { index: 7, bytes: bytes.clone() },
             ManagerMessage::Difference { from: 7, index: 9, bytes: bytes.clone() },
             ManagerMessage::Managers(managers),
             ManagerMessage::Heartbeat,
-            ManagerMessage::Trusted(Trusted { role: Role::Worker, roots_pem: "pem".into(), renew: true }),
+            ManagerMessage::Trusted { role: Role::Worker, roots_pem: "pem".into(), renew: true },
         ] {
             assert_eq!(ManagerMessage::from_wire(message.clone().to_wire()), Some(message));
         }

@@ -2,7 +2,9 @@
 //!
 //! Decides nothing about rights; `gate` does. A certificate that does not name exactly one of each names nobody.
 
-use gam_core::model::{ClusterId, NodeId};
+use std::net::IpAddr;
+
+use gam_core::model::{ClusterId, NodeId, Timestamp};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::AttributeTypeAndValue;
 
@@ -30,7 +32,10 @@ impl Role {
     }
 }
 
-/// A node as its certificate names it.
+/// How far certificates are dated back, for hosts whose clocks disagree (swarmkit: one hour).
+pub const BACKDATE_SECONDS: i64 = 3600;
+
+/// A node as its certificate names it, and where its connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The node.
@@ -39,17 +44,24 @@ pub struct Peer {
     pub role: Role,
     /// The cluster whose authority issued it.
     pub cluster: ClusterId,
+    /// When the certificate was issued, to the second. An external authority that dates certificates back by less makes this later.
+    pub issued_at: Timestamp,
+    /// The address of the other end of the connection.
+    pub addr: IpAddr,
 }
 
 impl Peer {
-    /// Whom a certificate (DER) names. Says nothing about whether it can be trusted.
-    pub fn of_certificate(der: &[u8]) -> Option<Peer> {
+    /// Whom a certificate (DER) shown from `addr` names. Says nothing about whether it can be trusted.
+    pub fn of_certificate(der: &[u8], addr: IpAddr) -> Option<Peer> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let subject = certificate.subject();
+        let begin = certificate.validity().not_before.timestamp();
         Some(Peer {
             node: only(subject.iter_common_name())?.parse().ok()?,
             role: Role::from_unit(only(subject.iter_organizational_unit())?)?,
             cluster: only(subject.iter_organization())?.parse().ok()?,
+            issued_at: Timestamp((begin + BACKDATE_SECONDS).checked_mul(1_000_000_000)?),
+            addr,
         })
     }
 }

@@ -110,9 +110,10 @@ async fn connection<S: Service>(
 /// The TLS handshake, and whom the caller's certificate names. A certificate that names nobody is refused.
 async fn shake_hands(tcp: TcpStream, tls: &Tls) -> io::Result<(TlsStream<TcpStream>, Option<Peer>)> {
     tcp.set_nodelay(true)?;
+    let addr = tcp.peer_addr()?.ip();
     let stream = TlsAcceptor::from(tls.held().server.clone()).accept(tcp).await?;
     let peer = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-        Some(certificate) => Some(Peer::of_certificate(certificate).ok_or_else(|| {
+        Some(certificate) => Some(Peer::of_certificate(certificate, addr).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "the certificate names no node, role and cluster")
         })?),
         None => None,

@@ -1,7 +1,5 @@
 //! What a manager serves to other nodes. The daemon implements it.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use gam_core::error::Error;
 
@@ -21,12 +19,7 @@ pub trait Service: Send + Sync + 'static {
     fn root(&self) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// Gives a node a certificate: to one without (`peer` is `None`) for a join token, to a node of the cluster anew.
-    fn issue(
-        &self,
-        peer: Option<Peer>,
-        from: SocketAddr,
-        request: IssueRequest,
-    ) -> impl Future<Output = Result<Issued, Error>> + Send;
+    fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> impl Future<Output = Result<Issued, Error>> + Send;
 
     /// A raft message of another manager; its answer.
     fn raft(&self, peer: Peer, message: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
@@ -50,7 +43,6 @@ pub trait Service: Send + Sync + 'static {
     fn session(
         &self,
         peer: Peer,
-        from: SocketAddr,
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> impl Future<Output = Result<(), Error>> + Send;

@@ -73,7 +73,7 @@ impl<M> Inbound<M> {
     }
 
     /// The next message; `None` when the other side has ended the session in good order. Safe to cancel.
-    pub async fn next(&mut self) -> Result<Option<M>, RpcError> {
+    pub async fn recv(&mut self) -> Result<Option<M>, RpcError> {
         while let Some(received) = self.stream.next().await {
             let known = received.map_err(|status| RpcError::from_status(&self.address, &status))?;
             if known.is_some() {

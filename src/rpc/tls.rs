@@ -4,6 +4,7 @@
 //! when it begins. Standing connections keep what they were made with. No session is ever resumed, since a resumed one would
 //! bring back the certificate, and with it the role, of an earlier day.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, 
 use crate::error::RpcError;
 use crate::peer::Peer;
 
+/// The address of this node, as it sees itself.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// HTTP/2, as ALPN names it.
 const HTTP2: &[u8] = b"h2";
 
@@ -56,7 +59,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Who this node is, by its own certificate.
+    /// Who this node is, by its own certificate, as if it called itself.
     pub fn own(&self) -> Peer {
         self.0.load().own
     }
@@ -69,7 +72,7 @@ impl Tls {
 impl Held {
     fn new(credentials: &Credentials) -> Result<Held, RpcError> {
         let chain = certificates(&credentials.chain_pem)?;
-        let own = chain.first().and_then(|leaf| Peer::of_certificate(leaf));
+        let own = chain.first().and_then(|leaf| Peer::of_certificate(leaf, HERE));
         let own = own.ok_or_else(|| refuse("the certificate names no node, role and cluster"))?;
         let key = PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).map_err(refuse)?;
         let roots = Arc::new(store(credentials.roots_pem.iter().map(String::as_str))?);
