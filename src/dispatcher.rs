@@ -13,7 +13,7 @@ use gam_core::assignment::Assignments;
 use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
-use gam_rpc::{RemoteManager, Role};
+use gam_rpc::Role;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -43,17 +43,14 @@ pub struct Directive {
     pub roots: String,
     /// Its certificate comes from a root that is being replaced.
     pub renew: bool,
-    /// All managers.
-    pub managers: Vec<RemoteManager>,
+    /// All managers, each with its `host:port`.
+    pub managers: Vec<(NodeId, String)>,
 }
 
 impl Directive {
     /// What `state` wants of `node`.
     pub fn of(state: &State, node: NodeId) -> Directive {
-        let manager = |node: &Arc<Node>| {
-            let address = node.manager.as_ref()?.addr.clone();
-            Some(RemoteManager { node: node.id, address })
-        };
+        let manager = |node: &Arc<Node>| Some((node.id, node.manager.as_ref()?.addr.clone()));
         let managers = state.nodes().filter_map(manager).collect();
         let mut directive = Directive { managers, ..Directive::default() };
         let (Some(cluster), Some(node)) = (state.cluster(), state.node(node)) else { return directive };

@@ -31,7 +31,7 @@ use directory::{Directory, DirectoryError, Identity};
 use events::Events;
 pub use init::Init;
 pub use join::Join;
-use roles::{Roles, own_peer};
+use roles::Roles;
 
 /// How long a stop waits for what is under way before it goes on regardless.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use gam_core::assignment::Assignments;
 use gam_core::error::Error;
 use gam_core::model::{NodeDescription, TaskId, TaskStatus};
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Clients, ManagerMessage, PROTOCOL, RemoteManager, RpcError, Trusted, Welcome};
+use gam_rpc::{AgentMessage, Clients, ManagerMessage, PROTOCOL, RpcError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,7 @@ impl Link {
     /// Whom to ask, those that the cluster named first; another order each time.
     fn candidates(&self, known: &[String]) -> Vec<String> {
         let mut addresses: Vec<String> =
-            self.direct.borrow().managers.iter().map(|manager| manager.address.clone()).collect();
+            self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
         for address in known {
             if !addresses.contains(address) {
                 addresses.push(address.clone());
@@ -104,11 +104,10 @@ impl Link {
         let index = self.assign.borrow().index;
         let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
         outbound.send(hello).await.map_err(|_| broken())?;
-        let welcome = timeout(WELCOME_TIMEOUT, inbound.next()).await.map_err(|_| silent())?;
-        let Some(ManagerMessage::Welcome(Welcome { heartbeat_ms, managers, .. })) = welcome.map_err(failed)? else {
+        let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
+        let Some(ManagerMessage::Welcome { heartbeat_ms, .. }) = welcome.map_err(failed)? else {
             return Err(Error::unavailable("the manager did not say welcome"));
         };
-        self.know(managers);
         let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
         self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
         let mut beats = tokio::time::interval(beat);
@@ -116,7 +115,7 @@ impl Link {
         let mut heard = Instant::now();
         loop {
             let message = tokio::select! {
-                message = inbound.next() => {
+                message = inbound.recv() => {
                     heard = Instant::now();
                     self.take(message.map_err(failed)?.ok_or_else(broken)?)?;
                     continue;
@@ -141,14 +140,6 @@ impl Link {
         }
     }
 
-    fn know(&self, managers: Vec<RemoteManager>) {
-        self.direct.send_if_modified(|directive| {
-            let differs = directive.managers != managers;
-            directive.managers = managers;
-            differs
-        });
-    }
-
     fn take(&self, message: ManagerMessage) -> Result<(), Error> {
         match message {
             ManagerMessage::Full { bytes, .. } => {
@@ -161,11 +152,13 @@ impl Link {
                 held.apply(difference).map_err(not_understood)?;
                 self.assign.send_replace(Arc::new(held));
             }
-            ManagerMessage::Managers(managers) => self.know(managers),
-            ManagerMessage::Trusted(Trusted { role, roots_pem, renew }) => self.direct.send_modify(|directive| {
+            ManagerMessage::Managers(managers) => {
+                self.direct.send_modify(|directive| directive.managers = managers);
+            }
+            ManagerMessage::Trusted { role, roots_pem, renew } => self.direct.send_modify(|directive| {
                 *directive = Directive { role: Some(role), roots: roots_pem, renew, ..std::mem::take(directive) };
             }),
-            ManagerMessage::Welcome(_) | ManagerMessage::Heartbeat => {}
+            ManagerMessage::Welcome { .. } | ManagerMessage::Heartbeat => {}
         }
         Ok(())
     }

@@ -3,14 +3,13 @@
 //! The agent is heard whenever it sends anything. What it acts by may be newer than what this manager has applied (it may
 //! have come from another one), so the session begins only once this manager is as far: an agent never goes back in time.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
 use gam_core::error::{Error, Kind};
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer, RemoteManager, Trusted, Welcome};
+use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
 use gam_store::Leadership;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,11 +28,10 @@ const LEADERLESS_BEATS: u32 = 8;
 pub async fn serve(
     manager: Manager,
     peer: Peer,
-    from: SocketAddr,
     mut inbound: Inbound<AgentMessage>,
     outbound: Outbound<ManagerMessage>,
 ) -> Result<(), Error> {
-    let hello = timeout(HELLO_TIMEOUT, inbound.next()).await;
+    let hello = timeout(HELLO_TIMEOUT, inbound.recv()).await;
     let Ok(Ok(Some(AgentMessage::Hello { description, index, .. }))) = hello else {
         return Err(Error::invalid("a session begins with a hello"));
     };
@@ -43,7 +41,7 @@ pub async fn serve(
     }
     let stop = CancellationToken::new();
     let _ended = stop.clone().drop_guard();
-    let addr = from.ip().to_canonical().to_string();
+    let addr = peer.addr.to_canonical().to_string();
     let session = super::open(&manager, peer.node, addr.clone(), stop);
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
@@ -70,7 +68,7 @@ async fn take(
     mut inbound: Inbound<AgentMessage>,
 ) -> Result<(), Error> {
     // How a connection breaks makes no difference: the agent comes back.
-    while let Ok(Some(message)) = inbound.next().await {
+    while let Ok(Some(message)) = inbound.recv().await {
         if !manager.state().is_member(peer.node) {
             return Err(Error::new(Kind::Forbidden, "this node was removed from the swarm"));
         }
@@ -107,8 +105,7 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
     let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
     let directive = directives.borrow_and_update().clone();
     let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
-    let managers: Vec<RemoteManager> = directive.managers.clone();
-    outbound.send(ManagerMessage::Welcome(Welcome { protocol: PROTOCOL, heartbeat_ms, managers })).await.map_err(gone)?;
+    outbound.send(ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms }).await.map_err(gone)?;
     direct(&outbound, &directive).await?;
     let mut held: Arc<Assignments> = assignments.borrow_and_update().clone();
     let bytes = wire::encode_assignments(&held).into();
@@ -138,8 +135,8 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
 async fn direct(outbound: &Outbound<ManagerMessage>, directive: &Directive) -> Result<(), Error> {
     outbound.send(ManagerMessage::Managers(directive.managers.clone())).await.map_err(gone)?;
     let Some(role) = directive.role else { return Ok(()) };
-    let trusted = Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
-    outbound.send(ManagerMessage::Trusted(trusted)).await.map_err(gone)
+    let trusted = ManagerMessage::Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
+    outbound.send(trusted).await.map_err(gone)
 }
 
 /// Ends when this manager has known no leader for a while.

@@ -125,6 +125,11 @@ pub fn with_default_port(given: &str) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// The host of `host:port`.
+pub fn host(given: &str) -> String {
+    split(given).0
+}
+
 /// `host:port`, `[v6]:port`, or a host alone.
 fn split(given: &str) -> (String, Option<String>) {
     let given = given.strip_prefix("tcp://").unwrap_or(given);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gam_core::error::Error;
 use gam_core::model::{NodeDescription, NodeId};
 use gam_core::step::Input;
-use gam_rpc::{Peer, Role, serve};
+use gam_rpc::serve;
 use gam_store::{Config as StoreConfig, KeySource, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -231,7 +231,7 @@ impl Roles {
             }
             (None, Some(link)) => {
                 let known = self.directives.borrow();
-                info.managers = known.managers.iter().map(|known| (Some(known.node), known.address.clone())).collect();
+                info.managers = known.managers.iter().map(|(node, address)| (Some(*node), address.clone())).collect();
                 let link = link.borrow();
                 info.error = link.error.clone();
                 if info.managers.is_empty() {
@@ -275,12 +275,6 @@ impl Roles {
     }
 }
 
-/// This node as others see it.
-pub(super) fn own_peer(identity: &Identity) -> Peer {
-    let role = if identity.role == NodeRole::Manager { Role::Manager } else { Role::Worker };
-    Peer { node: identity.node, role, cluster: identity.cluster }
-}
-
 fn is_voter(manager: &Manager, identity: &Identity) -> bool {
     let members = manager.store().members();
     members.iter().any(|member| member.id == identity.raft_id && member.voter && member.address == identity.advertise)
@@ -294,7 +288,7 @@ async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
         let known = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
         let addresses: Vec<String> = known.chain(identity.managers.iter().cloned()).collect();
         for address in addresses.iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).join_raft(identity.raft_id, identity.advertise.clone()).await {
+            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
                 Ok(()) => break,
                 Err(error) => tracing::info!(error = %chain(&error), manager = address, "not a member of the consensus yet"),
             }

@@ -3,7 +3,6 @@
 //! Who calls is known from the certificate of the connection; whether that node may still do what it asks is decided here,
 //! against the cluster's state: a node that was removed or demoted has lost its rights, whatever its certificate says.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,13 +56,13 @@ impl ManagerService {
     }
 
     /// Lets a node in that has a token and no certificate.
-    async fn admit(&self, from: SocketAddr, request: &IssueRequest) -> Result<(Arc<State>, NodeId, Role), Error> {
+    async fn admit(&self, request: &IssueRequest) -> Result<(Arc<State>, NodeId, Role), Error> {
         let node = IdSource::new(seed().map_err(Error::internal)?).fresh();
         let join = Request::Join {
             token: request.token.clone(),
             node,
             availability: request.availability.clone(),
-            addr: from.ip().to_canonical().to_string(),
+            addr: super::addresses::host(&request.address),
             description: Box::new(NodeDescription { hostname: request.hostname.clone(), ..NodeDescription::default() }),
         };
         match self.manager.submit(join).await? {
@@ -96,10 +95,10 @@ impl Service for ManagerService {
         Ok(cluster.root_ca.cert.clone())
     }
 
-    async fn issue(&self, peer: Option<Peer>, from: SocketAddr, request: IssueRequest) -> Result<Issued, Error> {
+    async fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> Result<Issued, Error> {
         let (state, node, role) = match &peer {
             Some(peer) => self.node_role(peer).await?,
-            None => self.admit(from, &request).await?,
+            None => self.admit(&request).await?,
         };
         let cluster = state.cluster().ok_or_else(|| Error::unavailable("this manager is only just joining"))?;
         let expiry = cluster.spec.ca_config.node_cert_expiry;
@@ -149,13 +148,12 @@ impl Service for ManagerService {
     async fn session(
         &self,
         peer: Peer,
-        from: SocketAddr,
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
         if !self.manager.state().is_member(peer.node) && !self.manager.read().await?.is_member(peer.node) {
             return Err(not_allowed(peer.node, "is not part of this swarm"));
         }
-        dispatcher::serve::serve(self.manager.clone(), peer, from, inbound, outbound).await
+        dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }

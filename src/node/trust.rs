@@ -3,11 +3,10 @@
 //! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
 //! whatever was missed while the node was down is caught up with.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gam_core::error::Error;
-use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Peer, Role, Service as _, Tls};
 use tokio::sync::watch;
 
 use super::directory::{Directory, Identity, NodeRole};
@@ -51,6 +50,7 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
 /// Gets a certificate from this node's own manager or from another one.
 async fn obtain(
     manager: Option<&Manager>,
+    own: Peer,
     clients: &Clients,
     identity: &Identity,
     managers: &[String],
@@ -59,8 +59,7 @@ async fn obtain(
     let request = IssueRequest { csr_der, ..IssueRequest::default() };
     if let Some(manager) = manager {
         let service = ManagerService { manager: manager.clone() };
-        let (own, from) = (super::own_peer(identity), (Ipv4Addr::LOCALHOST, 0).into());
-        if let Ok(issued) = service.issue(Some(own), from, request.clone()).await {
+        if let Ok(issued) = service.issue(Some(own), request.clone()).await {
             return Ok((issued, key));
         }
     }
@@ -135,8 +134,8 @@ impl Node {
         if role == held && !directive.renew && !is_due {
             return Ok(None);
         }
-        let managers: Vec<String> = directive.managers.iter().map(|manager| manager.address.clone()).collect();
-        let (issued, key) = obtain(manager, &trust.clients, identity, &managers).await?;
+        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
+        let (issued, key) = obtain(manager, trust.tls.own(), &trust.clients, identity, &managers).await?;
         if (issued.role == Role::Manager) != (role == NodeRole::Manager) {
             return Err(Error::unavailable("the cluster has changed its mind about this node's role"));
         }
@@ -151,7 +150,7 @@ impl Node {
 
     /// Keeps the managers' addresses for the next start.
     fn remember_managers(&self, identity: &Identity, directive: &Directive) {
-        let managers: Vec<String> = directive.managers.iter().map(|manager| manager.address.clone()).collect();
+        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
         let Ok(Some(kept)) = self.0.directory.identity() else { return };
         if managers.is_empty() || kept.managers == managers || kept.node != identity.node {
             return;
