@@ -4,6 +4,7 @@
 //! Requests are values, so that one function forwards them to the leader, a test replays them, and validation needs
 //! no socket. Reading is no request: whoever reads holds a state.
 
+mod authority;
 mod join;
 mod network;
 mod node;
@@ -23,6 +24,7 @@ use crate::model::{
 };
 use crate::plan::Plan;
 
+pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
 pub use node::{leave_refusal, normalise as normalise_node};
 pub use swarm::{InitRequest, init};
 pub use token::{join_token, pinned_digest, unlock_key};
@@ -39,6 +41,9 @@ pub enum Request {
         version: u64,
         /// What to rotate: new worker token, new manager token, new unlock key.
         rotate: Rotate,
+        /// What was made and found out for a change of the certificate authority ([`authority_needs`]); without it
+        /// such a change is refused.
+        authority: Option<Box<Authority>>,
     },
     /// A host wants to become a node. Made by the manager that it asked, for it has no certificate yet; an answer
     /// other than a refusal entitles it to one.
@@ -151,10 +156,14 @@ pub enum Response {
     Attached(TaskId, Vec<Attachment>),
 }
 
+pub(crate) use authority::finish_rotation;
+
 /// Takes or refuses one request. A refused request leaves no change behind.
 pub fn handle(plan: &mut Plan<'_>, request: Request) -> Result<Response, Error> {
     match request {
-        Request::SwarmUpdate { spec, version, rotate } => swarm::update(plan, *spec, version, rotate),
+        Request::SwarmUpdate { spec, version, rotate, authority } => {
+            swarm::update(plan, *spec, version, rotate, authority.as_deref())
+        }
         Request::Join { token, node, availability, addr, description } => {
             join::join(plan, &token, node, &availability, addr, *description)
         }

@@ -60,6 +60,8 @@ pub enum Code {
     Unavailable,
     /// `Unknown`, 500.
     Unknown,
+    /// `Internal`, 500.
+    Internal,
 }
 
 impl Code {
@@ -71,7 +73,7 @@ impl Code {
             Code::PermissionDenied => Kind::Forbidden,
             Code::Unimplemented => Kind::Unimplemented,
             Code::Unavailable => Kind::Unavailable,
-            Code::Unknown => Kind::Internal,
+            Code::Unknown | Code::Internal => Kind::Internal,
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod spec;
 pub mod task;
 pub mod timestamp;
 
-pub use cluster::{Cluster, JoinTokens, RootCa};
+pub use cluster::{Cluster, JoinTokens, RootCa, RootRotation, normal_pem};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
 pub use network::Network;
 pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};

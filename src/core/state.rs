@@ -85,6 +85,12 @@ impl State {
         self.node(id).is_some_and(|node| node.role() == Role::Manager)
     }
 
+    /// Whether a node should get itself a new certificate at once, because another root is taking over.
+    pub fn must_renew(&self, node: &Node) -> bool {
+        let root_ca = self.cluster.as_ref().map(|cluster| &cluster.root_ca);
+        root_ca.is_some_and(|root_ca| root_ca.rotation.is_some() && node.issuer() != root_ca.issuer())
+    }
+
     /// All services, by id.
     pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
         self.services.values()

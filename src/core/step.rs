@@ -53,6 +53,7 @@ pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSourc
             replies.push(reply);
         }
     }
+    control::finish_rotation(&mut plan);
     orchestrator::plan(&mut plan);
     allocator::plan(&mut plan);
     scheduler::plan(&mut plan);

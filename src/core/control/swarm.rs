@@ -2,7 +2,7 @@
 //! (`moby: daemon/cluster/swarm.go`, swarmkit `manager/controlapi/cluster.go`).
 
 use super::token::{rotated, unlock_key};
-use super::{Response, Rotate, network, node, validate};
+use super::{Authority, Response, Rotate, authority, network, node, validate};
 use crate::error::{Code, Error, Kind};
 use crate::model::{
     CaConfig, Cluster, ClusterId, DispatcherConfig, JoinTokens, Meta, Node, NodeSpec, OrchestrationConfig, RaftConfig,
@@ -74,7 +74,13 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
 }
 
 /// Changes the cluster's spec, and rotates what is asked for. The version is looked at last, as in Docker.
-pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate: Rotate) -> Result<Response, Error> {
+pub(super) fn update(
+    plan: &mut Plan<'_>,
+    spec: SwarmSpec,
+    version: u64,
+    rotate: Rotate,
+    prepared: Option<&Authority>,
+) -> Result<Response, Error> {
     let Some(cluster) = plan.state().cluster().cloned() else {
         return Err(Error::unavailable(
             "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node \
@@ -82,16 +88,26 @@ pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate:
         ));
     };
     // Nothing of the present spec is kept: a client sends all of it, and what it leaves out is zero (dockerd 28.5).
-    let spec = validate::merge_cluster_spec(spec, zero_spec())?;
+    let mut spec = validate::merge_cluster_spec(spec, zero_spec())?;
     validate::cluster_spec(&spec)?;
-    if let Some(refusal) = validate::unhonoured_authority(&cluster.spec, &spec) {
+    if let Some(refusal) = validate::unhonoured_default(&cluster.spec, &spec) {
         return Err(refusal);
     }
+    let root_ca = match prepared {
+        Some(prepared) => authority::decide(&cluster.root_ca, &spec.ca_config, prepared, plan.now)?,
+        None => validate::unhonoured_authority(&cluster.spec, &spec).map_or(Ok(cluster.root_ca.clone()), Err)?,
+    };
+    // The root and its key have their place; in the spec nobody ever sees them again, as in Docker.
+    spec.ca_config.signing_ca_cert.clear();
+    spec.ca_config.signing_ca_key.clear();
     if cluster.meta.version != version {
         return Err(Error::rpc(Code::Unknown, "update out of sequence"));
     }
     let is_locked = spec.encryption_config.auto_lock_managers;
     plan.push(Change::ClusterUpdate(Box::new(spec)));
+    if root_ca != cluster.root_ca {
+        plan.push(Change::ClusterRootCa(Box::new(root_ca)));
+    }
     let mut tokens = cluster.join_tokens.clone();
     if rotate.worker_token {
         tokens.worker = rotated(&tokens.worker, plan.ids.bytes());
@@ -132,7 +148,8 @@ fn first_spec(sent: SwarmSpec) -> Result<SwarmSpec, Error> {
     let defaults = default_spec();
     let spec = validate::merge_cluster_spec(sent, defaults.clone()).map_err(wrapped)?;
     validate::cluster_spec(&spec).map_err(wrapped)?;
-    validate::unhonoured_authority(&defaults, &spec).map_or(Ok(spec), Err)
+    let refusal = validate::unhonoured_authority(&defaults, &spec);
+    refusal.or_else(|| validate::unhonoured_default(&defaults, &spec)).map_or(Ok(spec), Err)
 }
 
 /// What `GET /swarm` of a new cluster shows (dockerd 28.5.2).

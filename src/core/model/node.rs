@@ -37,6 +37,11 @@ impl Node {
         self.spec.role == "manager"
     }
 
+    /// Subject and public key of the issuer of its certificate, as far as its agent said.
+    pub fn issuer(&self) -> (&str, &str) {
+        (&self.description.cert_issuer_subject, &self.description.cert_issuer_public_key)
+    }
+
     /// The role that it has, apart from the one that is wished (swarmkit `Node.Role`): a promotion takes effect at
     /// once, a demotion when the node has left the consensus. Its certificate says this role.
     pub fn role(&self) -> Role {

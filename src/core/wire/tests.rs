@@ -32,7 +32,7 @@ fn request() -> impl Strategy<Value = Request> {
             let labels = [(name.clone(), name.clone())].into();
             let swarm = Box::new(SwarmSpec { labels, ..SwarmSpec::default() });
             prop::sample::select(vec![
-                Request::SwarmUpdate { spec: swarm, version, rotate },
+                Request::SwarmUpdate { spec: swarm, version, rotate, authority: flags[0].then(Box::default) },
                 Request::Join {
                     token: name.clone(),
                     node: id.into(),
@@ -147,6 +147,7 @@ fn the_first_format_is_still_read() {
                 spec: Box::new(SwarmSpec { name: "default".into(), ..SwarmSpec::default() }),
                 version: 5,
                 rotate: Rotate { worker_token: true, ..Rotate::default() },
+                authority: None,
             },
         ),
     ] {

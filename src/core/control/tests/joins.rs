@@ -74,7 +74,7 @@ fn a_token_that_was_rotated_is_worth_nothing() {
     let old = tokens(&world);
     let version = world.state.cluster().unwrap().meta.version;
     let rotate = Rotate { worker_token: true, ..Rotate::default() };
-    world.ask(Request::SwarmUpdate { spec: Box::default(), version, rotate }).unwrap();
+    world.ask(Request::SwarmUpdate { spec: Box::default(), version, rotate, authority: None }).unwrap();
     assert_eq!(shown(join(&mut world, &old.worker, 2, "")), (400, REFUSED.to_owned()));
     let new = tokens(&world);
     join(&mut world, &new.worker, 2, "").unwrap();

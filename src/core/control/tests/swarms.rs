@@ -48,7 +48,7 @@ fn cluster(world: &World) -> &Cluster {
 
 fn update(world: &mut World, spec: &str, rotate: Rotate) -> Result<Response, Error> {
     let version = cluster(world).meta.version;
-    world.ask(Request::SwarmUpdate { spec: Box::new(swarm(spec)), version, rotate })
+    world.ask(Request::SwarmUpdate { spec: Box::new(swarm(spec)), version, rotate, authority: None })
 }
 
 #[test]
@@ -232,10 +232,11 @@ fn updates_are_refused_in_dockerds_words() {
             "rpc error: code = Unimplemented desc = a default log driver for tasks is not honoured by gam yet; set --log-driver on the service",
         ),
     ] {
-        let request = Request::SwarmUpdate { spec: Box::new(swarm(spec)), version, rotate: Rotate::default() };
+        let request =
+            Request::SwarmUpdate { spec: Box::new(swarm(spec)), version, rotate: Rotate::default(), authority: None };
         assert_eq!(shown(world.ask(request)), (status, message.to_owned()), "{spec}");
     }
-    let request = Request::SwarmUpdate { spec: Box::default(), version, rotate: Rotate::default() };
+    let request = Request::SwarmUpdate { spec: Box::default(), version, rotate: Rotate::default(), authority: None };
     assert_eq!(shown(World::empty().ask(request)).0, 503);
 }
 
