@@ -131,7 +131,7 @@ fn ask(
     description: NodeDescription,
     ids: &mut IdSource,
 ) -> InitRequest {
-    let digest = ca::root_digest(&root_ca);
+    let digest = ca::digest(&root_ca.cert);
     let join_tokens = JoinTokens {
         worker: control::join_token(&digest, ids.bytes()),
         manager: control::join_token(&digest, ids.bytes()),
