@@ -48,6 +48,11 @@ mod proto {
     tonic::include_proto!("gam.v1");
 }
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 pub use clients::{Client, Clients, Lane, Session};
 pub use error::RpcError;
 pub use join::{fetch_root, issue};
