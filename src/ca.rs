@@ -53,36 +53,21 @@ impl CaError {
     }
 }
 
-/// A certificate with its key, both PEM.
-#[derive(Clone)]
-pub struct Certificate {
-    /// The certificate chain.
-    pub cert: String,
-    /// Its private key.
-    pub key: String,
-}
-
-/// What signs node certificates now; all PEM.
-pub struct Signer<'a> {
+/// What signs node certificates; all PEM.
+struct Signer<'a> {
     /// The certificate of the root that signs.
-    pub cert: &'a str,
+    cert: &'a str,
     /// Its key.
-    pub key: &'a str,
+    key: &'a str,
     /// That root as the old one signed it, while it takes over; otherwise empty.
-    pub cross_signed: &'a str,
+    cross_signed: &'a str,
 }
 
 impl Signer<'_> {
     /// The signer of a cluster.
-    pub fn of(root: &RootCa) -> Signer<'_> {
+    fn of(root: &RootCa) -> Signer<'_> {
         Signer { cert: &root.cert, key: &root.key, cross_signed: "" }
     }
-}
-
-/// Issues a node's certificate with a new key, valid for `expiry` nanoseconds.
-pub fn issue(root: &RootCa, cluster: ClusterId, node: NodeId, role: Role, expiry: i64) -> Result<Certificate, CaError> {
-    let (key, csr) = new_key_and_csr()?;
-    Ok(Certificate { cert: sign(&Signer::of(root), &csr, cluster, node, role, expiry)?, key })
 }
 
 /// A new private key, PEM, and a request to have it signed, DER.
@@ -94,9 +79,20 @@ pub fn new_key_and_csr() -> Result<(String, Vec<u8>), CaError> {
     Ok((key.serialize_pem(), csr.der().to_vec()))
 }
 
-/// Signs a node's key: the certificate, and whatever leads from it to a root that nodes trust, PEM. Of the request (DER) only
-/// the key counts; that whoever asks has it, the request proves.
+/// Signs a node's key: the certificate, valid for `expiry` nanoseconds, and whatever leads from it to a root that nodes
+/// trust, PEM. Of the request (DER) only the key counts; that whoever asks has it, the request proves.
 pub fn sign(
+    root: &RootCa,
+    csr_der: &[u8],
+    cluster: ClusterId,
+    node: NodeId,
+    role: Role,
+    expiry: i64,
+) -> Result<String, CaError> {
+    sign_as(&Signer::of(root), csr_der, cluster, node, role, expiry)
+}
+
+fn sign_as(
     signer: &Signer<'_>,
     csr_der: &[u8],
     cluster: ClusterId,
@@ -175,6 +171,16 @@ pub fn describe(roots_pem: &str, chain_pem: &str, description: NodeDescription) 
         }
     }
     Err(CaError::Read)
+}
+
+/// The same for a node whose certificate this root has signed.
+pub fn described(root: &RootCa, description: NodeDescription) -> NodeDescription {
+    NodeDescription {
+        trust_root: root.cert.clone(),
+        cert_issuer_subject: root.subject.clone(),
+        cert_issuer_public_key: root.public_key.clone(),
+        ..description
+    }
 }
 
 /// The digest of a root certificate as join tokens carry it: SHA-256 of the PEM as it is served, base 36.

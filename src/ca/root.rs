@@ -15,7 +15,7 @@ use x509_parser::public_key::PublicKey;
 
 use super::der::{BIT_STRING, Element, SEQUENCE, element, elements, inside};
 use super::keys::key_pair;
-use super::{CaError, Role, Signer, date, new_key_and_csr, pem, printable, sign};
+use super::{CaError, Role, date, new_key_and_csr, pem, printable, sign};
 
 /// Lifetime of a root certificate (swarmkit: 20 years of 365 days).
 const ROOT_EXPIRY: Duration = Duration::days(20 * 365);
@@ -121,7 +121,7 @@ fn try_out(root: &RootCa) -> Result<(), CaError> {
     let (_, csr) = new_key_and_csr()?;
     let mut ids = IdSource::new([0; 32]);
     let hour = 3_600_000_000_000;
-    let issued = sign(&Signer::of(root), &csr, ids.fresh(), ids.fresh(), Role::Worker, hour)?;
+    let issued = sign(root, &csr, ids.fresh(), ids.fresh(), Role::Worker, hour)?;
     let (issued, root) = (pem(&issued)?, pem(&root.cert)?);
     let (issued, root) = (issued.parse_x509(), root.parse_x509());
     match (issued, root) {
