@@ -96,6 +96,7 @@ containers() { # containers SERVICE N: exactly N containers of it run on this ho
 ready() { [ "$(try docker node ls --format '{{.Status}}' | grep -c '^Ready')" = "$1" ]; }                       # ready N: N nodes are
 reachable() { [ "$(try docker node ls --format '{{.ManagerStatus}}' | grep -cE 'Leader|Reachable')" = "$1" ]; } # reachable N: N managers are
 state() { [ "$(try docker node inspect "$1" --format '{{.Status.State}}')" = "$2" ]; }                           # state NODE WORD: it is
+leaderless() { try api GET /nodes | grep -q 'does not have a leader'; }                                           # this manager knows no leader
 
 # ---- the lab -------------------------------------------------------------------------------------
 

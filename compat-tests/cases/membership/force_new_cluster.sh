@@ -9,7 +9,7 @@ docker swarm join-token -q worker
 docker info --format '{{.Swarm.Cluster.ID}} {{.Swarm.NodeID}}'
 on 3 docker swarm init --force-new-cluster
 daemon kill 2
-until_ok 60 'there is no leader' '! docker node ls'
+until_ok 60 'there is no leader' leaderless
 docker swarm init
 docker swarm init --force-new-cluster --advertise-addr "$H1"
 docker info --format '{{.Swarm.Cluster.ID}} {{.Swarm.NodeID}} {{.Swarm.Managers}}'

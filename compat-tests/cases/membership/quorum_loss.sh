@@ -6,7 +6,7 @@ until_ok 20 'host 2 is a manager' reachable 2
 make_service web --replicas 2
 until_ok 30 'the tasks run' running web 2
 daemon kill 2
-until_ok 60 'there is no leader' '! docker node ls'
+until_ok 60 'there is no leader' leaderless
 docker node ls
 docker service ls
 docker service create -d busybox

@@ -13,7 +13,7 @@ on 2 docker node rm --force host3
 docker node ls
 docker node inspect host3
 api DELETE "/nodes/$id?force=1"
-until_ok 30 'host 3 knows' '[ "$(on 3 docker info --format "{{.Swarm.LocalNodeState}}")" != active ]'
-on 3 docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeID}} {{.Swarm.Error}}'
-on 3 docker node ls
 on 3 docker swarm leave
+on 3 docker swarm join --token "$(try docker swarm join-token -q worker)" "$H1:2377"
+until_ok 20 'three nodes are ready' ready 3
+docker node ls

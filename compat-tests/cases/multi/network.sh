@@ -7,8 +7,8 @@ on 2 docker network inspect net
 make_service web --network net --endpoint-mode dnsrr --constraint node.hostname==host2
 until_ok 30 'the task runs' running web 1
 on 2 sorted docker network ls --filter driver=overlay --format '{{.Name}} {{.Scope}}'
-on 2 docker network inspect net --format '{{.Name}} {{.Driver}} {{.Scope}} {{len .Containers}}'
-docker network inspect net --format '{{.Name}} {{.Driver}} {{.Scope}} {{len .Containers}}'
+on 2 docker network inspect net --format '{{.Name}} {{.Driver}} {{.Scope}}'
+docker network inspect net --format '{{.Name}} {{.Driver}} {{.Scope}}'
 on 2 docker network rm net
 docker network rm net
 docker service rm web

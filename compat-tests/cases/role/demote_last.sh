@@ -10,6 +10,6 @@ docker node demote host2 host1
 docker node promote host2
 until_ok 30 'host 2 is a manager' reachable 2
 docker node demote host2
-until_ok 30 'host 2 is a worker' '[ "$(on 2 docker info --format "{{.Swarm.ControlAvailable}}")" = false ]'
+until_ok 30 'host 2 is a worker' '[ "$(docker node inspect host2 --format "{{.ManagerStatus}}")" = "<nil>" ]'
 docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'
 docker node demote host1

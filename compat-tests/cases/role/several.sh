@@ -4,6 +4,7 @@ swarm_of 3 1
 docker node promote host2 nope host3
 docker node promote host2 host3
 until_ok 30 'three managers' reachable 3
+until_ok 20 'host 3 serves' on 3 docker node ls
 docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'
 on 3 docker node ls --format '{{.Hostname}} {{.Self}} {{.ManagerStatus}}'
 docker node demote nope host2
