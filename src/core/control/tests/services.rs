@@ -70,10 +70,6 @@ fn keeps_more_than_dockerd() {
             r#""BindOptions":{"Propagation":"rprivate","CreateMountpoint":true}"#,
         ),
         (
-            r#"{"ContainerSpec":{"Image":"a","Mounts":[{"Type":"Image","Source":"a","Target":"/b","ImageOptions":{"Subpath":"x"}}]}}"#,
-            r#""Type":"image","Source":"a","Target":"/b","ImageOptions":{"Subpath":"x"}"#,
-        ),
-        (
             r#"{"ContainerSpec":{"Image":"a"},"Resources":{"SwapBytes":-1,"MemorySwappiness":0}}"#,
             r#""Resources":{"SwapBytes":-1,"MemorySwappiness":0}"#,
         ),
@@ -83,6 +79,16 @@ fn keeps_more_than_dockerd() {
         let text = serde_json::to_string(&*world.service(id).spec).unwrap();
         assert!(text.contains(kept), "{text}");
         post_back(&mut world, id);
+    }
+}
+
+#[test]
+fn mounts_of_images_are_for_containers_only() {
+    for kind in ["image", "Image", "odd"] {
+        let mount = format!(r#"{{"Type":"{kind}","Source":"busybox","Target":"/x"}}"#);
+        let task = format!(r#"{{"Name":"web","TaskTemplate":{{"ContainerSpec":{{"Image":"a","Mounts":[{mount}]}}}}}}"#);
+        let refusal = shown(World::new().create(spec(&task)));
+        assert_eq!(refusal, (400, format!("invalid MountType: \"{kind}\"")));
     }
 }
 
