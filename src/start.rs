@@ -65,7 +65,7 @@ pub enum StartError {
     },
     /// A dockerd that has a swarm of its own.
     #[error(
-        "the Docker engine is in swarm mode itself: run 'docker -H unix://{socket} swarm leave' there first; gam takes its place"
+        "the Docker engine is in swarm mode itself, and gam takes its place: run 'docker -H unix://{socket} swarm leave --force' first; this takes the engine out of that swarm, and deletes the swarm with all its services if no other manager is left"
     )]
     EngineInSwarm {
         /// Its socket.
