@@ -126,11 +126,6 @@ fn networks_are_found_by_name_id_and_prefix() {
     }
     for (target, status, message) in [
         ("nope", 500, "network nope not found"),
-        (
-            "host",
-            501,
-            "rpc error: code = Unimplemented desc = the node-local network host is not honoured by gam yet; use an overlay network",
-        ),
         ("none", 404, "could not find the corresponding predefined swarm network: network none not found"),
         (
             "docker_gwbridge",
