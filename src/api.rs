@@ -69,8 +69,9 @@ pub fn router(api: Api) -> Router {
         .merge(containers::routes())
         .merge(system::routes())
         .merge(events::routes())
-        .route_layer(from_fn_with_state(api.clone(), named::straight))
         .route_layer(from_fn_with_state(api.proxy.clone(), version::native))
+        // Looks first: what it keeps from the routes is dockerd's, whatever version is asked for.
+        .route_layer(from_fn_with_state(api.clone(), named::straight))
         .fallback(proxied)
         .method_not_allowed_fallback(proxied)
         .with_state(api)

@@ -9,13 +9,15 @@ mod host;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 pub use file::FileError;
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, listed};
 
 /// Where Gam listens unless told otherwise.
 pub const DEFAULT_HOST: &str = "unix:///run/gam/docker.sock";
@@ -40,6 +42,25 @@ pub struct Cli {
     /// The settings, before or after the command.
     #[command(flatten)]
     pub options: Options,
+}
+
+impl Cli {
+    /// Reads the command line and the variables, and answers `--help` and mistakes like any command.
+    #[must_use]
+    pub fn read() -> Cli {
+        let command = without_variables(Cli::command(), |name| std::env::var_os(name).is_some_and(|it| it.is_empty()));
+        let read = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command without the variables of this kind. An empty one counts as none, as it does for the docker CLI: that is
+/// how a shell or a unit file takes a variable back.
+fn without_variables(command: clap::Command, ignored: impl Fn(&OsStr) -> bool) -> clap::Command {
+    command.mut_args(|arg| {
+        let ignored = arg.get_env().is_some_and(&ignored);
+        if ignored { arg.env(Resettable::Reset) } else { arg }
+    })
 }
 
 /// What `gam` can be told to do.

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use gam::config::{Cli, Settings};
 use gam::manager::chain;
 use gam::start;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let settings = match Settings::load(cli.options) {
         Ok(settings) => settings,
         Err(error) => return fail(start::EXIT_SETTINGS, &error),

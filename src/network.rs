@@ -82,8 +82,11 @@ impl Networks {
     }
 
     /// Makes the network's backing if it is missing; returns dockerd's name for it. Callers for the same network wait
-    /// for the first one.
+    /// for the first one. A predefined network is dockerd's own of the same name.
     pub async fn ensure(&self, network: &Network) -> Result<String, NetworkError> {
+        if network.is_predefined() {
+            return Ok(network.name().to_owned());
+        }
         if let Some(backing) = self.backing(network.id).filter(|backing| backing.fits(network)) {
             return Ok(backing.engine_name);
         }

@@ -16,7 +16,7 @@ use crate::api::listen::{self, ListenError, Listener};
 use crate::api::proxy::Proxy;
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api};
-use crate::config::{Host, Settings};
+use crate::config::{Host, Settings, listed};
 use crate::engine::{Engine, EngineError};
 use crate::network::Networks;
 use crate::node::directory::{Directory, DirectoryError};
@@ -65,7 +65,7 @@ pub enum StartError {
     },
     /// A dockerd that has a swarm of its own.
     #[error(
-        "the Docker engine is in swarm mode itself: run 'docker -H unix://{socket} swarm leave' there first; gam takes its place"
+        "the Docker engine is in swarm mode itself, and gam takes its place: run 'docker -H unix://{socket} swarm leave --force' first; this takes the engine out of that swarm, and deletes the swarm with all its services if no other manager is left"
     )]
     EngineInSwarm {
         /// Its socket.
@@ -131,7 +131,7 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     });
     let stop = CancellationToken::new();
     let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
-    tracing::info!(hosts = ?settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), "gam is ready");
+    tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = tokio::spawn(serving);
     let ended = until_stopped(&node).await;
     tracing::info!("gam is stopping");

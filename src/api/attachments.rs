@@ -49,7 +49,11 @@ fn network_view(network: &Network) -> NetworkView<'_> {
         spec: &network.spec,
         driver_state: Driver { name: network.driver().to_owned(), options },
         ipam_options: IpamOptions {
-            driver: Driver { name: "default".into(), options: StringMap::new() },
+            // The engine's own address manager is nobody's business here.
+            driver: Driver {
+                name: if network.is_predefined() { "" } else { "default" }.into(),
+                options: StringMap::new(),
+            },
             configs: network.ipam.clone(),
         },
     }

@@ -13,10 +13,11 @@ use futures_util::{StreamExt, stream};
 use gam_core::error::Error;
 use gam_core::model::{ServiceId, StringMap, Task, TaskId};
 use gam_core::state::State as Cluster;
+use time::OffsetDateTime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::named::Named;
-use super::query::Query;
+use super::query::{Query, go_int};
 use super::{Api, ApiError, gates};
 use crate::engine::logs::{LogLine, LogOptions, Source};
 use crate::engine::{Engine, EngineError};
@@ -85,8 +86,8 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
         follow: query.flag("follow"),
         stdout: query.flag("stdout"),
         stderr: query.flag("stderr"),
-        since: since(query.get("since"))?,
         tail: tail(query.get("tail"))?,
+        since: since(query.get("since"))?,
     };
     let format = Format { timestamps: query.flag("timestamps"), details: query.flag("details"), tty };
     let (lines, merged) = mpsc::channel(LINES_MAX);
@@ -104,25 +105,41 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
     Ok(response)
 }
 
-/// Whole seconds since 1970; a fraction is cut off.
-fn since(text: &str) -> Result<i32, Error> {
-    let seconds = text.split('.').next().unwrap_or_default();
-    if seconds.is_empty() {
-        return Ok(0);
-    }
-    let refuse = |_| {
-        let go = format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
-        Error::internal(format!("could not parse since timestamp: {go}"))
+/// Seconds since 1970 with a fraction (`moby: daemon/internal/timestamp`, `parseTimestamp`), within the years that
+/// swarmkit's messages have (`gogo/protobuf: types.TimestampProto`).
+fn since(text: &str) -> Result<OffsetDateTime, Error> {
+    let (seconds, nanos) = if text.is_empty() { (0, 0) } else { timestamp(text)? };
+    let refuse = |why: &str| {
+        let shown = format!("&types.Timestamp{{Seconds: {seconds},\nNanos: {nanos},\n}}");
+        Error::internal(format!("could not parse timestamp to proto: timestamp: {shown} {why}"))
     };
-    seconds.parse().map_err(refuse)
+    if seconds >= SECONDS.end {
+        return Err(refuse("after 10000-01-01"));
+    }
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|_| seconds >= SECONDS.start);
+    let time = time.and_then(|time| time.checked_add(time::Duration::nanoseconds(nanos)));
+    time.ok_or_else(|| refuse("before 0001-01-01"))
+}
+
+/// From the year 1 to the year 9999, in seconds since 1970.
+const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
+
+fn timestamp(text: &str) -> Result<(i64, i64), Error> {
+    let refuse = |why| Error::internal(format!("could not parse since timestamp: {why}"));
+    let Some((seconds, fraction)) = text.split_once('.') else { return Ok((go_int(text).map_err(refuse)?, 0)) };
+    let (seconds, number) = (go_int(seconds).map_err(refuse)?, go_int(fraction).map_err(refuse)?);
+    // As many digits as there are, of nine.
+    let digits = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
+    Ok((seconds, (number as f64 * 10_f64.powi(9_i32.saturating_sub(digits))) as i64))
 }
 
 /// `all`, or how many lines.
 fn tail(text: &str) -> Result<String, Error> {
-    match text {
-        "" | "all" => Ok("all".into()),
-        _ if text.parse::<u32>().is_ok() => Ok(text.into()),
-        _ => Err(Error::internal("tail value must be a positive integer or \"all\"")),
+    match go_int(text) {
+        _ if matches!(text, "" | "all") => Ok("all".into()),
+        Ok(lines) if lines < 0 => Err(Error::internal("negative tail values not supported")),
+        Ok(lines) => Ok(lines.to_string()),
+        Err(_) => Err(Error::internal("tail value must be a positive integer or \"all\"")),
     }
 }
 
@@ -231,6 +248,53 @@ fn render(line: &LogLine, attributes: &[u8], format: Format) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Recorded from dockerd 28.5.2.
+    #[test]
+    fn since_is_read_as_dockerd_does() {
+        let read = |text| since(text).map(|time| time.unix_timestamp_nanos()).map_err(|error| error.message);
+        for (text, nanos) in [
+            ("", 0),
+            ("0", 0),
+            ("-5", -5_000_000_000),
+            ("+5", 5_000_000_000),
+            ("1.5", 1_500_000_000),
+            ("1.000000005", 1_000_000_005),
+            ("1.9999999999", 1_999_999_999),
+            ("4070908800.000000000", 4_070_908_800_000_000_000),
+            ("253402300799", 253_402_300_799_000_000_000),
+            ("-62135596800", -62_135_596_800_000_000_000),
+        ] {
+            assert_eq!(read(text), Ok(nanos), "{text}");
+        }
+        let go = |text: &str, why: &str| {
+            Err(format!("could not parse since timestamp: strconv.ParseInt: parsing \"{text}\": {why}"))
+        };
+        assert_eq!(read("2099-01-01T00:00:00"), go("2099-01-01T00:00:00", "invalid syntax"));
+        assert_eq!(read("1.x"), go("x", "invalid syntax"));
+        assert_eq!(read("1."), go("", "invalid syntax"));
+        assert_eq!(read(".5"), go("", "invalid syntax"));
+        assert_eq!(read("99999999999999999999"), go("99999999999999999999", "value out of range"));
+        let proto = |seconds: &str, why: &str| {
+            let shown = format!("&types.Timestamp{{Seconds: {seconds},\nNanos: 0,\n}}");
+            Err(format!("could not parse timestamp to proto: timestamp: {shown} {why}"))
+        };
+        assert_eq!(read("253402300800"), proto("253402300800", "after 10000-01-01"));
+        assert_eq!(read("9223372036854775807"), proto("9223372036854775807", "after 10000-01-01"));
+        assert_eq!(read("-62135596801"), proto("-62135596801", "before 0001-01-01"));
+    }
+
+    #[test]
+    fn tail_is_read_as_dockerd_does() {
+        let read = |text| tail(text).map_err(|error| error.message);
+        for (text, lines) in [("", "all"), ("all", "all"), ("0", "0"), ("+5", "5"), ("3000000000", "3000000000")] {
+            assert_eq!(read(text), Ok(lines.into()));
+        }
+        assert_eq!(read("-5"), Err("negative tail values not supported".into()));
+        for text in ["ALL", "5.5", "abc", "99999999999999999999"] {
+            assert_eq!(read(text), Err("tail value must be a positive integer or \"all\"".into()));
+        }
+    }
 
     #[test]
     fn frames_lines_as_dockerd_does() {

@@ -145,7 +145,8 @@ async fn local_networks(api: &Api) -> Result<Vec<EngineNetwork>, ApiError> {
 /// The swarm network that a user means by `name`, as a container names one: `None` if dockerd has a network that
 /// answers to it, or nobody has.
 pub(super) async fn swarm_network(api: &Api, cluster: &Cluster, name: &str) -> Result<Option<Arc<Network>>, ApiError> {
-    let Ok(network) = cluster.find_network(name) else { return Ok(None) };
+    let found = cluster.find_network(name).ok().filter(|network| !network.is_predefined());
+    let Some(network) = found else { return Ok(None) };
     let local = local_networks(api).await?;
     let is_local = local.iter().any(|local| local.name == name || local.id.starts_with(name));
     // A full id or name of the swarm's is never a mere prefix of dockerd's.

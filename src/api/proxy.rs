@@ -2,8 +2,8 @@
 //! comes back as it is.
 //!
 //! Method, path, query, headers (their spelling included) and bodies pass unchanged and unbuffered; nothing limits
-//! the size or the duration of a body. The one thing that is ever rewritten is a version prefix that a new engine
-//! would refuse ([`super::version::lift`]). Requests that turn the connection into a raw stream are the business of
+//! the size or the duration of a body. Rewritten is only what a new engine would refuse: an old version prefix
+//! ([`super::version::lift`]), and a missing `Host`, which HTTP/1.0 does not need and HTTP/1.1 does. Requests that turn the connection into a raw stream are the business of
 //! [`hijack`], connections to dockerd that of [`engine`]. The router's fallback calls [`Proxy::forward`]; handlers of
 //! merged routes ask dockerd through [`Proxy::fetch`] and [`Proxy::open`].
 
@@ -23,7 +23,7 @@ use arc_swap::ArcSwapOption;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, SERVER, UPGRADE};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SERVER, UPGRADE};
 use http::{Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::Mutex;
@@ -155,7 +155,7 @@ impl Proxy {
     }
 
     async fn try_forward(&self, mut request: Request<Body>) -> Result<Response, ProxyError> {
-        restore_uri(&mut request);
+        as_asked(&mut request);
         if request.headers().contains_key(UPGRADE) && request.version() == Version::HTTP_11 {
             return hijack::upgrade(self, request).await;
         }
@@ -173,7 +173,7 @@ impl Proxy {
     pub async fn open(&self, mut request: Request<Body>) -> Result<Response, ProxyError> {
         // The answer's framing depends on the version of the request, and the client's is no business of the engine's.
         *request.version_mut() = Version::HTTP_11;
-        restore_uri(&mut request);
+        as_asked(&mut request);
         let (idle, restarted) = self.0.engine.idle();
         if restarted {
             self.0.outdated.store(true, Ordering::Relaxed);
@@ -315,8 +315,9 @@ impl Proxy {
     }
 }
 
-/// Puts the version back that was taken off for routing.
-fn restore_uri(request: &mut Request<Body>) {
+/// Puts the version back that was taken off for routing, and names a host where the client had no need to.
+fn as_asked(request: &mut Request<Body>) {
+    request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("docker"));
     if let Some(OriginalUri(uri)) = request.extensions_mut().remove() {
         *request.uri_mut() = uri;
     }

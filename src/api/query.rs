@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -81,6 +81,16 @@ impl Query {
     }
 }
 
+/// `strconv.ParseInt` of a decimal number of 64 bits; the error is Go's whole sentence.
+pub fn go_int(text: &str) -> Result<i64, String> {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    text.parse().map_err(|error: std::num::ParseIntError| {
+        let why =
+            if matches!(error.kind(), PosOverflow | NegOverflow) { "value out of range" } else { "invalid syntax" };
+        format!("strconv.ParseInt: parsing \"{text}\": {why}")
+    })
+}
+
 /// Percent-decoding, in forms with `+` for a blank; what is not valid stays as it is.
 pub fn unescape(text: &str, form: bool) -> String {
     let bytes = text.as_bytes();
@@ -105,9 +115,11 @@ pub fn unescape(text: &str, form: bool) -> String {
 /// Reads a JSON body with Go's leniency (`httputils.ReadJSON`).
 pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).cloned();
+    // One in chunks may turn out to be empty, but it is there.
+    let no_body = request.body().size_hint().exact() == Some(0);
     let bytes = read_body(request.into_body()).await?;
-    check_content_type(kind.as_ref(), &bytes)?;
-    if bytes.is_empty() {
+    check_content_type(kind.as_ref(), no_body)?;
+    if no_body {
         // To dockerd no body is the zero value of whatever was expected.
         return Ok(gam_core::json::from_value(&serde_json::Value::Null)?);
     }
@@ -127,10 +139,10 @@ pub async fn read_body(body: Body) -> Result<Bytes, ApiError> {
     })
 }
 
-/// `httputils.CheckForJSON`: a body needs the type `application/json`, an empty one needs none.
-fn check_content_type(kind: Option<&HeaderValue>, body: &Bytes) -> Result<(), ApiError> {
+/// `httputils.CheckForJSON`: a body needs the type `application/json`; where there is none, none is needed.
+fn check_content_type(kind: Option<&HeaderValue>, no_body: bool) -> Result<(), ApiError> {
     let text = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if text.is_empty() && body.is_empty() {
+    if text.is_empty() && no_body {
         return Ok(());
     }
     let media = text.split(';').next().unwrap_or_default().trim();
@@ -181,5 +193,34 @@ mod tests {
             "invalid service version '-1': strconv.ParseUint: parsing \"-1\": invalid syntax"
         );
         assert!(said("version=99999999999999999999").ends_with("value out of range"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_go_does() {
+        assert_eq!((go_int("12"), go_int("+5"), go_int("-5")), (Ok(12), Ok(5), Ok(-5)));
+        for text in ["", "+", "1_0", " 1", "0x10", "1.5"] {
+            assert_eq!(go_int(text), Err(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")));
+        }
+        assert!(go_int("-9223372036854775809").is_err_and(|why| why.ends_with("value out of range")));
+    }
+
+    /// Recorded from dockerd 28.5.2: chunks without content are a body, and an empty one.
+    #[tokio::test]
+    async fn no_body_is_not_an_empty_body() {
+        async fn read(kind: &str, body: Body) -> Result<gam_core::model::SwarmSpec, String> {
+            let mut request = Request::new(body);
+            if !kind.is_empty() {
+                request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
+            }
+            read_json(request).await.map_err(|error| error.message)
+        }
+        let chunked = || Body::from_stream(futures_util::stream::empty::<Result<Bytes, std::io::Error>>());
+        for kind in ["", "application/json"] {
+            assert_eq!(read(kind, Body::empty()).await, Ok(gam_core::model::SwarmSpec::default()));
+        }
+        let empty = "invalid JSON: got EOF while reading request body";
+        assert_eq!(read("application/json", chunked()).await, Err(empty.into()));
+        let untyped = "malformed Content-Type header (): mime: no media type";
+        assert_eq!(read("", chunked()).await, Err(untyped.into()));
     }
 }

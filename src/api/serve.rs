@@ -4,6 +4,7 @@
 //! vanished client asked for, survives a panic in a handler, and hands a connection over when it stops being HTTP: to
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
+mod refusal;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -60,6 +61,9 @@ const HANGUP_GRACE: Duration = Duration::from_millis(250);
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Pause after a failure to accept, which means that the process or the host has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Most fields in the head of a request, `Host` among them: as many as Go's server takes (recorded from dockerd 28.5.2).
+/// BuildKit announces each of its methods in a field of its own.
+const MAX_FIELDS: usize = 500;
 /// What an HTTP/2 client sends first, and no HTTP/1 client ever (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -173,6 +177,7 @@ fn http_settings() -> http1::Builder {
         .auto_date_header(false)
         .half_close(true)
         .header_read_timeout(None)
+        .max_headers(MAX_FIELDS)
         .max_buf_size(super::proxy::MAX_HEAD);
     http
 }
@@ -357,12 +362,19 @@ async fn answer(
     client: ClientConnection,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    if let Some(refusal) = refusal::of(&request) {
+        return Ok(refusal);
+    }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
     version::strip(&mut request);
     let answered = AssertUnwindSafe(router.call(request)).catch_unwind();
     Ok(match answered.await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(mut response)) => {
+            // The router names the methods of a path that it knows, where dockerd just does not know the page.
+            response.headers_mut().remove(header::ALLOW);
+            response
+        }
         Err(panic) => {
             error!(panic = panic_text(&*panic), "a request handler panicked; this is a bug in Gam");
             let text = "Gam failed to handle this request; its log has the reason";

@@ -107,6 +107,12 @@ fn split_port(address: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// Several hosts as one text, as `GAM_HOST` takes them.
+#[must_use]
+pub fn listed(hosts: &[Host]) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

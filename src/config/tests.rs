@@ -112,6 +112,26 @@ fn hosts_that_cannot_work_are_refused_with_an_example() {
 }
 
 #[test]
+fn empty_variables_count_as_none() {
+    let variables = |command: &clap::Command| -> Vec<String> {
+        let names = command.get_arguments().filter_map(clap::Arg::get_env);
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    };
+    let empty = |name: &str| name == "GAM_HOST" || name == "GAM_LOG_LEVEL";
+    let all = variables(&Cli::command());
+    let left: Vec<String> = all.iter().filter(|name| !empty(name)).cloned().collect();
+    assert_eq!(left.len() + 2, all.len());
+    assert_eq!(variables(&without_variables(Cli::command(), |name| name.to_str().is_some_and(empty))), left);
+}
+
+#[test]
+fn hosts_are_listed_as_they_are_given() {
+    let texts = "unix:///run/gam/docker.sock,tcp://127.0.0.1:2375";
+    let hosts: Vec<Host> = texts.split(',').map(|text| Host::parse(text, false).expect("valid")).collect();
+    assert_eq!(listed(&hosts), texts);
+}
+
+#[test]
 fn a_host_prints_as_it_is_written() {
     for text in ["unix:///run/gam/docker.sock", "tcp://127.0.0.1:2375", "tcp://[::1]:2376", "tcp://localhost:1"] {
         assert_eq!(Host::parse(text, false).expect("valid").to_string(), text);

@@ -129,10 +129,10 @@ fn endpoint(state: &State, ipam: &mut Ipam, service: &Service) -> Result<Endpoin
             continue;
         }
         let Some(network) = state.network(network) else { continue };
-        let address = ipam.take(state, network).ok_or_else(|| {
+        let address = address(state, ipam, network).ok_or_else(|| {
             format!("could not find an available IP while allocating VIP on network {}", network.name())
         })?;
-        virtual_ips.push(VirtualIp { network: network.id, address });
+        virtual_ips.push(VirtualIp { network: network.id, address: address.unwrap_or_default() });
     }
     let spec = service.spec.endpoint_spec.clone();
     Ok(Endpoint { spec, ports: ports::endpoint_ports(&service.spec), virtual_ips })
@@ -164,12 +164,17 @@ fn plan_tasks(plan: &mut Plan<'_>, ipam: &mut Ipam, blocked: &BTreeMap<ServiceId
 fn attachments(state: &State, ipam: &mut Ipam, task: &Task, service: &Service) -> Result<Vec<Attachment>, String> {
     let networks = attached_networks(state, &task.origin, &service.spec)?;
     let attach = |(network, aliases): Aliased| {
-        let address = ipam
-            .take(state, &network)
+        let address = address(state, ipam, &network)
             .ok_or_else(|| format!("could not find an available IP on network {}", network.name()))?;
-        Ok(Attachment { network: Some(network.id), addresses: vec![address], aliases })
+        Ok(Attachment { network: Some(network.id), addresses: address.into_iter().collect(), aliases })
     };
     networks.into_iter().map(attach).collect()
+}
+
+/// A free address; none at all on a network that is the engine's own, where the engine gives them. `None` if the
+/// network is full.
+fn address(state: &State, ipam: &mut Ipam, network: &Network) -> Option<Option<String>> {
+    if network.is_predefined() { Some(None) } else { ipam.take(state, network).map(Some) }
 }
 
 /// Shows the reason in `docker service ps`, where Docker leaves the user with a bare `New`. Nothing if it is there

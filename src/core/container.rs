@@ -114,6 +114,10 @@ fn expand(task: &Task, host: &Host) -> Result<ContainerSpec, SpecError> {
         return Err(SpecError("dockerexec: image required".into()));
     }
     mounts::validate(&spec.mounts)?;
+    // The engine's own words, which its API would keep from us: that refuses earlier, and says it differently.
+    if !matches!(spec.isolation.as_str(), "" | "default") {
+        return Err(SpecError(format!("invalid isolation '{}' on linux", spec.isolation)));
+    }
     template::expand(spec, task, host)
 }
 

@@ -6,7 +6,7 @@
 //! ```text
 //! at 10s                                        everything below happens ten seconds after the start
 //! cluster history=5                             the task history limit
-//! network net 10.0.1.0/24 attachable            also: ingress internal driver=
+//! network net 10.0.1.0/24 attachable            also: ingress internal predefined driver=
 //! node n1 ready az=a                            ready|down|unknown|disconnected, active|pause|drain, manager,
 //!                                               cpus=2 memory=512 (MiB) os= arch= plugin=Volume/local engine.k=v;
 //!                                               any other key=value is a label
@@ -184,6 +184,7 @@ impl Fixture {
                 ("attachable", _) => spec.attachable = true,
                 ("ingress", _) => spec.ingress = true,
                 ("internal", _) => spec.internal = true,
+                ("predefined", _) => drop(spec.labels.insert(PREDEFINED_LABEL.into(), "true".into())),
                 (_, Some(("driver", driver))) => {
                     spec.driver_configuration = Some(Driver { name: driver.into(), ..Driver::default() });
                 }

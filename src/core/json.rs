@@ -5,12 +5,16 @@
 //! the wrong type is refused in Go's own words. The types themselves need nothing but ordinary serde derives with
 //! `#[serde(default)]` (never `flatten`, which would hide field names from this reader).
 
+mod document;
+
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
+
+use document::{Document, is_too_deep};
 
 /// Why a body was refused; the message is what dockerd says (400).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,16 +39,19 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(DecodeError("invalid JSON: got EOF while reading request body".into()));
     }
-    let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
-    let value = match documents.next() {
-        Some(Ok(value)) => value,
+    let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<Document>();
+    let document = match documents.next() {
+        Some(Ok(document)) => document,
         Some(Err(error)) => return Err(syntax_error(body, &error)),
         None => return Err(DecodeError("invalid JSON: got EOF while reading request body".into())),
     };
+    if document.is_deep && is_too_deep(&body[..documents.byte_offset()]) {
+        return Err(too_deep());
+    }
     if !body[documents.byte_offset()..].iter().all(u8::is_ascii_whitespace) {
         return Err(DecodeError("unexpected content after JSON".into()));
     }
-    from_value(&value).map_err(|error| DecodeError(format!("invalid JSON: {error}")))
+    from_value(&document.value).map_err(|error| DecodeError(format!("invalid JSON: {error}")))
 }
 
 /// Decodes a JSON value with Go's leniency.
@@ -52,13 +59,20 @@ pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> 
     T::deserialize(Lenient { value, path: &Path::Root, owner: "" })
 }
 
+fn too_deep() -> DecodeError {
+    DecodeError("invalid JSON: exceeded max depth".into())
+}
+
 /// Says what Go's scanner says of the commonest syntax errors.
 fn syntax_error(body: &[u8], error: &serde_json::Error) -> DecodeError {
     if error.is_eof() {
-        return DecodeError("invalid JSON: unexpected EOF".into());
+        return if is_too_deep(body) { too_deep() } else { DecodeError("invalid JSON: unexpected EOF".into()) };
     }
     let offset = body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1).map(<[u8]>::len).sum::<usize>()
         + error.column().saturating_sub(1);
+    if is_too_deep(&body[..offset.min(body.len())]) {
+        return too_deep();
+    }
     let found = body.get(offset).copied().map_or('?', char::from);
     let context = if body[..offset.min(body.len())].iter().all(u8::is_ascii_whitespace) {
         "looking for beginning of value"
@@ -363,6 +377,35 @@ mod tests {
         assert_eq!(
             read("{bad}").unwrap_err(),
             "invalid JSON: invalid character 'b' looking for beginning of object key string"
+        );
+    }
+
+    /// Recorded from dockerd 28.5.2: ten thousand levels are read, whatever they are a part of.
+    #[test]
+    fn nests_as_deeply_as_go() {
+        let nested = |open: &str, inside: &str, close: &str, levels: usize| {
+            read(&format!(r#"{{"Name":"web","No":{}{inside}{}}}"#, open.repeat(levels), close.repeat(levels)))
+        };
+        for (open, inside, close) in [("[", "", "]"), (r#"{"\"{":"#, "1", "}")] {
+            for levels in [97, 98, 99, 100, 101, 126, 127, 128, 9_999] {
+                assert_eq!(nested(open, inside, close, levels).map(|spec| spec.name), Ok("web".into()), "{levels}");
+            }
+            assert_eq!(nested(open, inside, close, 10_000).unwrap_err(), "invalid JSON: exceeded max depth");
+            assert_eq!(nested(open, "", "", 10_000).unwrap_err(), "invalid JSON: exceeded max depth");
+            assert_eq!(
+                nested(open, "", "", 9_999).unwrap_err(),
+                "invalid JSON: invalid character '}' looking for beginning of value"
+            );
+        }
+        assert_eq!(
+            nested("[", "x", "]", 200).unwrap_err(),
+            "invalid JSON: invalid character 'x' looking for beginning of value"
+        );
+        assert_eq!(read(&"[".repeat(20_000)).unwrap_err(), "invalid JSON: exceeded max depth");
+        assert_eq!(read(&"[".repeat(10_000)).unwrap_err(), "invalid JSON: unexpected EOF");
+        assert_eq!(
+            read(&format!("{{x}}{}", "[".repeat(20_000))).unwrap_err(),
+            "invalid JSON: invalid character 'x' looking for beginning of object key string"
         );
     }
 }

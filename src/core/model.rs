@@ -20,7 +20,7 @@ pub mod timestamp;
 
 pub use cluster::{Cluster, JoinTokens, RootCa};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
-pub use network::Network;
+pub use network::{Network, PREDEFINED_LABEL};
 pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus};
 pub use secret::{Config, Secret};
 pub use service::{Endpoint, Service, UpdateState, UpdateStatus, VirtualIp};

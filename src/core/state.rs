@@ -110,8 +110,13 @@ impl State {
         self.node_tasks.range((node, TaskId::MIN)..=(node, TaskId::MAX)).filter_map(|(_, task)| self.tasks.get(task))
     }
 
-    /// All networks, by id.
+    /// The networks that users make and see, by id: all but the predefined ones.
     pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.all_networks().filter(|network| !network.is_predefined())
+    }
+
+    /// All networks, those that stand for the engine's own included.
+    pub fn all_networks(&self) -> impl Iterator<Item = &Arc<Network>> {
         self.networks.values()
     }
 

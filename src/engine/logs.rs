@@ -3,7 +3,8 @@
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, future};
+use time::OffsetDateTime;
 
 use super::{Engine, EngineError};
 
@@ -36,8 +37,8 @@ pub struct LogOptions {
     pub stdout: bool,
     /// Lines of standard error.
     pub stderr: bool,
-    /// Lines from this time on, seconds since 1970; 0 is all.
-    pub since: i32,
+    /// Lines from this time on.
+    pub since: OffsetDateTime,
     /// How many of the last lines: a number or `all`.
     pub tail: String,
 }
@@ -49,17 +50,35 @@ impl Engine {
         container: &str,
         options: &LogOptions,
     ) -> Result<impl Stream<Item = Result<LogLine, EngineError>> + use<>, EngineError> {
+        // bollard has room for the seconds until 2038; what is earlier than wanted is dropped here.
+        let seconds = options.since.unix_timestamp().clamp(0, i32::MAX.into());
+        let since = Bytes::from(line_time(options.since));
         let options = LogsOptionsBuilder::default()
             .follow(options.follow)
             .stdout(options.stdout)
             .stderr(options.stderr)
-            .since(options.since)
+            .since(i32::try_from(seconds).unwrap_or(i32::MAX))
             .tail(&options.tail)
             .timestamps(true)
             .build();
         let stream = self.docker()?.logs(container, Some(options));
-        Ok(stream.map(|output| output.map(line).map_err(EngineError::from)))
+        let lines = stream.map(|output| output.map(line).map_err(EngineError::from));
+        Ok(lines.filter(move |line| future::ready(line.as_ref().map_or(true, |line| line.is_of(&since)))))
     }
+}
+
+impl LogLine {
+    /// Whether the line was written at this time or later. One without a time always was.
+    fn is_of(&self, since: &Bytes) -> bool {
+        self.time.is_empty() || self.time >= since
+    }
+}
+
+/// A time as dockerd writes it in front of a line; later times are greater texts.
+fn line_time(at: OffsetDateTime) -> String {
+    let (hour, minute, second, nano) = at.to_hms_nano();
+    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
 }
 
 fn line(output: LogOutput) -> LogLine {
@@ -71,5 +90,24 @@ fn line(output: LogOutput) -> LogLine {
     match message.iter().position(|byte| *byte == b' ') {
         Some(at) => LogLine { source, time: message.slice(..at), text: message.slice(at + 1..) },
         None => LogLine { source, time: Bytes::new(), text: message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_apart_by_the_nanosecond_and_beyond_2038() {
+        let at =
+            |seconds, nanos| OffsetDateTime::from_unix_timestamp(seconds).unwrap() + time::Duration::nanoseconds(nanos);
+        let line = |time: String| LogLine { source: Source::Stdout, time: time.into(), text: Bytes::new() };
+        assert_eq!(line_time(at(1_792_040_762, 735_470_848)), "2026-10-15T05:06:02.735470848Z");
+        for (seconds, nanos) in [(1_792_040_762, 5), (4_070_908_800, 0), (253_402_300_799, 999_999_999)] {
+            let since = Bytes::from(line_time(at(seconds, nanos)));
+            assert!(line(line_time(at(seconds, nanos))).is_of(&since));
+            assert!(!line(line_time(at(seconds, nanos - 1))).is_of(&since));
+        }
+        assert!(line(String::new()).is_of(&Bytes::from(line_time(at(4_070_908_800, 0)))));
     }
 }

@@ -15,6 +15,8 @@ new nonsense
 new type=volume,target=/x --mount type=volume,target=/x
 mount() { api POST /services/create "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\",\"Mounts\":[$1]}},\"Mode\":{\"Replicated\":{\"Replicas\":0}}}"; }
 mount '{"Type":"odd","Target":"/x"}'
+mount '{"Type":"image","Source":"busybox","Target":"/x"}'
+mount '{"Type":"IMAGE","Source":"busybox","Target":"/x","ImageOptions":{"Subpath":"etc"}}'
 mount '{"Type":"volume"}'
 mount '{"Type":"bind","Source":"/tmp","Target":"/x","BindOptions":{"Propagation":"odd"}}'
 mount '{"Type":"volume","Target":"/x"},{"Type":"tmpfs","Target":"/x"}'

@@ -72,7 +72,7 @@ fn unique(term: &str, local: &[&EngineNetwork], swarm: Option<&State>) -> Lookup
 
 #[cfg(test)]
 mod tests {
-    use gam_core::model::{Meta, NetworkSpec, Timestamp};
+    use gam_core::model::{Meta, NetworkSpec, PREDEFINED_LABEL, Timestamp};
     use gam_core::state::{Change, Proposal};
 
     use super::*;
@@ -139,6 +139,21 @@ mod tests {
         assert_eq!(find("swarm"), "web");
         assert_eq!(find("local"), "f00d");
         assert_eq!(find("bogus"), "nothing");
+    }
+
+    #[test]
+    fn predefined_networks_are_found_where_the_swarm_is_asked_for() {
+        let mut state = swarm(&[(A, "web")]);
+        let labels = [(PREDEFINED_LABEL.to_owned(), "true".to_owned())].into_iter().collect();
+        let spec = NetworkSpec { name: "host".into(), labels, ..NetworkSpec::default() };
+        let host = Network { id: B.parse().unwrap(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 };
+        state.apply(2, &Proposal { at: Timestamp(1), changes: vec![Change::NetworkCreate(Box::new(host))] });
+        let local = local(&[("f00d", "host")]);
+        let find = |term: &str, scope: &str| text(for_inspect(term, scope, &local, Some(&state)));
+        assert_eq!((find("host", "").as_str(), find("host", "local").as_str()), ("f00d", "f00d"));
+        assert_eq!((find("host", "swarm").as_str(), find(B, "").as_str()), ("host", "host"));
+        let remove = |term: &str| text(for_remove(term, &local, Some(&state)));
+        assert_eq!((remove("host").as_str(), remove(B).as_str()), ("f00d", "nothing"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Requests to dockerd that are not quite the ones that came in: another path, another body, an answer read whole or
 //! rewritten as it streams.
 
-use axum::body::{Body, Bytes};
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -90,6 +92,8 @@ pub struct Outline {
     uri: Uri,
     headers: HeaderMap,
     original: Option<OriginalUri>,
+    /// Whether there was a body, if only an empty one.
+    has_body: bool,
 }
 
 impl Outline {
@@ -97,12 +101,20 @@ impl Outline {
     pub fn of(request: Request) -> (Outline, Body) {
         let (parts, body) = request.into_parts();
         let original = parts.extensions.get::<OriginalUri>().cloned();
-        (Outline { method: parts.method, uri: parts.uri, headers: parts.headers, original }, body)
+        let has_body = body.size_hint().exact() != Some(0);
+        (Outline { method: parts.method, uri: parts.uri, headers: parts.headers, original, has_body }, body)
     }
 
     /// The request with this body.
     pub fn with(&self, body: impl Into<Bytes>) -> Request {
-        let mut request = Request::new(Body::from(body.into()));
+        let body = body.into();
+        // To dockerd an empty body is not the same as none.
+        let body = if body.is_empty() && self.has_body {
+            Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())
+        } else {
+            Body::from(body)
+        };
+        let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();

@@ -53,6 +53,27 @@ async fn native_routes_answer_without_an_engine() {
 }
 
 #[tokio::test]
+async fn what_go_refuses_is_refused_and_ends_the_connection() {
+    let fake = Fake::start_with("refused", ok, routes).await;
+    for request in ["GET /swarm HTTP/1.1\r\n\r\n", "GET http://d/swarm HTTP/1.1\r\n\r\n"] {
+        let answer = fake.exchange(request).await;
+        let head = "HTTP/1.1 400 Bad Request: missing required Host header\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";
+        assert!(answer.starts_with(head), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n400 Bad Request: missing required Host header"), "{answer}");
+    }
+    let old = fake.exchange("GET /swarm HTTP/1.0\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.0 200 OK\r\n"), "{old}");
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_answered_without_a_list_of_those_it_has() {
+    let fake = Fake::start_with("methods", ok, routes).await;
+    let mut client = fake.client().await;
+    client.write("PUT /swarm HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n").await;
+    client.expect(OK).await;
+}
+
+#[tokio::test]
 async fn a_panic_costs_one_answer_and_nothing_else() {
     let fake = Fake::start_with("panic", ok, routes).await;
     let mut client = fake.client().await;

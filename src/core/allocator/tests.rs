@@ -37,6 +37,12 @@ fn a_task_without_networks_needs_no_address() {
 }
 
 #[test]
+fn the_engines_own_networks_have_no_addresses_of_the_clusters() {
+    let mut fixture = with_net("network host predefined\nservice web network=host network=net\ntask web.1 new");
+    assert_eq!(fixture.plan(plan), "~ web host= net=10.0.1.2/24\n~ web.1 host= net=10.0.1.3/24\n");
+}
+
+#[test]
 fn dnsrr_has_no_virtual_address_and_giving_it_up_frees_it() {
     let mut fixture = with_net("service web network=net");
     assert_eq!(fixture.plan(plan), "~ web net=10.0.1.2/24\n");

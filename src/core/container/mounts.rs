@@ -39,6 +39,9 @@ pub(super) fn validate(mounts: &[Mount]) -> Result<(), SpecError> {
 }
 
 /// `HostConfig.Mounts`: Docker spells a service's mounts and a container's the same.
+///
+/// Where a volume has options, their maps are there even if they are empty, as Docker's swarm mode makes them: the
+/// engine keeps them with the volume and shows them as `{}`, and not as `null`.
 pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
     let render = |mount: &Mount| {
         let mut mount = mount.clone();
@@ -47,7 +50,14 @@ pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
         }
         // Docker drops it on the way to the engine.
         mount.consistency.clear();
-        json!(mount)
+        let mut mount = json!(mount);
+        if let Some(options) = mount.get_mut("VolumeOptions").and_then(Value::as_object_mut) {
+            options.entry("Labels").or_insert_with(|| json!({}));
+            if let Some(driver) = options.get_mut("DriverConfig").and_then(Value::as_object_mut) {
+                driver.entry("Options").or_insert_with(|| json!({}));
+            }
+        }
+        mount
     };
     mounts.iter().map(render).collect()
 }

@@ -199,6 +199,37 @@ fn the_engines_socket_becomes_gams() {
 }
 
 #[test]
+fn options_of_a_volume_have_their_maps() {
+    for (options, made) in [
+        (json!({ "NoCopy": true }), json!({ "NoCopy": true, "Labels": {} })),
+        (json!({ "Labels": { "a": "b" } }), json!({ "Labels": { "a": "b" } })),
+        (
+            json!({ "DriverConfig": { "Name": "local" } }),
+            json!({ "Labels": {}, "DriverConfig": { "Name": "local", "Options": {} } }),
+        ),
+    ] {
+        let mount = json!({ "Type": "volume", "Source": "v", "Target": "/v", "VolumeOptions": options });
+        let made_of = body(service(json!({ "Image": "a", "Mounts": [mount] })));
+        assert_eq!(made_of["HostConfig"]["Mounts"][0]["VolumeOptions"], made);
+    }
+    let plain = json!([{ "Type": "volume", "Source": "v", "Target": "/v" }]);
+    assert_eq!(body(service(json!({ "Image": "a", "Mounts": plain.clone() })))["HostConfig"]["Mounts"], plain);
+}
+
+#[test]
+fn isolation_that_linux_does_not_have() {
+    for (isolation, refusal) in [
+        ("", None),
+        ("default", None),
+        ("hyperv", Some("invalid isolation 'hyperv' on linux")),
+        ("process", Some("invalid isolation 'process' on linux")),
+    ] {
+        let task = task(service(json!({ "Image": "a", "Isolation": isolation })));
+        assert_eq!(check(&task, &host()).err().map(|error| error.to_string()).as_deref(), refusal);
+    }
+}
+
+#[test]
 fn mounts_that_docker_refuses() {
     for (mount, sentence) in [
         (json!({ "Type": "bind", "Source": "/a", "Target": "b" }), "invalid mount target, must be an absolute path: b"),

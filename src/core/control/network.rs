@@ -16,8 +16,8 @@ use crate::allocator::ipam::{Ipam, Refusal, ask};
 use crate::allocator::{networks_of, ports};
 use crate::error::{Code, Error, Kind};
 use crate::model::{
-    Attachment, Driver, IpamOptions, Meta, Network, NetworkId, NetworkSpec, NodeId, ServiceSpec, Task, TaskId,
-    TaskState,
+    Attachment, Driver, IpamOptions, Meta, Network, NetworkId, NetworkSpec, NodeId, PREDEFINED_LABEL, ServiceSpec,
+    Task, TaskId, TaskState,
 };
 use crate::plan::Plan;
 use crate::state::{Change, State};
@@ -65,10 +65,27 @@ pub(crate) fn ingress(plan: &mut Plan<'_>) -> Change {
     Change::NetworkCreate(Box::new(Network { id: plan.ids.fresh(), meta: Meta::default(), spec, ipam, vni }))
 }
 
+/// The changes that make the networks which stand for the engine's own on each node, as every new cluster has them: a
+/// service asks for one of them as for any other network.
+pub(crate) fn predefined(plan: &mut Plan<'_>) -> [Change; 2] {
+    ["bridge", "host"].map(|name| {
+        let spec = NetworkSpec {
+            name: name.into(),
+            labels: [(PREDEFINED_LABEL.to_owned(), "true".to_owned())].into_iter().collect(),
+            driver_configuration: Some(Driver { name: name.into(), ..Driver::default() }),
+            scope: "swarm".into(),
+            ..NetworkSpec::default()
+        };
+        let network = Network { id: plan.ids.fresh(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 };
+        Change::NetworkCreate(Box::new(network))
+    })
+}
+
 /// Removes a network that no service and no running task uses. Tasks that are only still stopping do not count.
 pub(super) fn remove(plan: &mut Plan<'_>, id: NetworkId) -> Result<Response, Error> {
     let state = plan.state();
-    let network = state.network(id).ok_or_else(|| Error::not_found(format!("network {id} not found")))?;
+    let network = state.network(id).filter(|network| !network.is_predefined());
+    let network = network.ok_or_else(|| Error::not_found(format!("network {id} not found")))?;
     if network.spec.ingress {
         if let Some(service) = state.services().find(|service| ports::needs_ingress(&service.spec)) {
             let service = service.id;

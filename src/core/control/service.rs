@@ -140,18 +140,14 @@ fn resolve_networks(state: &State, spec: &mut ServiceSpec) -> Result<(), Error> 
 }
 
 /// The id of a network (`moby: daemon/cluster/networks.go populateNetworkID`). dockerd's error for an unknown network
-/// has no type, hence 500. Networks of the engine are not in the state; of those that every engine has, it is known
-/// what Docker says.
+/// has no type, hence 500. Networks of the engine are not in the state but for the predefined ones; of the others that
+/// every engine has, it is known what Docker says.
 fn resolve_network(state: &State, target: &str) -> Result<String, Error> {
     let refusal = match state.find_network(target) {
         Ok(network) => return Ok(network.id.to_string()),
         Err(refusal) => refusal,
     };
     Err(match target {
-        "bridge" | "host" => Error::rpc(
-            Code::Unimplemented,
-            format!("the node-local network {target} is not honoured by gam yet; use an overlay network"),
-        ),
         "none" => Error::not_found("could not find the corresponding predefined swarm network: network none not found"),
         "docker_gwbridge" => Error::new(
             Kind::Forbidden,

@@ -34,7 +34,8 @@ pub struct InitRequest {
     pub node: Node,
 }
 
-/// The changes that found a cluster: the cluster itself, its first node, the `ingress` network. Pure validation of
+/// The changes that found a cluster: the cluster itself, its first node, the `ingress` network and those that stand for
+/// the engine's own. Pure validation of
 /// the request happens here too, in Docker's words; a refused request leaves no change behind.
 ///
 /// Of the two places for autolock in Docker's request the spec's is the one that counts, as in dockerd 28.5.
@@ -70,6 +71,9 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
     plan.push(Change::NodeCreate(Box::new(node)));
     let ingress = network::ingress(plan);
     plan.push(ingress);
+    for network in network::predefined(plan) {
+        plan.push(network);
+    }
     Ok(())
 }
 

@@ -19,7 +19,16 @@ pub struct Network {
     pub vni: u32,
 }
 
+/// Marks the networks that stand for a node's own `bridge` and `host`, as in Docker.
+pub const PREDEFINED_LABEL: &str = "com.docker.swarm.predefined";
+
 impl Network {
+    /// Whether this stands for a network that every engine has, `bridge` or `host`. A service may ask for it by its
+    /// name; it has no addresses of the cluster's, is never listed and never removed.
+    pub fn is_predefined(&self) -> bool {
+        self.spec.labels.contains_key(PREDEFINED_LABEL)
+    }
+
     /// The name of the network.
     pub fn name(&self) -> &str {
         &self.spec.name

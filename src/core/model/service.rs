@@ -59,7 +59,7 @@ pub struct Endpoint {
 pub struct VirtualIp {
     /// The network.
     pub network: NetworkId,
-    /// Address with prefix length, `10.0.1.2/24`.
+    /// Address with prefix length, `10.0.1.2/24`; empty on a predefined network.
     pub address: String,
 }
 

@@ -165,7 +165,7 @@ pub struct ContainerStatus {
 pub struct Attachment {
     /// The network.
     pub network: Option<NetworkId>,
-    /// Addresses with prefix length, `10.0.1.3/24`.
+    /// Addresses with prefix length, `10.0.1.3/24`; none on a predefined network.
     pub addresses: Vec<String>,
     /// Names under which the task is found on that network.
     pub aliases: Vec<String>,

@@ -332,9 +332,11 @@ impl State {
             Change::NetworkCreate(network) => {
                 let mut network = (**network).clone();
                 network.meta = Meta::created(moment.index, moment.at);
-                moment.emit(EventKind::Network, "create", network.id, named(network.name()));
-                // Docker allocates a network after it made it, which its users see as an update.
-                moment.emit(EventKind::Network, "update", network.id, named(network.name()));
+                if !network.is_predefined() {
+                    moment.emit(EventKind::Network, "create", network.id, named(network.name()));
+                    // Docker allocates a network after it made it, which its users see as an update.
+                    moment.emit(EventKind::Network, "update", network.id, named(network.name()));
+                }
                 self.network_names.insert(network.name().to_owned(), network.id);
                 self.networks.insert(network.id, Arc::new(network));
             }

@@ -130,7 +130,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
         services,
         tasks,
         specs: specs.list,
-        networks: state.networks().cloned().collect(),
+        networks: state.all_networks().cloned().collect(),
         secrets: state.secrets().cloned().collect(),
         configs: state.configs().cloned().collect(),
         cursors: state.cursors.iter().map(|(network, cursor)| (*network, *cursor)).collect(),

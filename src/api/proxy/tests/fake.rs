@@ -129,7 +129,7 @@ impl Fake {
         let listener = listen::bind(&settings.hosts[0], &settings).await.expect("bound");
         let through = proxy.clone();
         let fallback = move |request: Request| async move { through.forward(request).await };
-        let router = routes(&proxy).fallback(fallback);
+        let router = routes(&proxy).fallback(fallback.clone()).method_not_allowed_fallback(fallback);
         fake.serving = Some(tokio::spawn(serve(vec![listener], router, proxy, fake.stop.clone(), DRAIN)));
         fake
     }

@@ -3,11 +3,9 @@
 use super::ipam;
 use crate::allocator::ingress_network;
 use crate::error::{Code, Error, Kind};
-use crate::model::{Driver, NetworkSpec, StringMap};
+use crate::model::{Driver, NetworkSpec, PREDEFINED_LABEL, StringMap};
 use crate::state::State;
 
-/// Marks the networks that stand for a node's own `bridge` and `host`.
-const PREDEFINED_LABEL: &str = "com.docker.swarm.predefined";
 /// Asks for encrypted traffic between nodes; the key alone counts, whatever its value (libnetwork's overlay driver).
 const ENCRYPTED: &str = "encrypted";
 /// The size of the largest packet.
@@ -54,7 +52,7 @@ pub(super) fn validate(state: &State, spec: &NetworkSpec) -> Result<(), Error> {
         return Err(Error::rpc(Code::AlreadyExists, sentence));
     }
     // Names differ without regard to case, which dockerd notices last and reports so.
-    if state.networks().any(|network| network.name().eq_ignore_ascii_case(name)) {
+    if state.all_networks().any(|network| network.name().eq_ignore_ascii_case(name)) {
         return Err(Error::rpc(Code::Unknown, "name conflicts with an existing object"));
     }
     if spec.ipv6_enabled {

@@ -26,8 +26,8 @@ fn everything() -> Value {
                     {"Type": "volume", "Source": "v", "Target": "/b",
                      "VolumeOptions": {"NoCopy": true, "Labels": {"a": "b"}, "Subpath": "s",
                                        "DriverConfig": {"Name": "local", "Options": {"a": "b"}}}},
-                    {"Type": "tmpfs", "Target": "/c", "TmpfsOptions": {"SizeBytes": 1, "Mode": 511, "Options": [["a", "b"]]}},
-                    {"Type": "image", "Source": "i", "Target": "/d", "ImageOptions": {"Subpath": "s"}}
+                    {"Type": "tmpfs", "Target": "/c", "TmpfsOptions": {"SizeBytes": 1, "Mode": 511, "Options": [["a", "b"]]},
+                     "ImageOptions": {"Subpath": "s"}}
                 ],
                 "Healthcheck": {"Test": ["CMD", "x"], "Interval": 1000000, "Timeout": 1000000, "StartPeriod": 1000000,
                                 "StartInterval": 1000000, "Retries": 3},

@@ -70,10 +70,6 @@ fn keeps_more_than_dockerd() {
             r#""BindOptions":{"Propagation":"rprivate","CreateMountpoint":true}"#,
         ),
         (
-            r#"{"ContainerSpec":{"Image":"a","Mounts":[{"Type":"Image","Source":"a","Target":"/b","ImageOptions":{"Subpath":"x"}}]}}"#,
-            r#""Type":"image","Source":"a","Target":"/b","ImageOptions":{"Subpath":"x"}"#,
-        ),
-        (
             r#"{"ContainerSpec":{"Image":"a"},"Resources":{"SwapBytes":-1,"MemorySwappiness":0}}"#,
             r#""Resources":{"SwapBytes":-1,"MemorySwappiness":0}"#,
         ),
@@ -83,6 +79,16 @@ fn keeps_more_than_dockerd() {
         let text = serde_json::to_string(&*world.service(id).spec).unwrap();
         assert!(text.contains(kept), "{text}");
         post_back(&mut world, id);
+    }
+}
+
+#[test]
+fn mounts_of_images_are_for_containers_only() {
+    for kind in ["image", "Image", "odd"] {
+        let mount = format!(r#"{{"Type":"{kind}","Source":"busybox","Target":"/x"}}"#);
+        let task = format!(r#"{{"Name":"web","TaskTemplate":{{"ContainerSpec":{{"Image":"a","Mounts":[{mount}]}}}}}}"#);
+        let refusal = shown(World::new().create(spec(&task)));
+        assert_eq!(refusal, (400, format!("invalid MountType: \"{kind}\"")));
     }
 }
 
@@ -120,11 +126,6 @@ fn networks_are_found_by_name_id_and_prefix() {
     }
     for (target, status, message) in [
         ("nope", 500, "network nope not found"),
-        (
-            "host",
-            501,
-            "rpc error: code = Unimplemented desc = the node-local network host is not honoured by gam yet; use an overlay network",
-        ),
         ("none", 404, "could not find the corresponding predefined swarm network: network none not found"),
         (
             "docker_gwbridge",

@@ -3,6 +3,7 @@
 use super::super::{InitRequest, Rotate, init, join_token, unlock_key};
 use super::*;
 use crate::model::{Cluster, ClusterId, JoinTokens, RootCa, SwarmSpec};
+use crate::state::codec;
 
 const DIGEST: &str = "1to5bxlabau44i1bcvva371mlbw5uzip1hgrzxmtlf9jq08mtr";
 
@@ -67,7 +68,25 @@ fn a_new_cluster_has_dockers_defaults() {
     assert_eq!(cluster.unlock_key, "");
     let node = world.state.nodes().next().unwrap();
     assert_eq!((node.spec.role.as_str(), node.spec.availability.as_str()), ("manager", "active"));
-    assert!(world.state.networks().any(|network| network.spec.ingress), "no ingress network");
+    let seen: Vec<&str> = world.state.networks().map(|network| network.name()).collect();
+    assert_eq!(seen, ["ingress"]);
+}
+
+#[test]
+fn services_may_ask_for_the_engines_own_networks() {
+    let mut world = found(request()).unwrap();
+    for name in ["host", "bridge"] {
+        let network = world.state.network_named(name).unwrap().clone();
+        assert_eq!((network.driver(), network.vni, network.ipam.len()), (name, 0, 0));
+        let id = world.create(spec(&format!(
+            r#"{{"Name":"{name}","TaskTemplate":{{"ContainerSpec":{{"Image":"a"}},"Networks":[{{"Target":"{name}"}}]}}}}"#
+        )));
+        assert_eq!(world.service(id.unwrap()).spec.task_template.networks[0].target, network.id.to_string());
+        let refusal = shown(world.ask(Request::NetworkRemove { id: network.id }));
+        assert_eq!(refusal, (404, format!("network {} not found", network.id)));
+    }
+    let copy = codec::decode_state(&codec::encode_state(&world.state)).unwrap();
+    assert!(copy.network_named("host").is_some(), "a snapshot keeps what is not shown");
 }
 
 #[test]

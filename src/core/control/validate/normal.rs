@@ -18,15 +18,14 @@
 //!   `DNSConfig: {}`, `Privileges: {}`, `VolumeOptions: {}`, `DriverConfig: {}`, `TmpfsOptions: {}` stay, empty.
 //! - Empty lists and maps are absent, except `Labels` of the service, which is always there.
 //! - `Seccomp` and `AppArmor` modes: an unknown word, or none, is `default`.
-//! - A mount's type is `bind` unless given, in small letters; `Consistency` and `ClusterOptions` disappear, and so
-//!   does `BindOptions` with nothing in it; with something in it the propagation is `rprivate` unless given.
+//! - A mount's type is `bind` unless given, in small letters; `image` is unknown. `Consistency`, `ClusterOptions` and
+//!   `ImageOptions` disappear, and so does `BindOptions` with nothing in it; with something in it the propagation is `rprivate` unless given.
 //! - Placement preferences without `Spread` disappear; those with an empty descriptor stay.
 //! - `Retries` is cut to 32 bits.
 //!
-//! Three things differ on purpose. Networks at the service level, deprecated, are moved into the task template, where
+//! Two things differ on purpose. Networks at the service level, deprecated, are moved into the task template, where
 //! everything else looks for them. `CreateMountpoint`, `ReadOnlyNonRecursive` and `ReadOnlyForceRecursive` of a bind
-//! mount, and swap, are kept, where dockerd drops them silently. Mounts of type `image` are taken, where dockerd knows
-//! them for containers only.
+//! mount, and swap, are kept, where dockerd drops them silently.
 
 use super::quote;
 use crate::error::Error;
@@ -144,7 +143,7 @@ fn mount(mount: &mut Mount) -> Result<(), Error> {
     let kind = mount.r#type.to_ascii_lowercase();
     match kind.as_str() {
         "" => "bind".clone_into(&mut mount.r#type),
-        "bind" | "volume" | "tmpfs" | "npipe" | "cluster" | "image" => mount.r#type = kind,
+        "bind" | "volume" | "tmpfs" | "npipe" | "cluster" => mount.r#type = kind,
         _ => return Err(Error::invalid(format!("invalid MountType: {}", quote(&mount.r#type)))),
     }
     if let Some(options) = &mut mount.bind_options {
@@ -158,9 +157,7 @@ fn mount(mount: &mut Mount) -> Result<(), Error> {
     }
     mount.consistency.clear();
     mount.cluster_options = None;
-    if mount.r#type != "image" {
-        mount.image_options = None;
-    }
+    mount.image_options = None;
     Ok(())
 }
 

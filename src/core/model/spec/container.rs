@@ -126,7 +126,7 @@ pub struct AppArmorOpts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Mount {
-    /// `bind`, `volume`, `tmpfs`, `image`, `npipe` or `cluster`.
+    /// `bind`, `volume`, `tmpfs`, `npipe` or `cluster`; `image` is for containers outside of swarms.
     #[serde(skip_serializing_if = "is_default")]
     pub r#type: String,
     #[serde(skip_serializing_if = "is_default")]
