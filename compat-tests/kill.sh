@@ -58,7 +58,11 @@ for round in $(seq "$rounds"); do
 done
 
 count() { engine ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l; }
-replicas() { gam service inspect "$1" --format '{{.Spec.Mode.Replicated.Replicas}}' 2>/dev/null || echo none; }
+replicas() { # the CLI prints an empty line for a service that is not there
+  local found
+  found=$(gam service inspect "$1" --format '{{.Spec.Mode.Replicated.Replicas}}' 2>/dev/null) || found=none
+  echo "$found"
+}
 for name in "${!perhaps[@]}"; do
   found=$(replicas "$name")
   [[ " ${perhaps[$name]} " == *" $found "* ]] ||
