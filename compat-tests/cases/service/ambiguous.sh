@@ -2,7 +2,7 @@
 # hosts: 1
 swarm_init
 ids=''
-for i in {1..40}; do
+for i in {1..200}; do
   id=$(try api POST /services/create "{\"Name\":\"0$i\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}},\"Mode\":{\"Replicated\":{\"Replicas\":0}}}" | pick ID)
   [[ $id == [e-w]* && " $ids" == *" ${id:0:1}"* ]] && break
   ids+="$id "
