@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{Attachment, ContainerSpec, NodeId, PortConfig, ResourceRequirements, StringMap, Task};
 
 pub use image::familiar_image;
+pub use mounts::is_engine_socket;
 pub use template::Host;
 
 /// Label that marks the container of a task; its value is empty.

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::SpecError;
 use crate::model::Mount;
 
-/// Where programs look for the engine's socket. Compared after cleaning, so `//var/run/docker.sock`, which Docker
-/// Desktop's users write, is one of them.
+/// Where programs look for the engine's socket.
 const ENGINE_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
 
 /// Refuses what `moby: daemon/cluster/executor/container/validate.go` refuses, in its words.
@@ -45,8 +44,13 @@ pub(super) fn validate(mounts: &[Mount]) -> Result<(), SpecError> {
 pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
     let render = |mount: &Mount| {
         let mut mount = mount.clone();
-        if let (Some(socket), true) = (socket, is_engine_socket(&mount)) {
+        if let Some(socket) = socket
+            && mount.r#type == "bind"
+            && is_engine_socket(&mount.source)
+        {
             mount.source = socket.to_string_lossy().into_owned();
+            // Whoever makes a missing socket makes a folder.
+            mount.bind_options.iter_mut().for_each(|options| options.create_mountpoint = false);
         }
         // Docker drops it on the way to the engine.
         mount.consistency.clear();
@@ -62,7 +66,17 @@ pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
     mounts.iter().map(render).collect()
 }
 
-fn is_engine_socket(mount: &Mount) -> bool {
-    let source: PathBuf = Path::new(&mount.source).components().filter(|part| *part != Component::CurDir).collect();
-    mount.r#type == "bind" && ENGINE_SOCKETS.iter().any(|path| source == Path::new(path))
+/// Whether the source of a bind mount is the engine's socket, however it is spelled: compared is the clean path, as in
+/// the engine, so `//var/run/docker.sock`, which Docker Desktop's users write, is one.
+pub fn is_engine_socket(source: &str) -> bool {
+    let source = Path::new(source);
+    let mut clean = PathBuf::new();
+    for part in source.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    source.is_absolute() && ENGINE_SOCKETS.iter().any(|path| clean == Path::new(path))
 }

@@ -182,17 +182,20 @@ fn the_engines_socket_becomes_gams() {
         ("bind", "/var/run/docker.sock", true),
         ("bind", "//var/run/docker.sock", true),
         ("bind", "/run/./docker.sock", true),
+        ("bind", "/srv/..//run/docker.sock", true),
         ("bind", "/var/run", false),
         ("bind", "/srv/var/run/docker.sock", false),
         ("volume", "docker.sock", false),
     ] {
         let spec = service(json!({ "Image": "a", "Mounts": [
-            { "Type": kind, "Source": source, "Target": "/var/run/docker.sock", "ReadOnly": true },
+            { "Type": kind, "Source": source, "Target": "/var/run/docker.sock", "ReadOnly": true,
+                "BindOptions": { "CreateMountpoint": true } },
         ]}));
         let socket = Path::new("/run/gam/docker.sock");
         let made = create_body(&task(spec.clone()), &host(), &[], Some(socket)).unwrap();
         let mount = &made["HostConfig"]["Mounts"][0];
         assert_eq!(mount["Source"], if rewritten { "/run/gam/docker.sock" } else { source });
+        assert_eq!(mount["BindOptions"]["CreateMountpoint"].is_null(), rewritten);
         assert_eq!((&mount["Target"], &mount["ReadOnly"]), (&json!("/var/run/docker.sock"), &json!(true)));
         assert_eq!(body(spec)["HostConfig"]["Mounts"][0]["Source"], source);
     }
