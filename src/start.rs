@@ -3,6 +3,8 @@
 //! Every failure before the first request is served has a sentence that says what to do and an exit code of its own,
 //! so that a service manager can tell "try again" from "call somebody".
 
+mod deserted;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +124,7 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     };
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
+    let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());
     let app = api::router(Api {
         node: node.clone(),
         proxy: proxy.clone(),
@@ -133,6 +136,9 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = tokio::spawn(serving);
+    if let Some(socket) = mounted {
+        tokio::spawn(async move { deserted::start(&for_deserted, &socket).await });
+    }
     let ended = until_stopped(&node).await;
     tracing::info!("gam is stopping");
     stop.cancel();

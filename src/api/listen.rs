@@ -1,7 +1,7 @@
 //! Opens the sockets on which Gam serves the Docker API, and accepts connections on them.
 //!
 //! A unix socket is made in a folder that is created if absent, replaces the socket of a dead daemon and never that of
-//! a live one, and belongs to the group with mode 0660. TCP is plain on loopback only, else mutual TLS: whoever
+//! a live one, replaces an empty folder, and belongs to the group with mode 0660. TCP is plain on loopback only, else mutual TLS: whoever
 //! reaches the API is root on this host. What is said on a connection is the business of [`super::serve`]. `main`
 //! calls [`bind`] before it says that it is ready.
 
@@ -209,7 +209,8 @@ async fn bind_unix(host: &Host, path: &Path, group: Group<'_>) -> Result<Listene
     Ok(Listener::Unix { listener, file })
 }
 
-/// Removes the socket of a daemon that is gone.
+/// Removes the socket of a daemon that is gone; or an empty folder, which dockerd puts where a container that it starts
+/// mounts a socket that is not there.
 async fn clear_stale(host: &Host, path: &Path) -> Result<(), ListenError> {
     let failed = |what| move |source| ListenError::Io { host: host.clone(), what, source };
     let meta = match std::fs::symlink_metadata(path) {
@@ -217,6 +218,15 @@ async fn clear_stale(host: &Host, path: &Path) -> Result<(), ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed("cannot look at the path")(error)),
     };
+    if meta.is_dir() {
+        warn!(%host, "there is a folder in the place of the socket; it is removed if it is empty");
+        return match std::fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(ListenError::NotASocket(host.clone()))
+            }
+            removed => removed.map_err(failed("cannot remove the empty folder at the path")),
+        };
+    }
     if !meta.file_type().is_socket() {
         return Err(ListenError::NotASocket(host.clone()));
     }

@@ -7,6 +7,7 @@ mod describe;
 mod events;
 mod http;
 mod lines;
+mod mounting;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use http::{CALL_LIMIT, broken, encode};
 use lines::Lines;
 
 pub use events::{ContainerEvent, ContainerEvents};
+pub use mounting::Ended;
 
 /// dockerd's grace period for a container whose spec says nothing, in seconds.
 const DEFAULT_GRACE_S: u64 = 10;

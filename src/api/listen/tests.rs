@@ -69,6 +69,19 @@ async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
 }
 
 #[tokio::test]
+async fn an_empty_folder_makes_room_and_a_used_one_does_not() {
+    let folder = Folder::new("folder");
+    let host = folder.host("docker.sock");
+    let Host::Unix(path) = &host else { unreachable!() };
+    std::fs::create_dir(path).expect("a folder");
+    drop(bind(&host, &settings(None)).await.expect("it takes the place of the folder"));
+    std::fs::create_dir_all(path.join("kept")).expect("a folder");
+    let other = bind(&host, &settings(None)).await.expect_err("the folder stays").to_string();
+    assert!(other.contains("another kind"), "{other}");
+    assert!(path.join("kept").exists());
+}
+
+#[tokio::test]
 async fn a_socket_that_another_process_has_replaced_stays() {
     let folder = Folder::new("replaced");
     let host = folder.host("docker.sock");
