@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use gam::api::listen::Inherited;
 use gam::config::{Cli, Settings};
 use gam::manager::chain;
 use gam::start;
@@ -15,11 +16,16 @@ fn main() -> ExitCode {
     if let Err(error) = gam::logging::init(settings.log_level, settings.log_format) {
         return fail(start::EXIT_FAILURE, &error);
     }
+    // Before the runtime has threads.
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return fail(start::EXIT_LISTEN, &error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(start::EXIT_FAILURE, &error),
     };
-    match runtime.block_on(start::serve(settings)) {
+    match runtime.block_on(start::serve(settings, inherited)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error.exit_code(), &error),
     }

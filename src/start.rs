@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::AgentConfig;
-use crate::api::listen::{self, ListenError, Listener};
+use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api};
@@ -31,7 +31,7 @@ pub const EXIT_SETTINGS: u8 = 2;
 /// dockerd cannot be used: absent, too old, or in swarm mode itself.
 const EXIT_ENGINE: u8 = 3;
 /// A socket cannot be listened on.
-const EXIT_LISTEN: u8 = 4;
+pub const EXIT_LISTEN: u8 = 4;
 /// The state directory cannot be used.
 const EXIT_STATE: u8 = 5;
 
@@ -104,13 +104,13 @@ impl StartError {
     }
 }
 
-/// Runs the daemon until it is told to stop.
-pub async fn serve(settings: Settings) -> Result<(), StartError> {
+/// Runs the daemon until it is told to stop. `inherited` are sockets that are open already.
+pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), StartError> {
     api::serve::raise_file_limit();
     let engine = Engine::new(&settings.engine);
     check_engine(&engine).await?;
     let directory = Directory::open(&settings.state_dir)?;
-    let listeners = listen_on(&settings).await?;
+    let listeners = listen_on(&settings, inherited).await?;
     let networks = Networks::new(engine.clone());
     let gam_socket = settings.hosts.iter().find_map(|host| match host {
         Host::Unix(path) => Some(path.clone()),
@@ -171,11 +171,15 @@ async fn check_engine(engine: &Engine) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn listen_on(settings: &Settings) -> Result<Vec<Listener>, StartError> {
+async fn listen_on(settings: &Settings, mut inherited: Inherited) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for host in &settings.hosts {
-        listeners.push(listen::bind(host, settings).await?);
+        listeners.push(match inherited.claim(host)? {
+            Some(listener) => listener,
+            None => listen::bind(host, settings).await?,
+        });
     }
+    inherited.finish()?;
     Ok(listeners)
 }
 

@@ -5,6 +5,7 @@
 //! reaches the API is root on this host. What is said on a connection is the business of [`super::serve`]. `main`
 //! calls [`bind`] before it says that it is ready.
 
+mod inherited;
 pub mod socket;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tracing::warn;
 
 use crate::config::{Host, Settings};
+pub use inherited::Inherited;
 pub use socket::{ClientIo, Socket};
 pub use tls::{Tls, TlsError};
 
@@ -35,7 +37,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An open place to listen.
 #[derive(Debug)]
 pub enum Listener {
-    /// A unix socket; its file goes when the listener goes.
+    /// A unix socket; its file goes when the listener goes, unless somebody else holds the socket, too.
     Unix {
         /// The bound socket.
         listener: UnixListener,
@@ -65,6 +67,11 @@ pub enum ListenError {
     /// Something else is at the path.
     #[error("cannot listen on {0}: there is a file of another kind at that path; move it away or give another --host")]
     NotASocket(Host),
+    /// The parent holds a socket for Gam that Gam is not to serve.
+    #[error(
+        "a listening socket was passed to gam that no --host names ({0}): name it, or take it out of the socket unit"
+    )]
+    Unclaimed(String),
     /// The group was asked for and is not there.
     #[error("cannot listen on {host}: there is no group {group:?} on this host; create it or give another --group")]
     NoGroup {
