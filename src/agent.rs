@@ -2,9 +2,9 @@
 //!
 //! [`Agent::start`] runs one [`worker`] for each assigned task, all at once; a worker asks the pure core
 //! ([`gam_core::agent::step`]) what to do next and does it. This module only hands news to them: changed assignments,
-//! dockerd's events, and a slow list against whatever was missed. Containers of tasks that are not assigned here, also
-//! those left behind by an earlier life of this node, are swept away, but never before a first full set of assignments
-//! was seen.
+//! dockerd's events, and a slow list against whatever was missed. Containers of this node's tasks that are not assigned
+//! any more, also those left behind by an earlier run, are swept away, but never before a first full set of assignments
+//! was seen. No other container is ever touched, whatever its labels say: it may be a user's, or another swarm's.
 //!
 //! It never reads cluster state, and it never stops a container because Gam stops or because dockerd is away: whoever
 //! starts it again passes the same assignments, and it adopts what runs.
@@ -67,7 +67,7 @@ enum News {
     Connected,
     /// Something happened to a container.
     Event(crate::engine::containers::ContainerEvent),
-    /// All containers of tasks; `None` if dockerd could not be asked.
+    /// All containers of this node's tasks; `None` if dockerd could not be asked.
     Listed(Option<Vec<ListedContainer>>),
     /// A container that belonged to nobody is gone, or was given up on until the next list.
     Swept(String),
@@ -88,6 +88,7 @@ pub struct Agent {
 
 struct Handle {
     inbox: Arc<Inbox>,
+    name: String,
     desired: gam_core::model::TaskState,
     abort: AbortHandle,
 }
@@ -175,12 +176,12 @@ impl Agent {
     fn employ(&mut self, task: &Arc<Task>) {
         let inbox = Arc::new(Inbox::default());
         let worker = Worker::new(self.context.clone(), inbox.clone(), task);
-        let id = task.id;
+        let (id, name) = (task.id, task.name());
         let abort = self.running.spawn(async move {
             worker.run().await;
             id
         });
-        self.workers.insert(id, Handle { inbox, desired: task.desired, abort });
+        self.workers.insert(id, Handle { inbox, name, desired: task.desired, abort });
     }
 
     fn hear(&mut self, news: News) {
@@ -214,7 +215,7 @@ impl Agent {
         self.listing = true;
         let (context, news) = (self.context.clone(), self.news.clone());
         self.others.spawn(async move {
-            let found = context.engine.list_task_containers().await;
+            let found = context.engine.list_task_containers(context.node).await;
             if let Err(error) = &found {
                 tracing::debug!(%error, "cannot list the containers of tasks");
             }
@@ -227,12 +228,14 @@ impl Agent {
     fn compare(&mut self, containers: Vec<ListedContainer>) {
         let mut listed: BTreeMap<TaskId, ListedContainer> = BTreeMap::new();
         for container in containers {
-            match container.task {
-                Some(task) if self.workers.contains_key(&task) => {
+            match container.task.and_then(|task| Some((task, self.workers.get(&task)?))) {
+                Some((task, handle)) if handle.name == container.name => {
                     listed.insert(task, container);
                 }
-                _ if self.context.received() => self.sweep(container.id),
-                _ => {}
+                // It claims to be what another container is.
+                Some(_) => {}
+                None if self.context.received() => self.sweep(container.id),
+                None => {}
             }
         }
         for (id, handle) in &self.workers {

@@ -36,6 +36,12 @@ pub const LABEL_SERVICE_ID: &str = "com.docker.swarm.service.id";
 /// Label with the service's name.
 pub const LABEL_SERVICE_NAME: &str = "com.docker.swarm.service.name";
 
+/// Whether the swarm made a container of this name: its label names it. What was made from a task's container has all the
+/// labels (`docker commit` keeps them), but never the name.
+pub fn is_named_by(name: &str, task_name: Option<&str>) -> bool {
+    task_name == Some(name)
+}
+
 /// Why a task cannot become a container, in Docker's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -1,7 +1,8 @@
 //! The containers of tasks in dockerd: make, start, stop, remove, look at them, hear of them; and what dockerd says of
 //! its host.
 //!
-//! Called by the agent, which decides. Nothing is decided or retried here, and names and labels are not interpreted.
+//! Called by the agent, which decides. Nothing is decided or retried here. A container counts as a task's only if it was
+//! made as one ([`is_named_by`]): labels alone are anybody's to give.
 
 mod describe;
 mod events;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use futures_util::stream::{self, StreamExt};
 use gam_core::agent::Inspection;
-use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID};
+use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID, LABEL_TASK_NAME, is_named_by};
 use gam_core::model::{NodeId, TaskId};
 use hyper::Method;
 use serde::Deserialize;
@@ -40,6 +41,8 @@ const PARALLEL_REMOVALS: usize = 32;
 pub struct ListedContainer {
     /// The engine's 64-character id.
     pub id: String,
+    /// Its name, which is the task's.
+    pub name: String,
     /// The task in its labels, if that is an id.
     pub task: Option<TaskId>,
     /// Whether it has processes (running, paused, restarting).
@@ -52,6 +55,7 @@ pub struct ListedContainer {
 #[serde(default, rename_all = "PascalCase")]
 struct ListRow {
     id: String,
+    names: Vec<String>,
     state: String,
     status: String,
     labels: std::collections::BTreeMap<String, String>,
@@ -118,14 +122,17 @@ impl Engine {
         }
     }
 
-    /// All containers that are labelled as a task's, of whatever node and in whatever state.
-    pub async fn list_task_containers(&self) -> Result<Vec<ListedContainer>, EngineError> {
-        self.list_labelled(LABEL_TASK_ID).await
+    /// All containers of a node's tasks, in whatever state.
+    pub async fn list_task_containers(&self, node: NodeId) -> Result<Vec<ListedContainer>, EngineError> {
+        let filters = json!({ "label": [LABEL_TASK_ID.to_owned(), format!("{LABEL_NODE_ID}={node}")] }).to_string();
+        let target = format!("/containers/json?all=1&filters={}", encode(&filters));
+        let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
+        Ok(rows.into_iter().filter_map(listed).collect())
     }
 
-    /// Removes all containers of a node by force, as `docker swarm leave` does. Its agent must have ended before.
+    /// Removes all containers of a node's tasks by force, as `docker swarm leave` does. Its agent must have ended before.
     pub async fn remove_containers_of(&self, node: NodeId) -> Result<(), EngineError> {
-        let containers = self.list_labelled(&format!("{LABEL_NODE_ID}={node}")).await?;
+        let containers = self.list_task_containers(node).await?;
         let removals = stream::iter(containers).map(|container| async move {
             match self.remove_container(&container.id).await {
                 // Gone already, or going.
@@ -135,19 +142,6 @@ impl Engine {
         });
         let results: Vec<Result<(), EngineError>> = removals.buffer_unordered(PARALLEL_REMOVALS).collect().await;
         results.into_iter().collect()
-    }
-
-    async fn list_labelled(&self, label: &str) -> Result<Vec<ListedContainer>, EngineError> {
-        let filters = json!({ "label": [label] }).to_string();
-        let target = format!("/containers/json?all=1&filters={}", encode(&filters));
-        let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
-        let read = |row: ListRow| ListedContainer {
-            task: row.labels.get(LABEL_TASK_ID).and_then(|id| id.parse().ok()),
-            running: matches!(row.state.as_str(), "running" | "paused" | "restarting"),
-            unhealthy: row.status.contains("(unhealthy)"),
-            id: row.id,
-        };
-        Ok(rows.into_iter().map(read).collect())
     }
 
     /// Whether an image is present, by any name that dockerd understands.
@@ -185,6 +179,50 @@ impl Engine {
     }
 }
 
+/// A line of the list; `None` for a container that only looks like a task's.
+fn listed(row: ListRow) -> Option<ListedContainer> {
+    // Links of other containers are names, too: `/other/alias`.
+    let name = row.names.iter().filter_map(|name| name.strip_prefix('/')).find(|name| !name.contains('/'))?;
+    if !is_named_by(name, row.labels.get(LABEL_TASK_NAME).map(String::as_str)) {
+        return None;
+    }
+    Some(ListedContainer {
+        name: name.to_owned(),
+        task: row.labels.get(LABEL_TASK_ID).and_then(|id| id.parse().ok()),
+        running: matches!(row.state.as_str(), "running" | "paused" | "restarting"),
+        unhealthy: row.status.contains("(unhealthy)"),
+        id: row.id,
+    })
+}
+
 fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, EngineError> {
     gam_core::json::from_slice(body).map_err(|error| broken(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_alone_make_no_task() {
+        let read = |names: &str, task_name: &str| {
+            let row = format!(
+                r#"{{"Id":"c1","Names":{names},"State":"running","Status":"Up 1 second (unhealthy)","Labels":{{
+                    "com.docker.swarm.task.id":"0000000000000000000000007","com.docker.swarm.task.name":"{task_name}"}}}}"#
+            );
+            listed(decode(row.as_bytes()).unwrap())
+        };
+        let own = ListedContainer {
+            id: "c1".into(),
+            name: "web.1.7".into(),
+            task: Some(TaskId::from(7)),
+            running: true,
+            unhealthy: true,
+        };
+        assert_eq!(read(r#"["/other/alias","/web.1.7"]"#, "web.1.7"), Some(own));
+        assert_eq!(read(r#"["/copy"]"#, "web.1.7"), None, "made from the image of one");
+        assert_eq!(read("[]", "web.1.7"), None);
+        let labelled = br#"{"Id":"c2","Names":["/mine"],"Labels":{"com.docker.swarm.task.id":"foo"}}"#;
+        assert_eq!(listed(decode(labelled).unwrap()), None);
+    }
 }

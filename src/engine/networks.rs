@@ -15,11 +15,9 @@ use bollard::query_parameters::{
     EventsOptions, InspectContainerOptions, InspectNetworkOptions, ListContainersOptions, ListNetworksOptions,
 };
 use futures_util::{Stream, StreamExt};
+use gam_core::container::{LABEL_TASK_NAME, is_named_by};
 
 use super::{Engine, EngineError};
-
-/// The label by which dockerd's own swarm mode, and Gam, mark the containers of tasks.
-pub const TASK_ID_LABEL: &str = "com.docker.swarm.task.id";
 
 /// A network as dockerd has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +73,7 @@ pub struct NetworkedContainer {
     pub name: String,
     /// Whether it runs, or is about to.
     pub running: bool,
-    /// Whether it is the container of a task.
+    /// Whether it is the container of a task, made as one.
     pub is_task: bool,
     /// Whether dockerd removes it when it ends; known of an inspected container only.
     pub auto_remove: bool,
@@ -203,11 +201,12 @@ impl Engine {
         let inspected = self.docker()?.inspect_container(name, None::<InspectContainerOptions>).await?;
         let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let labels = inspected.config.and_then(|config| config.labels).unwrap_or_default();
+        let name = inspected.name.unwrap_or_default().trim_start_matches('/').to_owned();
         Ok(NetworkedContainer {
             id: inspected.id.unwrap_or_default(),
-            name: inspected.name.unwrap_or_default().trim_start_matches('/').to_owned(),
             running: inspected.state.and_then(|state| state.running).unwrap_or_default(),
-            is_task: labels.contains_key(TASK_ID_LABEL),
+            is_task: is_named_by(&name, labels.get(LABEL_TASK_NAME).map(String::as_str)),
+            name,
             auto_remove: inspected.host_config.and_then(|config| config.auto_remove).unwrap_or_default(),
             endpoints: networks.into_iter().map(|(name, settings)| endpoint(name, settings)).collect(),
         })
@@ -268,10 +267,13 @@ fn network(listed: Network) -> EngineNetwork {
 
 fn container(listed: ContainerSummary) -> NetworkedContainer {
     let networks = listed.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let name = listed.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    // Links of other containers are names, too: `/other/alias`.
+    let names = listed.names.unwrap_or_default().into_iter();
+    let name = names.map(|name| name.trim_start_matches('/').to_owned()).find(|name| !name.contains('/'));
+    let name = name.unwrap_or_default();
+    let labels = listed.labels.unwrap_or_default();
     NetworkedContainer {
         id: listed.id.unwrap_or_default(),
-        name: name.trim_start_matches('/').to_owned(),
         running: matches!(
             listed.state,
             Some(
@@ -280,7 +282,8 @@ fn container(listed: ContainerSummary) -> NetworkedContainer {
                     | ContainerSummaryStateEnum::RESTARTING
             )
         ),
-        is_task: listed.labels.unwrap_or_default().contains_key(TASK_ID_LABEL),
+        is_task: is_named_by(&name, labels.get(LABEL_TASK_NAME).map(String::as_str)),
+        name,
         auto_remove: false,
         endpoints: networks.into_iter().map(|(name, settings)| endpoint(name, settings)).collect(),
     }
@@ -303,7 +306,9 @@ fn endpoint(network: String, settings: EndpointSettings) -> ContainerEndpoint {
 fn network_event(message: EventMessage) -> Option<NetworkEvent> {
     let actor = message.actor.unwrap_or_default();
     let id = actor.id.unwrap_or_default();
-    let is_task = actor.attributes.unwrap_or_default().contains_key(TASK_ID_LABEL);
+    let attributes = actor.attributes.unwrap_or_default();
+    let name = attributes.get("name").map_or("", String::as_str);
+    let is_task = is_named_by(name, attributes.get(LABEL_TASK_NAME).map(String::as_str));
     match (message.typ?, message.action?.as_str()) {
         (EventMessageTypeEnum::CONTAINER, "destroy") if !is_task => Some(NetworkEvent::ContainerDestroyed),
         (EventMessageTypeEnum::NETWORK, "disconnect") => Some(NetworkEvent::Disconnected { network_id: id }),

@@ -4,6 +4,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use gam_core::container::LABEL_TASK_ID;
 use gam_core::state::State as Cluster;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +14,6 @@ use super::super::networks::prune::encode;
 use super::super::networks::upstream;
 use super::super::query::{Query, json};
 use super::super::{Api, ApiError};
-use crate::engine::networks::TASK_ID_LABEL;
 use crate::network::Networks;
 
 /// Lists containers. Without backings on this node and without such filters nothing is looked at and nothing changes.
@@ -63,7 +63,7 @@ fn is_task(container: &RawValue) -> bool {
         labels: Option<Map<String, Value>>,
     }
     let listed = serde_json::from_str::<Listed>(container.get());
-    listed.is_ok_and(|listed| listed.labels.is_some_and(|labels| labels.contains_key(TASK_ID_LABEL)))
+    listed.is_ok_and(|listed| listed.labels.is_some_and(|labels| labels.contains_key(LABEL_TASK_ID)))
 }
 
 /// Filters as dockerd is to be asked them.
@@ -112,7 +112,7 @@ fn translate(filters: &str, names: impl Fn(&str) -> Option<[String; 2]>) -> Opti
     if is_task == Some(true) {
         let mut labels: Map<String, Value> =
             values(&document, "label")?.into_iter().map(|label| (label, Value::Bool(true))).collect();
-        labels.insert(TASK_ID_LABEL.into(), Value::Bool(true));
+        labels.insert(LABEL_TASK_ID.into(), Value::Bool(true));
         document.insert("label".into(), Value::Object(labels));
     }
     Some(Translated { filters: Value::Object(document).to_string(), without_tasks: is_task == Some(false) })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID};
+use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID, LABEL_TASK_NAME, is_named_by};
 use gam_core::model::{NodeId, TaskId};
 use hyper::Method;
 use serde::Deserialize;
@@ -77,6 +77,9 @@ impl ContainerEvents {
 fn parse(line: &[u8]) -> Option<ContainerEvent> {
     let message: Message = gam_core::json::from_slice(line).ok()?;
     let attributes = message.actor.attributes;
+    if !is_named_by(attributes.get("name")?, attributes.get(LABEL_TASK_NAME).map(String::as_str)) {
+        return None;
+    }
     Some(ContainerEvent {
         task: attributes.get(LABEL_TASK_ID)?.parse().ok()?,
         exit_code: attributes.get("exitCode").and_then(|code| code.parse().ok()),
@@ -92,10 +95,13 @@ mod tests {
     #[test]
     fn reads_an_event_of_dockerd() {
         let line = br#"{"status":"die","id":"c1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":
-            {"com.docker.swarm.task.id":"0000000000000000000000007","exitCode":"137","name":"web.1"}},"time":1}"#;
+            {"com.docker.swarm.task.id":"0000000000000000000000007","exitCode":"137","name":"web.1.7",
+            "com.docker.swarm.task.name":"web.1.7"}},"time":1}"#;
         let event = parse(line).unwrap();
         assert_eq!((event.task, event.action.as_str(), event.exit_code), (TaskId::from(7), "die", Some(137)));
         assert_eq!(parse(br#"{"Action":"die","Actor":{"ID":"c1","Attributes":{}}}"#), None);
+        let copy = String::from_utf8_lossy(line).replace(r#""name":"web.1.7""#, r#""name":"copy""#);
+        assert_eq!(parse(copy.as_bytes()), None, "it has the labels of the task's container");
         assert_eq!(parse(b"not json"), None);
     }
 }
