@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod directory;
 pub mod events;
 mod init;
+mod leftovers;
 mod roles;
 
 use std::sync::Arc;
@@ -112,6 +113,7 @@ impl Node {
                 Err(error) => return Err(error),
             },
         }
+        node.remove_leftovers();
         Ok(node)
     }
 
@@ -186,12 +188,9 @@ impl Node {
         self.0.directory.abandon().map_err(internal)
     }
 
-    /// Removes what the node's tasks left in dockerd. dockerd may be away: then its leftovers are removed by the
-    /// next agent that finds containers of a node that it does not know.
+    /// Removes what the node's tasks left in dockerd.
     async fn clear_engine(&self, node: NodeId) {
-        if let Err(error) = self.0.agent.engine.remove_containers_of(node).await {
-            tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm");
-        }
+        self.remove_containers_of(node).await;
         if let Err(error) = self.0.agent.networks.remove_all().await {
             tracing::warn!(error = %chain(&error), "could not remove all networks of the swarm");
         }

@@ -161,6 +161,23 @@ impl Directory {
         Ok(())
     }
 
+    fn left_behind_path(&self) -> PathBuf {
+        self.path.join("left-behind")
+    }
+
+    /// Former nodes whose containers are still to be removed from dockerd. What cannot be read owes nothing.
+    pub fn left_behind(&self) -> Vec<NodeId> {
+        let text = fs::read_to_string(self.left_behind_path()).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Writes them down, durably.
+    pub fn set_left_behind(&self, nodes: &[NodeId]) -> Result<(), DirectoryError> {
+        let path = self.left_behind_path();
+        let text: String = nodes.iter().map(|node| format!("{node}\n")).collect();
+        write_durably(&path, text.as_bytes()).map_err(|source| DirectoryError::Io { path, source })
+    }
+
     /// Makes the directory belong to no node; what no node owns is removed with it.
     pub fn abandon(&self) -> Result<(), DirectoryError> {
         for path in [self.identity_path(), self.certificates(), self.raft()] {
@@ -222,8 +239,11 @@ mod tests {
         directory.adopt(&identity()).unwrap();
         assert_eq!(directory.identity().unwrap(), Some(identity()));
         assert_eq!(identity().advertise_host(), "2001:db8::1");
+        assert_eq!(directory.left_behind(), []);
+        directory.set_left_behind(&[identity().node]).unwrap();
         directory.abandon().unwrap();
         assert_eq!(directory.identity().unwrap(), None);
+        assert_eq!(directory.left_behind(), [identity().node], "that is remembered longer than the swarm");
         drop(directory);
         Directory::open(&path).unwrap();
         fs::remove_dir_all(&path).unwrap();

@@ -1,0 +1,52 @@
+//! Containers of a swarm that was left while dockerd was away: remembered on disk, removed as soon as dockerd answers.
+//!
+//! Nobody else may remove them: an agent touches only the containers of its own node.
+
+use std::time::Duration;
+
+use gam_core::model::NodeId;
+
+use super::Node;
+use crate::manager::chain;
+
+/// The first pause before dockerd is asked again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest: leftovers are in nobody's way for so long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// Removes the containers of a node that is no more, now or later.
+    pub(super) async fn remove_containers_of(&self, node: NodeId) {
+        let Err(error) = self.engine().remove_containers_of(node).await else { return };
+        tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm; it is tried again");
+        self.remember(|owed| owed.push(node));
+        tokio::spawn(self.clone().remove_later(node));
+    }
+
+    /// Removes in the background what earlier lives of this node left behind.
+    pub(super) fn remove_leftovers(&self) {
+        for former in self.0.directory.left_behind() {
+            tokio::spawn(self.clone().remove_later(former));
+        }
+    }
+
+    async fn remove_later(self, former: NodeId) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.engine().remove_containers_of(former).await {
+            tracing::debug!(error = %chain(&error), "could not remove all containers of a former swarm");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        let _changing = self.0.changing.lock().await;
+        self.remember(|owed| owed.retain(|other| *other != former));
+    }
+
+    /// Changes what is written down; whoever calls holds `changing`, or is alone.
+    fn remember(&self, change: impl FnOnce(&mut Vec<NodeId>)) {
+        let mut owed = self.0.directory.left_behind();
+        change(&mut owed);
+        if let Err(error) = self.0.directory.set_left_behind(&owed) {
+            tracing::error!(error = %chain(&error), "cannot write down whose containers are still to be removed");
+        }
+    }
+}
