@@ -3,6 +3,7 @@
 //! Every failure before the first request is served has a sentence that says what to do and an exit code of its own,
 //! so that a service manager can tell "try again" from "call somebody".
 
+mod claim;
 mod deserted;
 
 use std::path::PathBuf;
@@ -23,12 +24,13 @@ use crate::engine::{Engine, EngineError};
 use crate::network::Networks;
 use crate::node::directory::{Directory, DirectoryError};
 use crate::node::{Node, NodeError};
+use claim::Claim;
 
 /// Something that no other code names.
 pub const EXIT_FAILURE: u8 = 1;
 /// Flags, variables or configuration file are wrong (as clap's own exits).
 pub const EXIT_SETTINGS: u8 = 2;
-/// dockerd cannot be used: absent, too old, or in swarm mode itself.
+/// dockerd cannot be used: absent, too old, in swarm mode itself, or another Gam's.
 const EXIT_ENGINE: u8 = 3;
 /// A socket cannot be listened on.
 pub const EXIT_LISTEN: u8 = 4;
@@ -73,6 +75,11 @@ pub enum StartError {
         /// Its socket.
         socket: PathBuf,
     },
+    /// A dockerd that has a Gam already.
+    #[error(
+        "another gam manages this Docker engine already: stop that one first; two would remove each other's containers"
+    )]
+    EngineClaimed,
     /// The state directory.
     #[error(transparent)]
     State(#[from] DirectoryError),
@@ -94,9 +101,10 @@ impl StartError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StartError::NoEngine { .. } | StartError::OldEngine { .. } | StartError::EngineInSwarm { .. } => {
-                EXIT_ENGINE
-            }
+            StartError::NoEngine { .. }
+            | StartError::OldEngine { .. }
+            | StartError::EngineInSwarm { .. }
+            | StartError::EngineClaimed => EXIT_ENGINE,
             StartError::Listen(_) => EXIT_LISTEN,
             StartError::State(_) | StartError::Node(_) | StartError::Store(_) => EXIT_STATE,
             StartError::Io(_) => EXIT_FAILURE,
@@ -108,8 +116,9 @@ impl StartError {
 pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), StartError> {
     api::serve::raise_file_limit();
     let engine = Engine::new(&settings.engine);
-    check_engine(&engine).await?;
+    let engine_id = check_engine(&engine).await?;
     let directory = Directory::open(&settings.state_dir)?;
+    let _claim = Claim::of(&engine_id)?;
     let listeners = listen_on(&settings, inherited).await?;
     let networks = Networks::new(engine.clone());
     let gam_socket = settings.hosts.iter().find_map(|host| match host {
@@ -150,8 +159,8 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     ended
 }
 
-/// dockerd must be there, new enough, and without a swarm of its own.
-async fn check_engine(engine: &Engine) -> Result<(), StartError> {
+/// dockerd must be there, new enough, and without a swarm of its own; its id.
+async fn check_engine(engine: &Engine) -> Result<String, StartError> {
     let deadline = tokio::time::Instant::now() + ENGINE_WAIT;
     let facts = loop {
         match engine.facts().await {
@@ -168,7 +177,8 @@ async fn check_engine(engine: &Engine) -> Result<(), StartError> {
     if facts.in_swarm {
         return Err(StartError::EngineInSwarm { socket: engine.socket().to_owned() });
     }
-    Ok(())
+    // An engine without an id is told from others by its place.
+    Ok(if facts.id.is_empty() { engine.socket().to_string_lossy().into_owned() } else { facts.id })
 }
 
 async fn listen_on(settings: &Settings, mut inherited: Inherited) -> Result<Vec<Listener>, StartError> {

@@ -5,6 +5,8 @@ use super::{Engine, EngineError};
 /// The engine's own facts.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// What tells this engine from all others.
+    pub id: String,
     /// `28.5.2`
     pub version: String,
     /// Its newest API, `1.51`.
@@ -21,6 +23,7 @@ impl Engine {
         let info = docker.info().await?;
         let state = info.swarm.and_then(|swarm| swarm.local_node_state).map(|state| state.to_string());
         Ok(Facts {
+            id: info.id.unwrap_or_default(),
             version: version.version.unwrap_or_default(),
             api: version.api_version.unwrap_or_default(),
             in_swarm: state.is_some_and(|state| !matches!(state.as_str(), "" | "inactive")),
