@@ -80,7 +80,7 @@ pub enum StoreError {
         /// The largest size allowed.
         limit: usize,
     },
-    /// The store has failed for good: nothing is acknowledged any more until it is opened again.
+    /// This handle has failed for good: nothing is acknowledged any more until it is opened again.
     #[error("the cluster state cannot be written any more: {0}")]
     Failed(String),
     /// The store was shut down.
@@ -89,6 +89,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether what is there may well be whole and only cannot be written now, as on a full disk: worth another try.
+    pub fn is_passing(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            StoreError::Failed(_) => true,
+            StoreError::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            _ => false,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
         move |source| StoreError::Io { path: path.to_owned(), source }

@@ -1,8 +1,9 @@
 //! The one bit that never goes back: this store has failed, and why.
 //!
 //! Set by whoever meets the error first (the log's writer, the state machine, Raft itself), read before every proposal, and
-//! watched by the daemon, which ends with the sentence. After a failed fsync the kernel may have dropped the pages, so
-//! trying again would acknowledge what is not on the disk: only a restart, which reads the disk anew, clears it.
+//! watched by the daemon, which shuts the store down and opens another one over the same files. After a failed fsync the
+//! kernel may have dropped the pages, so trying again would acknowledge what is not on the disk: only opening, which reads
+//! the disk anew, clears it.
 
 use tokio::sync::watch;
 

@@ -30,7 +30,7 @@
 //! - `Ok` from [`Store::propose`] means that a quorum has fsynced the entry and that the local state contains it.
 //! - After a crash at any point the store opens with every acknowledged proposal and the last vote.
 //! - The first error of writing the log is final ([`Store::failed`]): nothing is acknowledged after it, and a failed fsync is
-//!   never tried again. Opening anew, with the cause gone, recovers.
+//!   never tried again. Opening anew, with the cause gone, recovers. A member that is alone can be read meanwhile.
 //! - States and [`Applied`]s are seen in the order of their indices. Applying is deterministic: the same entries give the same
 //!   state on every member and after every restart.
 

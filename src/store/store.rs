@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gam_core::state::{Proposal, State};
+use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
 use openraft::{BasicNode, RaftState, ReadPolicy, SnapshotPolicy};
 use tokio::sync::{broadcast, watch};
@@ -215,8 +216,16 @@ impl Store {
     }
 
     /// A state that contains every proposal acknowledged anywhere before this call (Raft's read index). On a member that
-    /// does not lead: [`StoreError::NotLeader`].
+    /// does not lead: [`StoreError::NotLeader`]. Goes on after a failure, if this member is alone.
     pub async fn read(&self) -> Result<Arc<State>, StoreError> {
+        match self.read_index().await {
+            // Nobody else could have acknowledged anything since.
+            Err(StoreError::Failed(_)) if self.stranded().is_some() => Ok(self.state()),
+            read => read,
+        }
+    }
+
+    async fn read_index(&self) -> Result<Arc<State>, StoreError> {
         self.check()?;
         let mut patience = Patience::new();
         loop {
@@ -244,7 +253,16 @@ impl Store {
         self.inner.leadership.clone()
     }
 
-    /// Becomes `Some`, with a sentence, when the store has failed for good. The daemon should then end.
+    /// The failure of this store, if no other member can go on in its place.
+    pub fn stranded(&self) -> Option<StoreError> {
+        let error = self.inner.failure.check().err()?;
+        let metrics = self.inner.raft.metrics();
+        let alone = metrics.borrow_watched().membership_config.voter_ids().eq([self.inner.member]);
+        alone.then_some(error)
+    }
+
+    /// Becomes `Some`, with a sentence, when the store has failed for good: it should be shut down, and opened anew once there
+    /// is hope.
     pub fn failed(&self) -> watch::Receiver<Option<String>> {
         self.inner.failure.watch()
     }
@@ -265,7 +283,7 @@ impl Store {
     }
 
     /// Stops cleanly: what was acknowledged is on disk, the file is closed when this returns. Later calls fail with
-    /// [`StoreError::Stopped`].
+    /// [`StoreError::Stopped`], or with the failure if there was one before.
     pub async fn shutdown(&self) {
         self.inner.stopped.store(true, Ordering::Relaxed);
         self.inner.keeper.abort();
@@ -273,10 +291,11 @@ impl Store {
     }
 
     fn check(&self) -> Result<(), StoreError> {
+        self.inner.failure.check()?;
         if self.inner.stopped.load(Ordering::Relaxed) {
             return Err(StoreError::Stopped);
         }
-        self.inner.failure.check()
+        Ok(())
     }
 
     /// Raft has stopped: because the store failed, or because it was told to.

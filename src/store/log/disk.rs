@@ -97,6 +97,9 @@ pub fn open_file(path: &Path, create: bool) -> Result<Database, StoreError> {
         let open = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
         open.and_then(|_| files::sync_dir(dir)).map_err(StoreError::io(path))?;
     }
+    if !create {
+        forget_pages(path).map_err(StoreError::io(path))?;
+    }
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
     let opened = if create { builder.create(path) } else { builder.open(path) };
@@ -105,6 +108,12 @@ pub fn open_file(path: &Path, create: bool) -> Result<Database, StoreError> {
         DatabaseError::Storage(redb::StorageError::Io(source)) => StoreError::Io { path: path.to_owned(), source },
         other => StoreError::Damaged(format!("{}: {other}", path.display())),
     })
+}
+
+/// Has the kernel read the file from the disk. After a failed fsync its cache may hold, as clean, what never got there.
+fn forget_pages(path: &Path) -> io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
 }
 
 impl Disk {
