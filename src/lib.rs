@@ -65,7 +65,7 @@
 //! - **`apply` is deterministic**: no clock, no randomness, ordered maps. Times and ids are data in the log.
 //! - **One writer for each field.** The spec is the user's, desired state and placement the leader's, status the agent's. A
 //!   task's state only grows.
-//! - **Acknowledged means durable.** A failed fsync ends the daemon; it is never tried again.
+//! - **Acknowledged means durable.** A failed fsync is never tried again: the store is closed, and opened anew from the disk.
 //! - **Everything has a bound**: queues, batches, retries, waits, bodies. Each bound is a constant with its reason.
 //! - **A stop of Gam stops no container.** A start adopts what runs.
 //!

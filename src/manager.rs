@@ -73,8 +73,16 @@ impl Manager {
         self.node
     }
 
+    /// Why the cluster can be read but not changed, if that is so.
+    pub fn stranded(&self) -> Option<Error> {
+        self.store.stranded().map(|error| unusable(&chain(&error)))
+    }
+
     /// Asks for a change of the cluster; answered once it is durable.
     pub async fn submit(&self, request: Request) -> Result<Response, Error> {
+        if let Some(error) = self.stranded() {
+            return Err(error);
+        }
         let (answer, answered) = oneshot::channel();
         let input = Input::Request { ticket: 0, request: Box::new(request) };
         let ask = async {
@@ -145,7 +153,12 @@ fn refuse(error: StoreError) -> Error {
         return no_leader();
     }
     tracing::error!(error = %chain(&error), "the store refused");
-    Error::unavailable(format!("the swarm's state could not be read or written: {}", chain(&error)))
+    unusable(&chain(&error))
+}
+
+/// The swarm's state is there, and of no use for now.
+pub fn unusable(why: &str) -> Error {
+    Error::unavailable(format!("the swarm's state could not be read or written: {why}"))
 }
 
 /// An error with its causes, outermost first.
@@ -180,7 +193,10 @@ impl Leader {
             let at = now();
             let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
             wake_at = outcome.wake_at;
-            self.settle(outcome, at, answers).await;
+            if !self.settle(outcome, at, answers).await {
+                // What was due still is, and would be at once.
+                wake_at = None;
+            }
         }
     }
 
@@ -198,8 +214,8 @@ impl Leader {
     }
 
     /// Proposes what was decided, then answers. If the proposal fails, so does every request of the batch: what of
-    /// it may have been committed is told by a later read.
-    async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) {
+    /// it may have been committed is told by a later read. Says whether it was proposed.
+    async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) -> bool {
         let mut failure = None;
         let mut changes = outcome.changes.into_iter().peekable();
         while changes.peek().is_some() {
@@ -219,6 +235,7 @@ impl Leader {
             // The caller may have given up; the change stands all the same.
             let _ = answer.send(reply);
         }
+        failure.is_none()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod events;
 mod init;
 mod leftovers;
+mod mend;
 mod roles;
 
 use std::sync::Arc;
@@ -17,11 +18,11 @@ use arc_swap::ArcSwap;
 use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
 use gam_store::{KeySource, StoreError};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use crate::agent::AgentConfig;
 use crate::engine::Engine;
-use crate::manager::{Manager, chain};
+use crate::manager::{self, Manager, chain};
 use crate::network::Networks;
 use directory::{Directory, DirectoryError, Identity};
 use events::Events;
@@ -58,6 +59,8 @@ enum Life {
     Inactive,
     /// In a swarm, but its keys are withheld.
     Locked(Identity),
+    /// In a swarm, but its state cannot be opened for now, and why.
+    Failed(Identity, String),
     /// In a swarm.
     Active(Arc<Roles>),
 }
@@ -69,8 +72,6 @@ struct Inner {
     /// Held by whatever changes the node's life, so that two of them never meet.
     changing: Mutex<()>,
     life: ArcSwap<Life>,
-    /// Why the state can no longer be written.
-    failure: watch::Sender<Option<String>>,
 }
 
 /// A handle on this node; cheap to clone.
@@ -80,7 +81,7 @@ pub struct Node(Arc<Inner>);
 /// What `docker info` says of this node, beside what the cluster's state says.
 #[derive(Clone, Debug, Default)]
 pub struct LocalInfo {
-    /// `inactive`, `locked` or `active`.
+    /// `inactive`, `locked`, `error` or `active`.
     pub state: &'static str,
     /// This node's id; empty outside a swarm.
     pub node: Option<NodeId>,
@@ -102,7 +103,6 @@ impl Node {
             events: Events::default(),
             changing: Mutex::new(()),
             life: ArcSwap::from_pointee(Life::Inactive),
-            failure: watch::channel(None).0,
         }));
         match identity {
             // Whatever an interrupted init or leave left behind belongs to nobody.
@@ -110,6 +110,11 @@ impl Node {
             Some(identity) => match node.open_roles(identity.clone(), KeySource::OnDisk).await {
                 Ok(roles) => node.become_(Life::Active(Arc::new(roles))),
                 Err(NodeError::Store(StoreError::Locked)) => node.become_(Life::Locked(identity)),
+                Err(NodeError::Store(error)) if error.is_passing() => {
+                    tracing::error!(error = %chain(&error), "the swarm's state cannot be opened; all else is served");
+                    node.become_(Life::Failed(identity, chain(&error)));
+                    tokio::spawn(node.clone().mend());
+                }
                 Err(error) => return Err(error),
             },
         }
@@ -126,6 +131,7 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
             Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
+            Life::Failed(_, why) => Err(manager::unusable(why)),
             Life::Active(roles) => Ok(roles.manager.clone()),
         }
     }
@@ -135,6 +141,12 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
             Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
+            Life::Failed(identity, _) => LocalInfo {
+                state: "error",
+                node: Some(identity.node),
+                addr: identity.advertise_host().to_owned(),
+                manager_addr: None,
+            },
             Life::Active(roles) => LocalInfo {
                 state: "active",
                 node: Some(roles.identity.node),
@@ -144,11 +156,12 @@ impl Node {
         }
     }
 
-    /// The value of the `Swarm` header: `inactive`, `locked`, `active/manager`.
+    /// The value of the `Swarm` header: `inactive`, `locked`, `error`, `active/manager`.
     pub fn status(&self) -> &'static str {
         match &**self.0.life.load() {
             Life::Inactive => "inactive",
             Life::Locked(_) => "locked",
+            Life::Failed(..) => "error",
             Life::Active(_) => "active/manager",
         }
     }
@@ -160,7 +173,9 @@ impl Node {
             Life::Inactive => {}
             // A cluster of one manager has nothing to be freed from: it is what the flag asks for already.
             Life::Active(roles) if request.force_new_cluster => return Ok(roles.identity.node),
-            Life::Active(_) | Life::Locked(_) => return Err(Error::unavailable(SWARM_EXISTS)),
+            Life::Active(_) | Life::Locked(_) | Life::Failed(..) => {
+                return Err(Error::unavailable(SWARM_EXISTS));
+            }
         }
         let (identity, store) = self.found(request).await?;
         let node = identity.node;
@@ -176,8 +191,8 @@ impl Node {
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
             Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
-            Life::Active(_) if !force => return Err(Error::unavailable(leave_last_manager())),
-            Life::Locked(identity) => self.clear_engine(identity.node).await,
+            Life::Active(_) | Life::Failed(..) if !force => return Err(Error::unavailable(leave_last_manager())),
+            Life::Locked(identity) | Life::Failed(identity, _) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
                 self.become_(Life::Inactive);
                 roles.stop(STOP_TIMEOUT).await;
@@ -222,15 +237,6 @@ impl Node {
         let _changing = self.0.changing.lock().await;
         if let Life::Active(roles) = &**self.0.life.load() {
             roles.stop(STOP_TIMEOUT).await;
-        }
-    }
-
-    /// Waits until the state can no longer be written, and says why; for ever if that never happens.
-    pub async fn store_failed(&self) -> String {
-        let mut failure = self.0.failure.subscribe();
-        match failure.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
-            Ok(Some(reason)) => reason,
-            _ => std::future::pending().await,
         }
     }
 

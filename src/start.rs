@@ -89,9 +89,6 @@ pub enum StartError {
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The store can no longer be written.
-    #[error("the swarm's state can no longer be written ({0}): make room or mend the disk, then start gam again")]
-    Store(String),
     /// The operating system refused.
     #[error("the operating system refused")]
     Io(#[from] std::io::Error),
@@ -106,7 +103,7 @@ impl StartError {
             | StartError::EngineInSwarm { .. }
             | StartError::EngineClaimed => EXIT_ENGINE,
             StartError::Listen(_) => EXIT_LISTEN,
-            StartError::State(_) | StartError::Node(_) | StartError::Store(_) => EXIT_STATE,
+            StartError::State(_) | StartError::Node(_) => EXIT_STATE,
             StartError::Io(_) => EXIT_FAILURE,
         }
     }
@@ -148,7 +145,7 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     if let Some(socket) = mounted {
         tokio::spawn(async move { deserted::start(&for_deserted, &socket).await });
     }
-    let ended = until_stopped(&node).await;
+    let ended = until_stopped().await;
     tracing::info!("gam is stopping");
     stop.cancel();
     // The sockets first, so that nobody asks a node that is going.
@@ -193,13 +190,12 @@ async fn listen_on(settings: &Settings, mut inherited: Inherited) -> Result<Vec<
     Ok(listeners)
 }
 
-/// Waits for a signal, or for a store that cannot go on: a node that can acknowledge nothing must not pretend to live.
-async fn until_stopped(node: &Node) -> Result<(), StartError> {
+/// Waits for a signal.
+async fn until_stopped() -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        reason = node.store_failed() => Err(StartError::Store(reason)),
     }
 }

@@ -111,8 +111,17 @@ async fn swarm_info(api: &Api) -> SwarmInfo {
         managers: 0,
         cluster: None,
     };
-    let Ok(manager) = api.node.manager() else { return info };
+    let manager = match api.node.manager() {
+        Ok(manager) => manager,
+        Err(error) => {
+            if info.local_node_state == "error" {
+                info.error = error.message;
+            }
+            return info;
+        }
+    };
     info.control_available = true;
+    info.error = manager.stranded().map(|error| error.message).unwrap_or_default();
     match manager.read().await {
         Ok(state) => {
             info.nodes = state.nodes().count();

@@ -118,10 +118,9 @@ async fn keep_settings(manager: Manager) {
     }
 }
 
-/// Lets the daemon know once the store can no longer be written.
+/// Has the store opened anew once it can no longer be written. That ends these roles, so it is no part of them.
 async fn watch_store(node: Node, store: Store) {
-    let mut failed = store.failed();
-    if let Ok(reason) = failed.wait_for(Option::is_some).await {
-        node.0.failure.send_replace(reason.clone());
+    if store.failed().wait_for(Option::is_some).await.is_ok() {
+        tokio::spawn(node.mend());
     }
 }
