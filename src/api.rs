@@ -18,6 +18,7 @@ pub mod networks;
 mod nodes;
 pub mod proxy;
 pub mod query;
+mod relay;
 mod secrets;
 pub mod serve;
 mod services;
@@ -28,6 +29,7 @@ pub mod version;
 
 pub use error::ApiError;
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,9 +43,12 @@ use crate::network::Networks;
 use crate::node::Node;
 use proxy::Proxy;
 
-/// What every handler may use; cheap to clone.
+/// What every handler may use; cheap to clone, for each layer and each handler of a request has its own.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+/// What an [`Api`] is made of.
+pub struct Parts {
     /// This node's part in the swarm.
     pub node: Node,
     /// The way through to dockerd.
@@ -53,7 +58,23 @@ pub struct Api {
     /// The overlay networks of this node.
     pub networks: Networks,
     /// The socket that containers get in place of dockerd's; `None` turns that off.
-    pub gam_socket: Option<Arc<PathBuf>>,
+    pub gam_socket: Option<PathBuf>,
+}
+
+impl Api {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Api {
+        Api(Arc::new(parts))
+    }
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// All routes. Paths carry no version here: it is taken off before, and kept beside ([`version`]).
@@ -72,6 +93,8 @@ pub fn router(api: Api) -> Router {
         .route_layer(from_fn_with_state(api.proxy.clone(), version::native))
         // Looks first: what it keeps from the routes is dockerd's, whatever version is asked for.
         .route_layer(from_fn_with_state(api.clone(), named::straight))
+        // dockerd's own answer but for a header, and asked for all the time: there is nothing for those layers to do.
+        .merge(system::ping_routes())
         .fallback(proxied)
         .method_not_allowed_fallback(proxied)
         .with_state(api)

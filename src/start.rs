@@ -7,7 +7,6 @@ mod claim;
 mod deserted;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::model::NodeId;
@@ -18,7 +17,7 @@ use crate::agent::AgentConfig;
 use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
 use crate::api::version::ApiVersion;
-use crate::api::{self, Api};
+use crate::api::{self, Api, Parts};
 use crate::config::{Host, Settings, listed};
 use crate::engine::{Engine, EngineError};
 use crate::network::Networks;
@@ -131,13 +130,7 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
     let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());
-    let app = api::router(Api {
-        node: node.clone(),
-        proxy: proxy.clone(),
-        engine,
-        networks,
-        gam_socket: gam_socket.map(Arc::new),
-    });
+    let app = api::router(Api::new(Parts { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket }));
     let stop = CancellationToken::new();
     let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");

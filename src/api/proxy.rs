@@ -9,7 +9,6 @@
 
 mod engine;
 mod hijack;
-mod relay;
 #[cfg(test)]
 pub(in crate::api) mod tests;
 

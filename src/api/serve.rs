@@ -10,7 +10,7 @@ mod tests;
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -40,6 +40,7 @@ use tracing::{debug, error, warn};
 use super::ApiError;
 use super::listen::{Accepted, ClientIo, Listener, Socket};
 use super::proxy::Proxy;
+use super::relay::Relay;
 use super::version;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
@@ -275,13 +276,14 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
         tokio::time::sleep(HANGUP_GRACE).await;
     };
     let mut gone = std::pin::pin!(gone);
+    let relay = Relay::new();
     let mut checks = tokio::time::interval_at(Instant::now() + shared.idle, shared.idle);
     let (mut begun, mut draining) = (0, false);
     let take = loop {
         tokio::select! {
             biased;
             Some(take) = taken.recv() => break take,
-            result = &mut connection => {
+            result = poll_fn(|cx| relay.poll(cx, |cx| Pin::new(&mut connection).poll(cx))) => {
                 if let Err(error) = result {
                     debug!(%error, "a connection ended");
                 }

@@ -13,9 +13,14 @@ use super::swarm::ClusterInfo;
 use super::version::ApiVersion;
 use super::{Api, ApiError};
 
-/// The routes of this file.
+/// The routes of this file but one.
 pub fn routes() -> Router<Api> {
-    Router::new().route("/_ping", get(ping).head(ping)).route("/version", get(version)).route("/info", get(info))
+    Router::new().route("/version", get(version)).route("/info", get(info))
+}
+
+/// `/_ping`.
+pub fn ping_routes() -> Router<Api> {
+    Router::new().route("/_ping", get(ping).head(ping))
 }
 
 async fn ping(State(api): State<Api>, request: Request) -> Response {

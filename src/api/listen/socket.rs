@@ -11,6 +11,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -28,7 +29,9 @@ const HALF_CLOSED_POLL: Duration = Duration::from_millis(500);
 /// How long a peer over TCP that has closed its sending half is still waited for. On TCP that looks just as if it had
 /// gone; on a unix socket the kernel tells the two apart.
 const HALF_CLOSED_TCP: Duration = Duration::from_secs(10);
-/// Most bytes of one read. A unix socket holds some 200 KiB; more would only be cleared in vain before each read.
+/// Least bytes of one read: the head of nearly every request fits.
+const READ_MIN: usize = 2 * 1024;
+/// Most bytes of one read. A unix socket holds some 200 KiB.
 const READ_MAX: usize = 128 * 1024;
 
 /// A connected socket, cheap to clone; it closes with its last clone.
@@ -40,6 +43,9 @@ struct Inner {
     reads: AsyncFd<OwnedFd>,
     /// There from the first write on that had to wait.
     writes: OnceLock<AsyncFd<OwnedFd>>,
+    /// Bytes that the next read makes room for: twice what the last one brought. The room is cleared before each read,
+    /// which would cost more than the read itself if it were always as much as may come.
+    room: AtomicUsize,
     kind: Kind,
 }
 
@@ -72,7 +78,7 @@ impl Socket {
             reason = "its successor is unsafe; these descriptors are owned, so the old one is sound here"
         )]
         let reads = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        Ok(Socket(Arc::new(Inner { reads, writes: OnceLock::new(), kind })))
+        Ok(Socket(Arc::new(Inner { reads, writes: OnceLock::new(), room: AtomicUsize::new(READ_MIN), kind })))
     }
 
     /// Waits until the peer is gone for good. A unix peer that only closed its sending half is still there.
@@ -144,7 +150,8 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut guard = ready!(self.0.reads.poll_read_ready(cx))?;
-            let space = buf.initialize_unfilled_to(buf.remaining().min(READ_MAX));
+            let room = self.0.room.load(Ordering::Relaxed);
+            let space = buf.initialize_unfilled_to(buf.remaining().min(room));
             let wanted = space.len();
             match rustix::net::recv(self.fd(), space, RecvFlags::DONTWAIT) {
                 Ok((_, n)) => {
@@ -152,6 +159,7 @@ impl AsyncRead for Socket {
                         // That was all there is; the kernel will say when there is more.
                         guard.clear_ready();
                     }
+                    self.0.room.store((2 * n).clamp(READ_MIN, READ_MAX), Ordering::Relaxed);
                     buf.advance(n);
                     return Poll::Ready(Ok(()));
                 }

@@ -23,8 +23,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::ProxyError;
-use super::relay::Relay;
 use crate::api::listen::Socket;
+use crate::api::relay::Relay;
 
 /// Connections kept for the next request: as many as clients that ask at the same moment. More are opened when
 /// needed, and closed after use.

@@ -1,10 +1,12 @@
-//! A waker between a connection to dockerd and the task that drives it at the moment.
+//! A waker between a connection and the task that drives it at the moment.
 //!
-//! Sending a request wakes the connection, and the answer wakes who waits for it; both are the same task, which is
-//! running at that moment. Woken directly, it would be scheduled once more for nothing, and the scheduler would rouse
-//! another thread to take that work. And a connection that has been idle would wake the task that used it last. So
-//! the connection is given this waker: while it is polled it only notes the call, else it passes it on to whoever
-//! drives the connection now. Only [`super::engine`] uses it.
+//! Sending a request wakes the connection to dockerd, and the answer wakes who waits for it; asking for a piece of a
+//! body wakes the client's connection. All of them are the same task, which is running at that moment. Woken directly,
+//! it would be scheduled once more for nothing, and the scheduler would rouse another thread to take that work: for
+//! each piece of a body the task would change threads. And a connection to dockerd that has been idle would wake the
+//! task that used it last. So a connection is given this waker: while it is polled it only notes the call, and is
+//! polled again; else it passes the call on to whoever drives the connection now. [`super::serve`] and
+//! [`super::proxy`] use it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,7 +25,7 @@ const MAX_TURNS: usize = 16;
 
 /// The waker of one connection.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub(in crate::api) struct Relay {
     waker: Waker,
     state: Arc<State>,
 }
@@ -35,13 +37,17 @@ struct State {
 }
 
 impl Relay {
-    pub(super) fn new() -> Relay {
+    pub(in crate::api) fn new() -> Relay {
         let state = Arc::new(State::default());
         Relay { waker: Waker::from(state.clone()), state }
     }
 
     /// Polls on behalf of the task of `cx`, until it waits for something outside of it.
-    pub(super) fn poll<T>(&self, cx: &mut Context<'_>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(in crate::api) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         self.state.target.register(cx.waker());
         let mut inner = Context::from_waker(&self.waker);
         for _ in 0..MAX_TURNS {
@@ -57,7 +63,7 @@ impl Relay {
     }
 
     /// From now on nobody is woken.
-    pub(super) fn detach(&self) {
+    pub(in crate::api) fn detach(&self) {
         drop(self.state.target.take());
     }
 }
