@@ -22,7 +22,7 @@ const CLIENTS: usize = 32;
 const TURN: Duration = Duration::from_millis(400);
 const TURNS: usize = 15;
 /// Downloads and uploads of each side.
-const STREAM_TURNS: usize = 9;
+const STREAM_TURNS: usize = 5;
 /// Most that Gam may add at the median.
 const ADDED_LIMIT: Duration = Duration::from_micros(100);
 /// Least that is left of the throughput, and of a stream's rate.
