@@ -78,7 +78,7 @@ fn root_from(cert: String, key: String) -> Result<RootCa, CaError> {
     let parsed = pem.parse_x509().map_err(|_| CaError::Read)?;
     let subject = BASE64.encode(parsed.subject().as_raw());
     let public_key = BASE64.encode(parsed.public_key().raw);
-    Ok(RootCa { cert, key, subject, public_key, rotation_in_progress: false })
+    Ok(RootCa { cert, key, subject, public_key, ..RootCa::default() })
 }
 
 /// Issues a node's certificate, valid for `expiry` nanoseconds.

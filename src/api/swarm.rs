@@ -89,10 +89,10 @@ impl ClusterInfo {
             spec,
             tls_info: TlsInfo {
                 trust_root: cluster.root_ca.cert.clone(),
-                cert_issuer_subject: cluster.root_ca.subject.clone(),
-                cert_issuer_public_key: cluster.root_ca.public_key.clone(),
+                cert_issuer_subject: cluster.root_ca.issuer().0.to_owned(),
+                cert_issuer_public_key: cluster.root_ca.issuer().1.to_owned(),
             },
-            root_rotation_in_progress: cluster.root_ca.rotation_in_progress,
+            root_rotation_in_progress: cluster.root_ca.rotation.is_some(),
             default_addr_pool: (!cluster.default_addr_pool.is_empty()).then(|| cluster.default_addr_pool.clone()),
             subnet_size: cluster.subnet_size,
             data_path_port: cluster.data_path_port,
@@ -213,7 +213,7 @@ async fn update(State(api): State<Api>, request: Request) -> Result<Response, Ap
         manager_token: query.terse_flag("rotateManagerToken")?,
         unlock_key: query.terse_flag("rotateManagerUnlockKey")?,
     };
-    api.node.manager()?.submit(Change::SwarmUpdate { spec: Box::new(spec), version, rotate }).await?;
+    api.node.manager()?.submit(Change::SwarmUpdate { spec: Box::new(spec), version, rotate, authority: None }).await?;
     Ok(done())
 }
 

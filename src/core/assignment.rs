@@ -1,4 +1,11 @@
 //! What one node must know: its own tasks and the networks that they use, and nothing else.
+//!
+//! A node is sent the whole of it once and then only differences, each from one log index to a later one. As bytes
+//! they travel through [`crate::wire`].
+
+mod difference;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,8 +13,10 @@ use std::sync::Arc;
 use crate::model::{Network, NetworkId, NodeId, Task, TaskId, TaskState};
 use crate::state::State;
 
+pub use difference::{ChangedTask, Difference, Gap};
+
 /// Everything that a node holds at one log index.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assignments {
     /// The log index that this was taken from.
     pub index: u64,

@@ -4,24 +4,34 @@
 //! Requests are values, so that one function forwards them to the leader, a test replays them, and validation needs
 //! no socket. Reading is no request: whoever reads holds a state.
 
+mod authority;
+mod join;
 mod network;
 mod node;
 mod service;
 mod swarm;
 #[cfg(test)]
 mod tests;
+mod token;
 mod validate;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
-use crate::model::{Attachment, NetworkId, NetworkSpec, NodeId, NodeSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId};
+use crate::model::{
+    Attachment, NetworkId, NetworkSpec, NodeDescription, NodeId, NodeSpec, Role, ServiceId, ServiceSpec, SwarmSpec,
+    TaskId,
+};
 use crate::plan::Plan;
 
-pub use node::normalise as normalise_node;
-pub use swarm::{InitRequest, init, join_token, unlock_key};
+pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
+pub use node::{leave_refusal, normalise as normalise_node};
+pub use swarm::{InitRequest, init};
+pub use token::{join_token, pinned_digest, unlock_key};
 
 /// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
 /// `?version=`, the optimistic lock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// `POST /swarm/update`
     SwarmUpdate {
@@ -31,6 +41,23 @@ pub enum Request {
         version: u64,
         /// What to rotate: new worker token, new manager token, new unlock key.
         rotate: Rotate,
+        /// What was made and found out for a change of the certificate authority ([`authority_needs`]); without it
+        /// such a change is refused.
+        authority: Option<Box<Authority>>,
+    },
+    /// A host wants to become a node. Made by the manager that it asked, for it has no certificate yet; an answer
+    /// other than a refusal entitles it to one.
+    Join {
+        /// The join token that it showed.
+        token: String,
+        /// The identifier made for it.
+        node: NodeId,
+        /// `active`, `pause` or `drain`; empty means active.
+        availability: String,
+        /// The address from which it was heard, without port.
+        addr: String,
+        /// What it says of itself; nothing but a name is needed until its agent says more.
+        description: Box<NodeDescription>,
     },
     /// `POST /nodes/{id}/update`
     NodeUpdate {
@@ -98,7 +125,8 @@ pub enum Request {
 }
 
 /// What a cluster update rotates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rotate {
     /// A new worker join token.
     pub worker_token: bool,
@@ -109,10 +137,17 @@ pub struct Rotate {
 }
 
 /// The answer to a request that was taken.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Response {
     /// Done; nothing to tell.
     Done,
+    /// The new node, and the role that its token gave it.
+    Joined {
+        /** Its identifier. */
+        node: NodeId,
+        /** Its role. */
+        role: Role,
+    },
     /// The new service.
     Service(ServiceId),
     /// The new network.
@@ -121,10 +156,17 @@ pub enum Response {
     Attached(TaskId, Vec<Attachment>),
 }
 
+pub(crate) use authority::finish_rotation;
+
 /// Takes or refuses one request. A refused request leaves no change behind.
 pub fn handle(plan: &mut Plan<'_>, request: Request) -> Result<Response, Error> {
     match request {
-        Request::SwarmUpdate { spec, version, rotate } => swarm::update(plan, *spec, version, rotate),
+        Request::SwarmUpdate { spec, version, rotate, authority } => {
+            swarm::update(plan, *spec, version, rotate, authority.as_deref())
+        }
+        Request::Join { token, node, availability, addr, description } => {
+            join::join(plan, &token, node, &availability, addr, *description)
+        }
         Request::NodeUpdate { id, spec, version } => node::update(plan, id, *spec, version),
         Request::NodeRemove { id, force } => node::remove(plan, id, force),
         Request::ServiceCreate { spec } => service::create(plan, *spec),

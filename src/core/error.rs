@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What went wrong, as far as a client may act on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The request itself is wrong (400).
     Invalid,
@@ -58,6 +60,8 @@ pub enum Code {
     Unavailable,
     /// `Unknown`, 500.
     Unknown,
+    /// `Internal`, 500.
+    Internal,
 }
 
 impl Code {
@@ -69,13 +73,13 @@ impl Code {
             Code::PermissionDenied => Kind::Forbidden,
             Code::Unimplemented => Kind::Unimplemented,
             Code::Unavailable => Kind::Unavailable,
-            Code::Unknown => Kind::Internal,
+            Code::Unknown | Code::Internal => Kind::Internal,
         }
     }
 }
 
 /// A refusal that a user will read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct Error {
     /// What kind of refusal this is; fixes the HTTP status.

@@ -9,6 +9,7 @@
 pub mod error;
 pub mod json;
 pub mod model;
+pub mod record;
 pub mod state;
 
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod scheduler;
 pub mod step;
 
 pub mod assignment;
+pub mod wire;
 
 pub mod agent;
 pub mod container;

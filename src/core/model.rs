@@ -18,10 +18,10 @@ pub mod spec;
 pub mod task;
 pub mod timestamp;
 
-pub use cluster::{Cluster, JoinTokens, RootCa};
+pub use cluster::{Cluster, JoinTokens, RootCa, RootRotation, normal_pem};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
 pub use network::{Network, PREDEFINED_LABEL};
-pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus};
+pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};
 pub use secret::{Config, Secret};
 pub use service::{Endpoint, Service, UpdateState, UpdateStatus, VirtualIp};
 pub use spec::*;

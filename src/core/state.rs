@@ -17,7 +17,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use crate::model::{
-    Cluster, Config, ConfigId, Network, NetworkId, Node, NodeId, Secret, SecretId, Service, ServiceId, Task, TaskId,
+    Cluster, Config, ConfigId, Network, NetworkId, Node, NodeId, Role, Secret, SecretId, Service, ServiceId, Task,
+    TaskId,
 };
 
 pub use change::{Change, Proposal};
@@ -66,6 +67,28 @@ impl State {
     /// One node.
     pub fn node(&self, id: NodeId) -> Option<&Arc<Node>> {
         self.nodes.get(&id)
+    }
+
+    /// Whether a node belongs to the cluster. One that was removed does not, whatever its certificate says.
+    pub fn is_member(&self, id: NodeId) -> bool {
+        self.nodes.contains_key(&id)
+    }
+
+    /// Whether a node may do what only managers may. It loses this the moment that it is demoted.
+    pub fn may_act_as_manager(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.is_manager())
+    }
+
+    /// Whether a node may speak in the consensus. One that is being demoted still may, or the leader could not hand
+    /// over before it is let go.
+    pub fn may_vote(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.role() == Role::Manager)
+    }
+
+    /// Whether a node should get itself a new certificate at once, because another root is taking over.
+    pub fn must_renew(&self, node: &Node) -> bool {
+        let root_ca = self.cluster.as_ref().map(|cluster| &cluster.root_ca);
+        root_ca.is_some_and(|root_ca| root_ca.rotation.is_some() && node.issuer() != root_ca.issuer())
     }
 
     /// All services, by id.

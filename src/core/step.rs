@@ -7,6 +7,11 @@
 // The fields of an input are what its doc says.
 #![allow(missing_docs)]
 
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
 use crate::control::{self, Request, Response};
 use crate::error::Error;
 use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};
@@ -15,13 +20,14 @@ use crate::state::{Change, State};
 use crate::{allocator, orchestrator, scheduler};
 
 /// Something that the leader must take into account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// A user's request; `ticket` comes back with the answer.
     Request { ticket: u64, request: Box<Request> },
     /// What an agent observed of its own tasks.
     Report { node: NodeId, statuses: Vec<(TaskId, TaskStatus)> },
-    /// A node is heard from, or no longer. A description only if the agent sent one.
+    /// A node is heard from, or no longer. A description only if the agent sent one; without an address the node
+    /// keeps the one that it had.
     Session { node: NodeId, status: NodeStatus, description: Option<Box<NodeDescription>> },
     /// A node's part in the consensus, as the store knows it.
     Manager { node: NodeId, manager: Option<ManagerStatus> },
@@ -47,6 +53,7 @@ pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSourc
             replies.push(reply);
         }
     }
+    control::finish_rotation(&mut plan);
     orchestrator::plan(&mut plan);
     allocator::plan(&mut plan);
     scheduler::plan(&mut plan);
@@ -62,8 +69,11 @@ fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Erro
                 report(plan, node, id, status);
             }
         }
-        Input::Session { node, status, description } => {
+        Input::Session { node, mut status, description } => {
             let known = plan.state().node(node)?;
+            if status.addr.is_empty() {
+                status.addr.clone_from(&known.status.addr);
+            }
             let description = description.filter(|new| **new != known.description);
             if known.status != status || description.is_some() {
                 plan.push(Change::NodeReport { id: node, status, description });

@@ -6,7 +6,7 @@
 
 use super::{Response, validate};
 use crate::error::{Code, Error};
-use crate::model::{Node, NodeId, NodeSpec, NodeState};
+use crate::model::{Node, NodeId, NodeSpec, NodeState, Role};
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
@@ -70,22 +70,56 @@ fn find(state: &State, id: NodeId) -> Result<&Node, Error> {
 }
 
 /// The consensus must live on without the manager: one must remain, and a majority of those that remain must be heard
-/// from.
+/// from. Whoever is not known to be down counts as heard here; the store, which hears them all, has the last word when
+/// it lets the manager go.
 fn may_demote(state: &State, node: &Node) -> Result<(), Error> {
-    let others = || state.nodes().filter(|other| other.id != node.id && other.manager.is_some());
+    let is_last = !state.nodes().any(|other| other.id != node.id && other.role() == Role::Manager);
+    if is_last {
+        return Err(Error::rpc(Code::FailedPrecondition, "attempting to demote the last manager of the swarm"));
+    }
     if node.manager.is_none() {
         return Err(Error::rpc(Code::NotFound, "can't find manager in raft memberlist"));
     }
-    let remaining = others().count();
-    if remaining == 0 {
-        return Err(Error::rpc(Code::FailedPrecondition, "attempting to demote the last manager of the swarm"));
-    }
-    let heard = others().filter(|other| other.status.state == NodeState::Ready).count();
-    if heard < remaining / 2 + 1 {
+    let others = || state.nodes().filter(|other| other.id != node.id && other.manager.is_some());
+    let heard = others().filter(|other| !is_gone(other)).count();
+    if heard < others().count() / 2 + 1 {
         return Err(Error::rpc(
             Code::FailedPrecondition,
             "can't remove member from the raft: this would result in a loss of quorum",
         ));
     }
     Ok(())
+}
+
+fn is_gone(node: &Node) -> bool {
+    matches!(node.status.state, NodeState::Down | NodeState::Disconnected)
+}
+
+/// Why a manager may not leave without `--force`: dockerd always refuses, and says what would be lost
+/// (`moby: daemon/cluster/swarm.go`). `state` is `None` where it cannot be read; `is_reachable` says which members of
+/// the consensus are heard.
+pub fn leave_refusal(state: Option<&State>, id: NodeId, is_reachable: impl Fn(&Node) -> bool) -> Error {
+    let mut text = "You are attempting to leave the swarm on a node that is participating as a manager. ".to_owned();
+    if let Some(state) = state {
+        let members = || state.nodes().filter(|node| node.manager.is_some());
+        let all = members().count();
+        let reachable = members().filter(|node| is_reachable(node)).count();
+        let is_active = members().any(|node| node.id == id && is_reachable(node));
+        if is_active && all == 1 {
+            text += "Removing the last manager erases all current state of the swarm. Use `--force` to ignore this \
+                     message. ";
+            return Error::unavailable(text);
+        }
+        // Docker's own arithmetic: without this manager the reachable ones would be no majority.
+        if is_active && reachable <= all - reachable + 2 {
+            let left = reachable - 1;
+            text += &format!("Removing this node leaves {left} managers out of {all}. ");
+            text += "Without a Raft quorum your swarm will be inaccessible. ";
+        }
+    } else {
+        text += "Doing so may lose the consensus of your cluster. ";
+    }
+    text += "The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. \
+             Use `--force` to suppress this message.";
+    Error::unavailable(text)
 }

@@ -1,9 +1,9 @@
 //! How a cluster comes to be, and how its spec, its join tokens and its unlock key change
 //! (`moby: daemon/cluster/swarm.go`, swarmkit `manager/controlapi/cluster.go`).
 
-use super::{Response, Rotate, network, node, validate};
+use super::token::{rotated, unlock_key};
+use super::{Authority, Response, Rotate, authority, network, node, validate};
 use crate::error::{Code, Error, Kind};
-use crate::model::id::base36;
 use crate::model::{
     CaConfig, Cluster, ClusterId, DispatcherConfig, JoinTokens, Meta, Node, NodeSpec, OrchestrationConfig, RaftConfig,
     RootCa, SwarmSpec,
@@ -78,7 +78,13 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
 }
 
 /// Changes the cluster's spec, and rotates what is asked for. The version is looked at last, as in Docker.
-pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate: Rotate) -> Result<Response, Error> {
+pub(super) fn update(
+    plan: &mut Plan<'_>,
+    spec: SwarmSpec,
+    version: u64,
+    rotate: Rotate,
+    prepared: Option<&Authority>,
+) -> Result<Response, Error> {
     let Some(cluster) = plan.state().cluster().cloned() else {
         return Err(Error::unavailable(
             "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node \
@@ -86,16 +92,26 @@ pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate:
         ));
     };
     // Nothing of the present spec is kept: a client sends all of it, and what it leaves out is zero (dockerd 28.5).
-    let spec = validate::merge_cluster_spec(spec, zero_spec())?;
+    let mut spec = validate::merge_cluster_spec(spec, zero_spec())?;
     validate::cluster_spec(&spec)?;
-    if let Some(refusal) = validate::unhonoured_authority(&cluster.spec, &spec) {
+    if let Some(refusal) = validate::unhonoured_default(&cluster.spec, &spec) {
         return Err(refusal);
     }
+    let root_ca = match prepared {
+        Some(prepared) => authority::decide(&cluster.root_ca, &spec.ca_config, prepared, plan.now)?,
+        None => validate::unhonoured_authority(&cluster.spec, &spec).map_or(Ok(cluster.root_ca.clone()), Err)?,
+    };
+    // The root and its key have their place; in the spec nobody ever sees them again, as in Docker.
+    spec.ca_config.signing_ca_cert.clear();
+    spec.ca_config.signing_ca_key.clear();
     if cluster.meta.version != version {
         return Err(Error::rpc(Code::Unknown, "update out of sequence"));
     }
     let is_locked = spec.encryption_config.auto_lock_managers;
     plan.push(Change::ClusterUpdate(Box::new(spec)));
+    if root_ca != cluster.root_ca {
+        plan.push(Change::ClusterRootCa(Box::new(root_ca)));
+    }
     let mut tokens = cluster.join_tokens.clone();
     if rotate.worker_token {
         tokens.worker = rotated(&tokens.worker, plan.ids.bytes());
@@ -119,32 +135,6 @@ pub(super) fn update(plan: &mut Plan<'_>, spec: SwarmSpec, version: u64, rotate:
     Ok(Response::Done)
 }
 
-/// A join token: `SWMTKN-1-`, the digest of the root certificate in base 36 (50 digits), `-`, 128 bits of the secret
-/// in base 36 (25 digits). Swarmkit `ca.GenerateJoinToken`.
-pub fn join_token(digest36: &str, secret: [u8; 32]) -> String {
-    let mut number = [0_u8; 16];
-    number.copy_from_slice(&secret[..16]);
-    format!("SWMTKN-1-{digest36:0>50}-{}", base36(u128::from_be_bytes(number), 25))
-}
-
-/// An unlock key: `SWMKEY-1-` and the 32 bytes in base 64 without padding. Swarmkit `encryption.HumanReadableKey`.
-pub fn unlock_key(secret: [u8; 32]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut key = "SWMKEY-1-".to_owned();
-    for bytes in secret.chunks(3) {
-        let bits = bytes.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - bytes.len()));
-        for at in 0..=bytes.len() {
-            key.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
-    key
-}
-
-/// A token with the digest of `token` and another secret.
-fn rotated(token: &str, secret: [u8; 32]) -> String {
-    join_token(token.split('-').nth(2).unwrap_or_default(), secret)
-}
-
 /// A manager, available unless the user says otherwise. dockerd's error for an unknown word has no type here, hence 500.
 fn first_node(node: Node) -> Result<Node, Error> {
     let availability = match node.spec.availability.as_str() {
@@ -162,7 +152,8 @@ fn first_spec(sent: SwarmSpec) -> Result<SwarmSpec, Error> {
     let defaults = default_spec();
     let spec = validate::merge_cluster_spec(sent, defaults.clone()).map_err(wrapped)?;
     validate::cluster_spec(&spec).map_err(wrapped)?;
-    validate::unhonoured_authority(&defaults, &spec).map_or(Ok(spec), Err)
+    let refusal = validate::unhonoured_authority(&defaults, &spec);
+    refusal.or_else(|| validate::unhonoured_default(&defaults, &spec)).map_or(Ok(spec), Err)
 }
 
 /// What `GET /swarm` of a new cluster shows (dockerd 28.5.2).

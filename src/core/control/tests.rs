@@ -1,6 +1,8 @@
 //! Requests against small worlds: what is taken, what is refused, in which words, and what is then in the state.
 
+mod authority;
 mod fuzz;
+mod joins;
 mod nodes;
 mod services;
 mod swarms;

@@ -13,7 +13,9 @@ mod normal;
 mod unhonoured;
 mod wording;
 
-pub(super) use cluster::{address_pools, cluster_spec, data_path_port, merge_cluster_spec, unhonoured_authority};
+pub(super) use cluster::{
+    address_pools, cluster_spec, data_path_port, merge_cluster_spec, unhonoured_authority, unhonoured_default,
+};
 pub(super) use normal::normalise;
 pub(super) use unhonoured::unhonoured;
 pub(super) use wording::quote;

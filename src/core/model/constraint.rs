@@ -103,7 +103,7 @@ impl Constraint {
             Key::Id => is(&node.id.to_string()),
             Key::Hostname => is(&node.description.hostname),
             Key::Ip => self.holds_for_ip(&node.status.addr),
-            Key::Role => is(if node.is_manager() { "manager" } else { "worker" }),
+            Key::Role => is(node.role().as_str()),
             Key::Os => is(&node.description.platform.os),
             Key::Arch => is(&node.description.platform.architecture),
             Key::NodeLabel(label) => is(node.spec.labels.get(label).map_or("", String::as_str)),

@@ -36,6 +36,37 @@ impl Node {
     pub fn is_manager(&self) -> bool {
         self.spec.role == "manager"
     }
+
+    /// Subject and public key of the issuer of its certificate, as far as its agent said.
+    pub fn issuer(&self) -> (&str, &str) {
+        (&self.description.cert_issuer_subject, &self.description.cert_issuer_public_key)
+    }
+
+    /// The role that it has, apart from the one that is wished (swarmkit `Node.Role`): a promotion takes effect at
+    /// once, a demotion when the node has left the consensus. Its certificate says this role.
+    pub fn role(&self) -> Role {
+        if self.is_manager() || self.manager.is_some() { Role::Manager } else { Role::Worker }
+    }
+}
+
+/// What a node may do in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs tasks.
+    Worker,
+    /// Decides, and runs tasks too.
+    Manager,
+}
+
+impl Role {
+    /// Docker's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Worker => "worker",
+            Role::Manager => "manager",
+        }
+    }
 }
 
 /// What an agent says about its host.

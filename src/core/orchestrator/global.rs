@@ -1,7 +1,8 @@
 //! Global services: one task on every node that fits (swarmkit `manager/orchestrator/global`).
 //!
 //! A node that is paused keeps its task and gets no new one, neither after a failure nor by an update. A node that is
-//! down, drained or does not satisfy the constraints has none.
+//! down, drained or does not satisfy the constraints has none. When it is one of the service's again, its new task
+//! waits for the old one to stop.
 
 use super::scope::{Scope, is_down};
 use super::slot::{Fill, Slot};
@@ -31,7 +32,9 @@ pub(super) fn fill(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
         let slot = slots.next_if(|slot| slot.node() == Some(node.id));
         let is_filled = slot.is_some_and(|slot| slot.fill(scope) != Fill::Dead);
         if !is_filled && is_member(scope, node) && !is_paused(node) {
-            create(plan, scope, node.id);
+            // On a node that came back the task from before may still run: the two must not meet.
+            let is_held = slot.is_some_and(|slot| slot.tasks.iter().any(|task| scope.is_alive(task)));
+            create(plan, scope, node.id, if is_held { TaskState::Ready } else { TaskState::Running });
         }
     }
 }
@@ -41,14 +44,14 @@ pub(super) fn is_updatable(scope: &Scope<'_>, slot: &Slot<'_>) -> bool {
     node_of(scope, slot).is_some_and(|node| is_member(scope, node) && !is_paused(node))
 }
 
-fn create(plan: &mut Plan<'_>, scope: &Scope<'_>, node: NodeId) {
+fn create(plan: &mut Plan<'_>, scope: &Scope<'_>, node: NodeId, desired: TaskState) {
     let id = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,
         service: scope.service.id,
         slot: 0,
         node: Some(node),
-        desired: TaskState::Running,
+        desired,
         restart: RestartPlan::default(),
     });
 }

@@ -50,6 +50,7 @@ impl State {
         match change {
             Change::ClusterCreate(_)
             | Change::ClusterUpdate(_)
+            | Change::ClusterRootCa(_)
             | Change::ClusterTokens(_)
             | Change::ClusterUnlockKey(_) => self.change_cluster(change, moment),
             Change::NodeCreate(_)
@@ -91,6 +92,7 @@ impl State {
         let Some(cluster) = self.cluster.as_mut().map(Arc::make_mut) else { return };
         match change {
             Change::ClusterUpdate(spec) => cluster.spec = (**spec).clone(),
+            Change::ClusterRootCa(root_ca) => cluster.root_ca = (**root_ca).clone(),
             Change::ClusterTokens(tokens) => cluster.join_tokens = tokens.clone(),
             Change::ClusterUnlockKey(key) => cluster.unlock_key.clone_from(key),
             _ => {}

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Attachment, Cluster, ConfigId, ConfigSpec, Endpoint, IpamConfig, JoinTokens, ManagerStatus, Network, NetworkId,
-    Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, SecretId, SecretSpec, ServiceId, ServiceSpec,
-    SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus,
+    Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, RootCa, SecretId, SecretSpec, ServiceId,
+    ServiceSpec, SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus,
 };
 
 /// What is put into the log at once: all of it is applied, or nothing.
@@ -31,6 +31,8 @@ pub enum Change {
     ClusterCreate(Box<Cluster>),
     /// The user changed the cluster's spec.
     ClusterUpdate(Box<SwarmSpec>),
+    /// The certificate authority changed: another root begins to take over, has taken over, or was given up.
+    ClusterRootCa(Box<RootCa>),
     /// The join tokens were rotated.
     ClusterTokens(JoinTokens),
     /// The unlock key was made, rotated, or (empty) dropped.

@@ -1,8 +1,7 @@
 //! Proposals and whole states as bytes: for the log, for snapshots, for other managers.
 //!
-//! One byte says the format's version; what follows is JSON, so that an older member's bytes can be read by a newer one,
-//! a dump can be read by a person, and unknown fields are no error. In a snapshot, specs are written once and tasks
-//! refer to them by number, as they share them in memory.
+//! Both are records ([`crate::record`]). In a snapshot, specs are written once and tasks refer to them by number, as
+//! they share them in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,38 +13,9 @@ use crate::model::{
     Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, RestartPlan, Secret, Service, ServiceId,
     ServiceSpec, Task, TaskId, TaskState, TaskStatus,
 };
+use crate::record::{decode, encode};
 
-/// The format that this build writes, and the newest that it reads.
-pub const FORMAT: u8 = 1;
-
-/// Why bytes could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum CodecError {
-    /// A newer Gam wrote this.
-    #[error("written in format {0}, but this gam reads formats up to {FORMAT}: run the newer gam again")]
-    Newer(u8),
-    /// Nothing there.
-    #[error("an empty record")]
-    Empty,
-    /// Not what a Gam writes.
-    #[error("a damaged record")]
-    Damaged(#[source] serde_json::Error),
-}
-
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
-    // Writing plain data with string keys to memory cannot fail; a failure would be a bug in a derive.
-    serde_json::to_writer(&mut bytes, value).expect("plain data serialises");
-    bytes
-}
-
-fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
-    match bytes.split_first() {
-        None => Err(CodecError::Empty),
-        Some((format, _)) if *format > FORMAT => Err(CodecError::Newer(*format)),
-        Some((_, document)) => serde_json::from_slice(document).map_err(CodecError::Damaged),
-    }
-}
+pub use crate::record::{CodecError, FORMAT};
 
 /// A proposal as bytes.
 pub fn encode_proposal(proposal: &Proposal) -> Vec<u8> {
@@ -80,8 +50,8 @@ struct ServiceRecord {
 }
 
 /// A task whose spec is written among the others.
-#[derive(Serialize, Deserialize)]
-struct TaskRecord {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TaskRecord {
     id: TaskId,
     meta: Meta,
     service: Option<ServiceId>,
@@ -96,13 +66,14 @@ struct TaskRecord {
 
 /// Numbers specs by identity in memory.
 #[derive(Default)]
-struct Specs {
-    list: Vec<Arc<ServiceSpec>>,
+pub(crate) struct Specs {
+    pub list: Vec<Arc<ServiceSpec>>,
     numbers: HashMap<*const ServiceSpec, usize>,
 }
 
 impl Specs {
-    fn number(&mut self, spec: &Arc<ServiceSpec>) -> usize {
+    /// The number of a spec; a new one if it was not asked for before.
+    pub fn number(&mut self, spec: &Arc<ServiceSpec>) -> usize {
         let list = &mut self.list;
         *self.numbers.entry(Arc::as_ptr(spec)).or_insert_with(|| {
             list.push(spec.clone());
@@ -122,7 +93,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
             service: Service { spec: empty.clone(), ..(**service).clone() },
         })
         .collect();
-    let tasks = state.tasks().map(|task| record(task, &mut specs)).collect();
+    let tasks = state.tasks().map(|task| TaskRecord::of(task, specs.number(&task.origin))).collect();
     encode(&Snapshot {
         index: state.index,
         cluster: state.cluster.clone(),
@@ -137,18 +108,37 @@ pub fn encode_state(state: &State) -> Vec<u8> {
     })
 }
 
-fn record(task: &Task, specs: &mut Specs) -> TaskRecord {
-    TaskRecord {
-        id: task.id,
-        meta: task.meta.clone(),
-        service: task.service,
-        slot: task.slot,
-        node: task.node,
-        origin: specs.number(&task.origin),
-        desired: task.desired,
-        status: task.status.clone(),
-        networks: task.networks.clone(),
-        restart: task.restart.clone(),
+impl TaskRecord {
+    /// A task as it is written down, its spec being number `origin`.
+    pub fn of(task: &Task, origin: usize) -> TaskRecord {
+        TaskRecord {
+            id: task.id,
+            meta: task.meta.clone(),
+            service: task.service,
+            slot: task.slot,
+            node: task.node,
+            origin,
+            desired: task.desired,
+            status: task.status.clone(),
+            networks: task.networks.clone(),
+            restart: task.restart.clone(),
+        }
+    }
+
+    /// The task again.
+    pub fn restore(self, spec: impl Fn(usize) -> Arc<ServiceSpec>) -> Task {
+        Task {
+            id: self.id,
+            meta: self.meta,
+            service: self.service,
+            slot: self.slot,
+            node: self.node,
+            origin: spec(self.origin),
+            desired: self.desired,
+            status: self.status,
+            networks: self.networks,
+            restart: self.restart,
+        }
     }
 }
 
@@ -171,7 +161,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
         state.networks.insert(network.id, network);
     }
     for record in snapshot.tasks {
-        let task = restore(record, &spec);
+        let task = record.restore(spec);
         if !task.status.state.is_terminal() {
             for (network, address) in addresses(&task.networks) {
                 state.mark_used(network, address);
@@ -194,21 +184,6 @@ fn addresses(attachments: &[Attachment]) -> impl Iterator<Item = (NetworkId, &st
             .into_iter()
             .flat_map(|network| attachment.addresses.iter().map(move |address| (network, address.as_str())))
     })
-}
-
-fn restore(record: TaskRecord, spec: &impl Fn(usize) -> Arc<ServiceSpec>) -> Task {
-    Task {
-        id: record.id,
-        meta: record.meta,
-        service: record.service,
-        slot: record.slot,
-        node: record.node,
-        origin: spec(record.origin),
-        desired: record.desired,
-        status: record.status,
-        networks: record.networks,
-        restart: record.restart,
-    }
 }
 
 impl State {

@@ -100,6 +100,24 @@ fn a_newer_format_is_refused_by_name() {
     assert!(matches!(codec::decode_proposal(&bytes), Err(codec::CodecError::Newer(_))));
 }
 
+/// What the first release wrote, before roots were rotated.
+#[test]
+fn a_cluster_of_the_first_format_is_still_read() {
+    const FIRST: &str = r#"{"index":9,"cluster":{"id":"0000000000000000000000001","meta":{"version":3,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z"},
+        "spec":{"Name":"default","Labels":{},"CAConfig":{"NodeCertExpiry":7776000000000000}},
+        "root_ca":{"cert":"c","key":"k","subject":"s","public_key":"p","rotation_in_progress":false},
+        "join_tokens":{"worker":"w","manager":"m"},"unlock_key":"","default_addr_pool":[],"subnet_size":24,"data_path_port":4789},
+        "nodes":[],"specs":[],"services":[],"tasks":[],"networks":[],"secrets":[],"configs":[],"cursors":[]}"#;
+    let state = codec::decode_state(&[&[1], FIRST.as_bytes()].concat()).unwrap();
+    let cluster = state.cluster().unwrap();
+    assert_eq!((state.index(), cluster.meta.version), (9, 3));
+    assert_eq!((cluster.root_ca.issuer(), cluster.root_ca.rotation.is_none()), (("s", "p"), true));
+    let change = r#"{"at":"2026-01-02T03:04:05Z","changes":[{"ClusterCreate":{"id":"0000000000000000000000001","meta":{"version":0,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"},
+        "spec":{},"root_ca":{"rotation_in_progress":false},"join_tokens":{},"unlock_key":"","default_addr_pool":[],
+        "subnet_size":24,"data_path_port":4789}}]}"#;
+    codec::decode_proposal(&[&[1], change.as_bytes()].concat()).unwrap();
+}
+
 #[test]
 fn finds_by_id_name_and_prefix() {
     let (state, tasks, _) = sample();

@@ -171,6 +171,6 @@ proptest! {
         });
         let swarm = json::from_value(&swarm).unwrap();
         let rotate = Rotate { worker_token: flags[2], manager_token: flags[3], unlock_key: flags[0] };
-        let _ = world.ask(Request::SwarmUpdate { spec: Box::new(swarm), version, rotate });
+        let _ = world.ask(Request::SwarmUpdate { spec: Box::new(swarm), version, rotate, authority: None });
     }
 }

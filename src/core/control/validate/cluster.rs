@@ -81,6 +81,14 @@ pub(in crate::control) fn cluster_spec(spec: &SwarmSpec) -> Checked {
 }
 
 /// What of a cluster's spec is not honoured yet, as a refusal (501). Only a change is refused: what is there, is there.
+pub(in crate::control) fn unhonoured_default(old: &SwarmSpec, new: &SwarmSpec) -> Option<Error> {
+    (new.task_defaults != old.task_defaults).then(|| {
+        let sentence = "a default log driver for tasks is not honoured by gam yet; set --log-driver on the service";
+        Error::rpc(Code::Unimplemented, sentence)
+    })
+}
+
+/// What of a cluster's certificate authority cannot be changed where nothing was prepared for it, as a refusal (501).
 pub(in crate::control) fn unhonoured_authority(old: &SwarmSpec, new: &SwarmSpec) -> Option<Error> {
     let sentence = if !new.ca_config.signing_ca_cert.is_empty() || !new.ca_config.signing_ca_key.is_empty() {
         "own CA certificates are not honoured by gam yet; leave out --ca-cert and --ca-key"
@@ -88,8 +96,6 @@ pub(in crate::control) fn unhonoured_authority(old: &SwarmSpec, new: &SwarmSpec)
         "external CAs are not honoured by gam yet; leave out --external-ca"
     } else if new.ca_config.force_rotate != old.ca_config.force_rotate {
         "rotation of the root CA is not honoured by gam yet"
-    } else if new.task_defaults != old.task_defaults {
-        "a default log driver for tasks is not honoured by gam yet; set --log-driver on the service"
     } else {
         return None;
     };
