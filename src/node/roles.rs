@@ -1,10 +1,13 @@
 //! What a node does while it is in a swarm: its manager, its agent, and the watchers between them, started and stopped
 //! in one place each.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gam_core::model::NodeDescription;
-use gam_store::{Config as StoreConfig, KeySource, Store};
+use gam_store::{Answer, Config as StoreConfig, KeySource, Purpose, Store, Transport};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +24,16 @@ use crate::network::attachments::spawn_attachment_watch;
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The way from a manager to others while it has no connections to them.
+struct NoRoute;
+
+impl Transport for NoRoute {
+    fn call(&self, member: u64, address: &str, purpose: Purpose, _: Bytes, _: Duration) -> Answer {
+        let text = format!("there is no route to member {member:x} at {address} for {purpose:?}");
+        Box::pin(async move { Err(io::Error::new(io::ErrorKind::HostUnreachable, text)) })
+    }
+}
+
 /// The running parts of a node.
 pub(super) struct Roles {
     pub(super) identity: Identity,
@@ -31,7 +44,8 @@ pub(super) struct Roles {
 
 impl Node {
     pub(super) fn store_config(&self, identity: &Identity, key: KeySource) -> StoreConfig {
-        StoreConfig { key, ..StoreConfig::new(self.0.directory.raft(), identity.raft_id, identity.advertise.clone()) }
+        let (dir, address) = (self.0.directory.raft(), identity.advertise.clone());
+        StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, address, Arc::new(NoRoute)) }
     }
 
     /// Opens the store of a node that was there before, and starts its roles.

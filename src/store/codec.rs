@@ -1,7 +1,7 @@
 //! Raft's own records (log ids, votes, memberships, entries) as bytes of ours.
 //!
 //! One byte says the format, what follows is JSON, so that a newer member reads what an older one wrote and unknown fields
-//! are no error. openraft's serde output is not used: it changes between releases. Called by `log` and `snapshot`.
+//! are no error. openraft's serde output is not used: it changes between releases. Called by `log`, `snapshot` and `message`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,6 +141,13 @@ fn after_format<'a>(bytes: &'a [u8], what: &str) -> Result<&'a [u8], StoreError>
 
 /// An entry as bytes: format, length of the header, header, and the proposal's own bytes as they are.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_entry_into(entry, &mut bytes);
+    bytes
+}
+
+/// Appends what [`encode_entry`] gives.
+pub fn encode_entry_into(entry: &Entry, bytes: &mut Vec<u8>) {
     let (kind, membership, proposal): (_, _, &[u8]) = match &entry.payload {
         EntryPayload::Blank => (Kind::Blank, None, &[]),
         EntryPayload::Normal(command) => (Kind::Proposal, None, command.bytes()),
@@ -148,13 +155,12 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     };
     let header = EntryRecord { id: (&entry.log_id).into(), kind, membership };
     let header = serde_json::to_vec(&header).expect("plain data serialises");
-    let mut bytes = Vec::with_capacity(1 + LENGTH + header.len() + proposal.len());
+    bytes.reserve(1 + LENGTH + header.len() + proposal.len());
     bytes.push(FORMAT);
     // A header has some hundred bytes.
     bytes.extend_from_slice(&u32::try_from(header.len()).unwrap_or(u32::MAX).to_be_bytes());
     bytes.extend_from_slice(&header);
     bytes.extend_from_slice(proposal);
-    bytes
 }
 
 /// Reads an entry, and checks that this build can read the proposal in it.

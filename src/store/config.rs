@@ -4,8 +4,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
+
+use crate::transport::Transport;
 
 /// Entries between two snapshots; Docker's default for `--snapshot-interval`.
 pub const DEFAULT_SNAPSHOT_INTERVAL: u64 = 10_000;
@@ -13,10 +16,11 @@ pub const DEFAULT_SNAPSHOT_INTERVAL: u64 = 10_000;
 pub const DEFAULT_KEEP_OLD_SNAPSHOTS: u64 = 0;
 /// A leader is heard this often, in milliseconds: three times within the shortest election time-out.
 pub const DEFAULT_HEARTBEAT_MS: u64 = 100;
-/// The shortest wait for a silent leader, in milliseconds; with it a new leader takes writes within about a second.
-pub const DEFAULT_ELECTION_MIN_MS: u64 = 300;
+/// The shortest wait for a silent leader, in milliseconds, on top of the longest one, for which everybody keeps faith with it:
+/// a new leader takes writes some 700 ms after the last heartbeat of the old one.
+pub const DEFAULT_ELECTION_MIN_MS: u64 = 200;
 /// The longest wait for a silent leader, in milliseconds; twice the shortest, so that two candidates rarely collide.
-pub const DEFAULT_ELECTION_MAX_MS: u64 = 600;
+pub const DEFAULT_ELECTION_MAX_MS: u64 = 400;
 
 /// Where the key-encryption key comes from: the key that seals the data keys, and that autolock withholds.
 #[derive(Clone)]
@@ -57,11 +61,18 @@ pub struct Config {
     pub election_max_ms: u64,
     /// Where the key-encryption key comes from.
     pub key: KeySource,
+    /// How messages reach the other members.
+    pub transport: Arc<dyn Transport>,
 }
 
 impl Config {
     /// The defaults, for a member at an address with its state in `dir`.
-    pub fn new(dir: impl Into<PathBuf>, member: u64, address: impl Into<String>) -> Config {
+    pub fn new(
+        dir: impl Into<PathBuf>,
+        member: u64,
+        address: impl Into<String>,
+        transport: Arc<dyn Transport>,
+    ) -> Config {
         Config {
             dir: dir.into(),
             member,
@@ -72,6 +83,7 @@ impl Config {
             election_min_ms: DEFAULT_ELECTION_MIN_MS,
             election_max_ms: DEFAULT_ELECTION_MAX_MS,
             key: KeySource::OnDisk,
+            transport,
         }
     }
 }

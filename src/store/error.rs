@@ -80,6 +80,34 @@ pub enum StoreError {
         /// The largest size allowed.
         limit: usize,
     },
+    /// This member has not applied an index within the deadline.
+    #[error("this manager is behind: it has applied the cluster's log up to {applied}, not yet up to {wanted}")]
+    Behind {
+        /// What it has applied.
+        applied: u64,
+        /// What was waited for.
+        wanted: u64,
+    },
+    /// A new member did not catch up; it is a member without a vote now, and adding it again goes on from there.
+    #[error("the manager {member:x} at {address} did not catch up with the cluster's state in time")]
+    NotCaughtUp {
+        /// Its raft id.
+        member: u64,
+        /// Its advertised address.
+        address: String,
+    },
+    /// Without this member, too few of the others can be reached.
+    #[error("can't remove member from the raft: this would result in a loss of quorum")]
+    QuorumLoss,
+    /// No other member took over the lead.
+    #[error("the lead could not be handed over: {0}")]
+    NotHandedOver(String),
+    /// A message belongs to another cluster, or to the past of this one: one member went on alone since.
+    #[error("the message belongs to another cluster, or to this one before it was recovered with --force-new-cluster")]
+    OtherLineage,
+    /// A message of another member makes no sense to this build.
+    #[error("a message of another manager cannot be read: {0}")]
+    Message(String),
     /// This handle has failed for good: nothing is acknowledged any more until it is opened again.
     #[error("the cluster state cannot be written any more: {0}")]
     Failed(String),

@@ -9,9 +9,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Ending of a file that is still being written; removed at the next start.
-const UNFINISHED: &str = ".tmp";
+pub const UNFINISHED: &str = ".tmp";
 /// Files hold keys and secrets: nobody but the owner.
-const FILE_MODE: u32 = 0o600;
+pub const FILE_MODE: u32 = 0o600;
 /// The folder likewise.
 const DIR_MODE: u32 = 0o700;
 

@@ -5,12 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use bytes::Bytes;
 use gam_core::model::{ConfigId, ConfigSpec, Timestamp};
 use gam_core::state::{Change, Proposal, State, codec};
 use redb::StorageBackend;
 
 use crate::config::Config;
+use crate::transport::{Answer, Purpose, Transport};
 
 /// A folder of its own for one test, removed at its end.
 pub struct Folder(PathBuf);
@@ -30,7 +33,7 @@ impl Folder {
 
     /// A configuration for a store in a folder below this one, so that the store makes it.
     pub fn config(&self) -> Config {
-        Config::new(self.0.join("state"), MEMBER, "127.0.0.1:2377")
+        Config::new(self.0.join("state"), MEMBER, "127.0.0.1:2377", Arc::new(Nowhere))
     }
 }
 
@@ -41,6 +44,15 @@ impl Drop for Folder {
 }
 
 pub const MEMBER: u64 = 0x1d;
+
+/// For a member that has nobody to talk to.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn call(&self, _: u64, _: &str, _: Purpose, _: Bytes, _: Duration) -> Answer {
+        Box::pin(async { Err(io::ErrorKind::HostUnreachable.into()) })
+    }
+}
 
 /// A proposal that makes configs with these numbers.
 pub fn proposal(numbers: impl IntoIterator<Item = u64>) -> Proposal {

@@ -17,6 +17,8 @@ use crate::snapshot::Snapshots;
 /// The entries in a snapshot that stay in the log may have this many bytes; beyond it they all go. They serve members that
 /// are a little behind, which a snapshot serves as well.
 const MAX_KEPT_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
+/// Entries in a snapshot that stay in the log, for members that are a little behind; swarmkit's number.
+pub const KEPT_ENTRIES: u64 = if cfg!(test) { 100 } else { 500 };
 /// How long Raft may take to notice a finished snapshot before the log is left alone until the next one.
 const NOTICE: Duration = Duration::from_secs(10);
 
@@ -53,8 +55,13 @@ async fn take(raft: &Raft, log: &Log, published: &Published, snapshots: &Arc<Sna
     raft.trigger().snapshot().await.ok()?;
     let known = |metrics: &RaftMetrics<Types>| metrics.snapshot.is_some_and(|last| last.index() >= index);
     let noticed = raft.wait(Some(NOTICE)).metrics(known, "the snapshot is known").await;
-    if noticed.is_ok() && log.bytes() > MAX_KEPT_BYTES {
-        raft.trigger().purge_log(index).await.ok()?;
+    if noticed.is_ok() {
+        if log.bytes() > MAX_KEPT_BYTES {
+            raft.trigger().purge_log(index).await.ok()?;
+            log.raise_floor(index);
+        }
+        // Raft itself keeps so many, as soon as no member is being sent earlier ones.
+        log.raise_floor(index.saturating_sub(KEPT_ENTRIES));
     }
     Some(())
 }

@@ -168,6 +168,13 @@ fn unseal_with(key: &Secret, place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     cipher(key).decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: place }).ok()
 }
 
+/// A number that nobody else has.
+pub fn random_number() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    random(&mut bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
 fn random(buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -1,14 +1,21 @@
 //! Who leads, as the rest of Gam sees it.
 //!
-//! Turns Raft's metrics into [`Leadership`], reports Raft's end as a failure, and lets the ticking rest while this member is
-//! alone. One task per store; decides nothing about elections.
+//! Turns Raft's metrics into [`Leadership`], reports Raft's end as a failure, keeps the addresses of the members, and lets
+//! the ticking rest while this member is alone. One task per store; decides nothing about elections, but does not call a
+//! leader what has not been heard for a while: neither this member, without a quorum, nor another.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
 use openraft::metrics::RaftMetrics;
+use openraft::{Instant as _, RaftState};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use crate::failure::Failure;
+use crate::network::Addresses;
 use crate::raft::{Raft, Types};
 
 /// Who leads.
@@ -30,6 +37,98 @@ pub enum Leadership {
     NoLeader,
 }
 
+/// What this member's leadership looks like to the other tasks of the store.
+#[derive(Default)]
+pub struct Reign {
+    since: Mutex<Option<Instant>>,
+}
+
+impl Reign {
+    /// Since when this member leads; `None` if it does not.
+    pub fn since(&self) -> Option<Instant> {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, leads: bool) {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = leads.then(|| since.unwrap_or_else(Instant::now));
+    }
+}
+
+/// Follows Raft for one store.
+pub struct Observer {
+    pub raft: Raft,
+    pub leadership: watch::Sender<Leadership>,
+    pub reign: Arc<Reign>,
+    pub addresses: Arc<Addresses>,
+    pub failure: Failure,
+    /// A leader that was not heard for so long, or that has not heard a quorum for so long, leads no more.
+    pub silence: Duration,
+}
+
+impl Observer {
+    /// Runs until Raft stops.
+    pub async fn observe(self) {
+        let mut metrics = self.raft.metrics();
+        let mut ticking = true;
+        let mut heard = Instant::now();
+        let ended = loop {
+            let seen = metrics.borrow_and_update().clone();
+            if let Err(fatal) = seen.running_state {
+                break fatal;
+            }
+            self.addresses.learn(seen.membership_config.membership());
+            let leads = seen.state.is_leader();
+            self.reign.note(leads);
+            let sole = leads && seen.membership_config.voter_ids().eq([seen.id]);
+            let alone = sole && seen.membership_config.nodes().count() == 1;
+            // Ticks are for heartbeats and elections; a member alone needs neither, and an idle daemon should sleep.
+            if ticking == alone {
+                ticking = !alone;
+                self.raft.runtime_config().tick(ticking);
+            }
+            if let Some(acknowledged) = seen.last_quorum_acked.filter(|_| leads) {
+                heard = before(acknowledged.elapsed());
+            } else if !sole && heard.elapsed() > self.silence {
+                // The metrics of a follower do not say when its leader was last heard; the core knows.
+                heard = self.last_heard().await.unwrap_or(heard);
+            }
+            self.tell(if sole || heard.elapsed() <= self.silence { of(&seen) } else { Leadership::NoLeader });
+            let changed = metrics.changed();
+            let changed = if alone { Ok(changed.await) } else { timeout(self.silence / 2, changed).await };
+            if changed.is_ok_and(|changed| changed.is_err()) {
+                break Fatal::Stopped;
+            }
+        };
+        match ended {
+            Fatal::Stopped => {}
+            Fatal::Panicked => self.failure.report("the consensus core panicked"),
+            Fatal::StorageError(error) => self.failure.report(error.to_string()),
+        }
+        self.tell(Leadership::NoLeader);
+    }
+
+    async fn last_heard(&self) -> Option<Instant> {
+        let heard = |state: &RaftState<Types>| state.vote_last_modified();
+        let heard = self.raft.with_raft_state(heard).await.ok()??;
+        Some(before(heard.elapsed()))
+    }
+
+    fn tell(&self, now: Leadership) {
+        self.leadership.send_if_modified(|present| {
+            let changed = *present != now;
+            *present = now;
+            changed
+        });
+    }
+}
+
+/// The moment that lies so far back.
+fn before(elapsed: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(elapsed).unwrap_or(now)
+}
+
 fn of(metrics: &RaftMetrics<Types>) -> Leadership {
     match metrics.current_leader {
         Some(leader) if leader == metrics.id => {
@@ -49,39 +148,4 @@ fn of(metrics: &RaftMetrics<Types>) -> Leadership {
         },
         None => Leadership::NoLeader,
     }
-}
-
-/// Follows Raft until it stops.
-pub async fn observe(raft: Raft, leadership: watch::Sender<Leadership>, failure: Failure) {
-    let mut metrics = raft.metrics();
-    let mut ticking = true;
-    let ended = loop {
-        let (now, alone, running) = {
-            let metrics = metrics.borrow_and_update();
-            let alone = metrics.state.is_leader() && metrics.membership_config.nodes().count() == 1;
-            (of(&metrics), alone, metrics.running_state.clone())
-        };
-        if let Err(fatal) = running {
-            break fatal;
-        }
-        leadership.send_if_modified(|present| {
-            let changed = *present != now;
-            *present = now;
-            changed
-        });
-        // Ticks are for heartbeats and elections; a member alone needs neither, and an idle daemon should sleep.
-        if ticking == alone {
-            ticking = !alone;
-            raft.runtime_config().tick(ticking);
-        }
-        if metrics.changed().await.is_err() {
-            break Fatal::Stopped;
-        }
-    };
-    match ended {
-        Fatal::Stopped => {}
-        Fatal::Panicked => failure.report("the consensus core panicked"),
-        Fatal::StorageError(error) => failure.report(error.to_string()),
-    }
-    leadership.send_replace(Leadership::NoLeader);
 }

@@ -17,13 +17,23 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `raft.redb` | log, vote and commit mark, one redb database, every value sealed |
+//! | `raft.redb` | log, vote, commit mark and lineage, one redb database, every value sealed |
 //! | `snapshot-<index>` | the whole state at an index, sealed in chunks |
+//! | `arriving-<n>.tmp` | a snapshot on its way in from the leader |
 //! | `keys` | the data keys, sealed with the key-encryption key |
 //! | `kek` | the key-encryption key, absent when the cluster is locked at rest |
 //!
 //! Each but the last says its format (`keys` in its first byte, a snapshot behind its magic, the database under the name
 //! `format`), and a newer one is refused by [`StoreError::NewerFormat`] before anything is changed. Records are JSON behind a format byte (`codec`).
+//!
+//! # Several members
+//!
+//! A cluster begins with one member ([`Store::create`]). Others start empty ([`Store::join`]) and are taken in by the leader
+//! ([`Store::add_member`]). Messages go out through a [`Transport`] that the daemon provides and come in through
+//! [`Store::handle`]; they are records of our own (`message`), and carry the log's `lineage`, so that a cluster that went on
+//! from one member ([`Store::recover_alone`]) is safe from those left behind. A member that lags by more than the log keeps is
+//! sent the newest snapshot, chunk by chunk; no slow member makes the log grow. On a member that follows, a linearizable read
+//! asks the leader for [`Store::read_index`] and waits for [`Store::applied`].
 //!
 //! # What holds
 //!
@@ -31,6 +41,7 @@
 //! - After a crash at any point the store opens with every acknowledged proposal and the last vote.
 //! - The first error of writing the log is final ([`Store::failed`]): nothing is acknowledged after it, and a failed fsync is
 //!   never tried again. Opening anew, with the cause gone, recovers. A member that is alone can be read meanwhile.
+//! - A leader that a quorum has not answered for a while leads no more ([`Store::leadership`]), and acknowledges nothing.
 //! - States and [`Applied`]s are seen in the order of their indices. Applying is deterministic: the same entries give the same
 //!   state on every member and after every restart.
 
@@ -42,8 +53,11 @@ mod files;
 mod keeper;
 mod keys;
 mod leadership;
+mod lineage;
 mod log;
 mod machine;
+mod message;
+mod network;
 mod raft;
 mod snapshot;
 mod store;
@@ -63,7 +77,8 @@ pub use config::{
 };
 pub use error::StoreError;
 pub use leadership::Leadership;
-pub use store::Store;
+pub use store::{MAX_MESSAGE, Member, Store};
+pub use transport::{Answer, Purpose, Transport};
 
 /// A proposal that was committed and applied.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::entry::RaftEntry;
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::failure::Failure;
 use crate::raft::{Entry, LogId, Types, Vote};
 
-pub use disk::{Disk, Loaded, open_file};
+pub use disk::{Change, Disk, Loaded, open_file};
 use writer::Write;
 
 /// Writes that may wait for the disk; beyond it, appending waits too, and so the proposers.
@@ -35,6 +36,8 @@ const ENTRY_OVERHEAD: usize = 128;
 #[derive(Clone)]
 pub struct Log {
     memory: Arc<Mutex<Memory>>,
+    /// See [`Log::floor`].
+    floor: Arc<AtomicU64>,
     writes: mpsc::Sender<Write>,
 }
 
@@ -85,7 +88,25 @@ impl Log {
         let (writes, queue) = mpsc::channel(QUEUE);
         let run = move || writer::run(disk, queue, &failure);
         std::thread::Builder::new().name("gam-log".to_owned()).spawn(run)?;
-        Ok(Log { memory: Arc::new(Mutex::new(memory)), writes })
+        Ok(Log { memory: Arc::new(Mutex::new(memory)), floor: Arc::default(), writes })
+    }
+
+    /// The index up to which entries are to go. A member that still needs one of them is sent a snapshot instead: otherwise
+    /// a slow one would keep the log, and so the memory, growing.
+    pub fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Relaxed)
+    }
+
+    /// Raises the floor; it never sinks.
+    pub fn raise_floor(&self, index: u64) {
+        self.floor.fetch_max(index, Ordering::Relaxed);
+    }
+
+    /// Writes down which lineage this log belongs to from now on.
+    pub async fn adopt(&self, lineage: u64) -> io::Result<()> {
+        let (done, adopted) = oneshot::channel();
+        self.write(Write::Lineage { lineage, done }).await?;
+        adopted.await.map_err(|_| closed())?
     }
 
     /// The size of the log in memory, in bytes.

@@ -13,7 +13,7 @@ use futures_util::{Stream, TryStreamExt};
 use gam_core::state::{Event, Proposal, State};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::Applied;
 use crate::error::StoreError;
@@ -35,6 +35,8 @@ type RaftSnapshot = Snapshot<LeaderId, u64, openraft::BasicNode, Sealed>;
 pub struct Published {
     state: ArcSwap<State>,
     applied: broadcast::Sender<Arc<Applied>>,
+    /// The index of the last entry that is in `state`, Raft's own entries included.
+    reached: watch::Sender<u64>,
     snapshot_interval: AtomicU64,
     snapshot_due: Notify,
     /// A snapshot that `keeper` has written and Raft does not know yet.
@@ -46,6 +48,7 @@ impl Published {
         Arc::new(Published {
             state: ArcSwap::default(),
             applied: broadcast::Sender::new(SUBSCRIPTION),
+            reached: watch::Sender::new(0),
             snapshot_interval: AtomicU64::new(snapshot_interval),
             snapshot_due: Notify::new(),
             prepared: Mutex::default(),
@@ -58,6 +61,11 @@ impl Published {
 
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Applied>> {
         self.applied.subscribe()
+    }
+
+    /// The index of the last entry that the state contains, followed.
+    pub fn reached(&self) -> watch::Receiver<u64> {
+        self.reached.subscribe()
     }
 
     pub fn set_snapshot_interval(&self, entries: u64) {
@@ -117,6 +125,11 @@ impl Machine {
         self.membership = frozen.meta.last_membership;
         self.state = frozen.state;
         self.published.state.store(Arc::new(self.state.clone()));
+        self.reach();
+    }
+
+    fn reach(&self) {
+        self.published.reached.send_replace(self.applied.map_or(0, |last| last.index()));
     }
 
     /// The present state, fixed. Costs some pointers.
@@ -196,6 +209,7 @@ impl RaftStateMachine<Types> for Machine {
                 }
             }
             self.applied = Some(entry.log_id);
+            self.reach();
             if let Some(responder) = responder {
                 responder.send(answer);
             }
@@ -212,13 +226,15 @@ impl RaftStateMachine<Types> for Machine {
         let snapshots = self.snapshots.clone();
         let install = move || {
             let frozen = snapshot.read().map_err(io::Error::other)?;
-            snapshots.write(&frozen)?;
+            snapshots.place(snapshot)?;
             Ok::<Frozen, io::Error>(frozen)
         };
         let installed = tokio::task::spawn_blocking(install).await.map_err(io::Error::other)?;
         let frozen =
             installed.inspect_err(|error| self.failure.report(format!("a snapshot was not taken: {error}")))?;
         self.take(Frozen { meta: meta.clone(), state: frozen.state });
+        // What happened in between is not known one by one; subscribers learn that the state has moved.
+        self.publish(self.state.index(), Vec::new());
         Ok(())
     }
 

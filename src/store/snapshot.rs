@@ -4,9 +4,13 @@
 //! not at all. It is a line of magic, a format byte, then sealed chunks: the header (what it stands for), then the encoded
 //! state. Each chunk's place names the index, its number and whether it is the last, so chunks cannot be dropped, swapped or
 //! taken from elsewhere. Blocking code: callers are on a thread that may block. Called by `machine`, `keeper` and `Store`.
+//!
+//! On its way to another member a snapshot is the same chunks, opened here and sealed there ([`arrival`]).
+
+mod arrival;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +23,9 @@ use crate::error::StoreError;
 use crate::files;
 use crate::keys::Keyring;
 use crate::raft::SnapshotMeta;
+
+use arrival::Arrived;
+pub use arrival::{Arrival, Arrivals};
 
 const PREFIX: &str = "snapshot-";
 const MAGIC: &[u8] = b"gam snapshot\n";
@@ -44,6 +51,8 @@ pub struct Sealed {
     index: u64,
     file: Arc<File>,
     keyring: Arc<Keyring>,
+    /// The file of a snapshot that came from another member and has no place among ours yet.
+    arrived: Option<Arc<Arrived>>,
 }
 
 /// The snapshots of one folder.
@@ -68,7 +77,8 @@ impl Snapshots {
             None => (None, None),
             Some((index, path)) => {
                 let file = Arc::new(File::open(&path).map_err(StoreError::io(&path))?);
-                let mut sealed = Sealed { meta: SnapshotMeta::default(), index, file, keyring: keyring.clone() };
+                let keyring = keyring.clone();
+                let mut sealed = Sealed { meta: SnapshotMeta::default(), index, file, keyring, arrived: None };
                 let frozen = sealed.read()?;
                 sealed.meta = frozen.meta.clone();
                 (Some(sealed), Some(frozen))
@@ -107,17 +117,41 @@ impl Snapshots {
             return Ok(newest);
         }
         let index = frozen.meta.last_log_id.map_or(0, |last| last.index());
-        let name = format!("{PREFIX}{index:020}");
+        let name = name(index);
         let state = state_codec::encode_state(&frozen.state);
         files::write_whole(&self.dir, &name, |out| {
             write_chunks(out, &self.keyring, index, &codec::encode_meta(&frozen.meta), &state)
         })?;
         let file = Arc::new(File::open(self.dir.join(name))?);
-        let sealed = Sealed { meta: frozen.meta.clone(), index, file, keyring: self.keyring.clone() };
+        let keyring = self.keyring.clone();
+        Ok(self.publish(Sealed { meta: frozen.meta.clone(), index, file, keyring, arrived: None }))
+    }
+
+    /// Gives a snapshot that came from another member its place; it is durable when this returns. Raft takes only newer ones
+    /// than ours.
+    pub fn place(&self, mut sealed: Sealed) -> io::Result<()> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(io::Error::other("the store is shut down"));
+        }
+        if let Some(arrived) = sealed.arrived.take() {
+            fs::rename(arrived.path(), self.dir.join(name(sealed.index)))?;
+            files::sync_dir(&self.dir)?;
+        }
+        self.publish(sealed);
+        Ok(())
+    }
+
+    fn publish(&self, sealed: Sealed) -> Sealed {
         self.size.store(sealed.size(), Ordering::Relaxed);
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed.clone());
         self.remove_old();
-        Ok(sealed)
+        sealed
+    }
+
+    /// Begins to receive a snapshot from another member, with its header.
+    pub fn receive(&self, header: &[u8], last: bool) -> Result<Arrival, StoreError> {
+        Arrival::begin(&self.dir, self.keyring.clone(), header, last)
     }
 
     /// Waits for a snapshot that is being written, and lets no other begin: the folder may get another owner after this.
@@ -157,35 +191,87 @@ fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+fn name(index: u64) -> String {
+    format!("{PREFIX}{index:020}")
+}
+
 fn place(index: u64, number: u64, last: bool) -> String {
     format!("snapshot/{index}/{number}/{last}")
 }
 
 fn write_chunks(out: &mut dyn Write, keyring: &Keyring, index: u64, meta: &[u8], state: &[u8]) -> io::Result<()> {
-    out.write_all(MAGIC)?;
-    out.write_all(&[FORMAT])?;
+    write_head(out)?;
     let last = state.len().div_ceil(CHUNK) as u64;
     for (number, chunk) in std::iter::once(meta).chain(state.chunks(CHUNK)).enumerate() {
         let number = number as u64;
-        let sealed = keyring.seal(place(index, number, number == last).as_bytes(), chunk)?;
-        let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
-        out.write_all(&length.to_be_bytes())?;
-        out.write_all(&sealed)?;
+        write_chunk(out, keyring, &place(index, number, number == last), chunk)?;
     }
     Ok(())
 }
 
-/// Reads a file from its start without moving its cursor, which other readers share.
-struct FromStart<'a> {
-    file: &'a File,
-    offset: u64,
+fn write_head(out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    out.write_all(&[FORMAT])
 }
 
-impl Read for FromStart<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
+fn write_chunk(out: &mut dyn Write, keyring: &Keyring, place: &str, chunk: &[u8]) -> io::Result<()> {
+    let sealed = keyring.seal(place.as_bytes(), chunk)?;
+    let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
+    out.write_all(&length.to_be_bytes())?;
+    out.write_all(&sealed)
+}
+
+/// A chunk of a snapshot, opened: its number, whether it is the last, and its content.
+pub type Chunk = (u64, bool, Vec<u8>);
+
+/// Reads a snapshot from its start, chunk by chunk, and ends behind the last one. Moves no cursor that others share.
+pub struct Pieces {
+    sealed: Sealed,
+    offset: u64,
+    number: u64,
+    ended: bool,
+}
+
+impl Pieces {
+    fn read<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.sealed.file.read_exact_at(bytes, self.offset)?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn chunk(&mut self) -> io::Result<Chunk> {
+        let length = u32::from_be_bytes(self.read()?) as usize;
+        if length > MAX_SEALED {
+            return Err(io::Error::other("a chunk is too long"));
+        }
+        let mut chunk = vec![0; length];
+        self.fill(&mut chunk)?;
+        let Sealed { keyring, index, .. } = &self.sealed;
+        let open = |last: bool| keyring.unseal(place(*index, self.number, last).as_bytes(), &chunk);
+        if let Ok(plain) = open(false) {
+            return Ok((self.number, false, plain));
+        }
+        open(true).map(|plain| (self.number, true, plain)).map_err(io::Error::other)
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = io::Result<Chunk>;
+
+    fn next(&mut self) -> Option<io::Result<Chunk>> {
+        if self.ended {
+            return None;
+        }
+        let chunk = self.chunk();
+        self.number += 1;
+        self.ended = !matches!(chunk, Ok((_, false, _)));
+        Some(chunk)
     }
 }
 
@@ -194,13 +280,17 @@ impl Sealed {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
+    /// Its chunks, from the header on.
+    pub fn pieces(self) -> Pieces {
+        Pieces { sealed: self, offset: MAGIC.len() as u64 + 1, number: 0, ended: false }
+    }
+
     /// Reads and opens the whole snapshot.
     pub fn read(&self) -> Result<Frozen, StoreError> {
-        let name = format!("{PREFIX}{:020}", self.index);
+        let name = name(self.index);
         let damaged = |why: &dyn std::fmt::Display| StoreError::Damaged(format!("{name}: {why}"));
-        let mut input = io::BufReader::new(FromStart { file: &self.file, offset: 0 });
         let mut head = [0; MAGIC.len() + 1];
-        input.read_exact(&mut head).map_err(|error| damaged(&error))?;
+        self.file.read_exact_at(&mut head, 0).map_err(|error| damaged(&error))?;
         match head.split_last() {
             Some((found, MAGIC)) if *found > FORMAT => {
                 return Err(StoreError::NewerFormat { found: *found, supported: FORMAT });
@@ -208,34 +298,16 @@ impl Sealed {
             Some((_, MAGIC)) => {}
             _ => return Err(damaged(&"not a snapshot")),
         }
-        let mut chunks = self.read_chunks(&mut input).map_err(|error| damaged(&error))?;
-        let state = chunks.split_off(1).concat();
-        let meta = codec::decode_meta(chunks.first().map_or(&[], Vec::as_slice))?;
-        let state = state_codec::decode_state(&state).map_err(|error| StoreError::codec(&error, &name))?;
-        Ok(Frozen { meta, state })
-    }
-
-    /// The plain chunks, header first; at least one. Ends behind the chunk that is sealed as the last.
-    fn read_chunks(&self, input: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
-        let mut chunks = Vec::new();
-        loop {
-            let mut length = [0; 4];
-            input.read_exact(&mut length)?;
-            let length = u32::from_be_bytes(length) as usize;
-            if length > MAX_SEALED {
-                return Err(io::Error::other("a chunk is too long"));
-            }
-            let mut sealed = vec![0; length];
-            input.read_exact(&mut sealed)?;
-            let number = chunks.len() as u64;
-            let open = |last: bool| self.keyring.unseal(place(self.index, number, last).as_bytes(), &sealed);
-            if let Ok(chunk) = open(false) {
-                chunks.push(chunk);
-            } else {
-                chunks.push(open(true).map_err(io::Error::other)?);
-                return Ok(chunks);
+        let (mut meta, mut state) = (None, Vec::new());
+        for chunk in self.clone().pieces() {
+            match chunk.map_err(|error| damaged(&error))? {
+                (0, _, chunk) => meta = Some(codec::decode_meta(&chunk)?),
+                (_, _, chunk) => state.extend_from_slice(&chunk),
             }
         }
+        let meta = meta.ok_or_else(|| damaged(&"it has no header"))?;
+        let state = state_codec::decode_state(&state).map_err(|error| StoreError::codec(&error, &name))?;
+        Ok(Frozen { meta, state })
     }
 }
 

@@ -1,14 +1,17 @@
 //! The store's handle: making, opening, proposing, reading, closing.
 //!
 //! Puts the parts together and turns openraft's errors into [`StoreError`]; how long a caller waits is decided here. Called
-//! by the leader's loop, the API and the daemon's start and stop.
+//! by the leader's loop, the API and the daemon's start and stop. Messages of other members come in through `inbound`; who is
+//! a member, and who leads, is changed in `membership`.
 
+mod inbound;
+mod membership;
 mod opening;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gam_core::state::{Proposal, State};
@@ -17,19 +20,21 @@ use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableRea
 use openraft::{BasicNode, RaftState, ReadPolicy, SnapshotPolicy};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::config::{Config, KeySource};
 use crate::error::StoreError;
 use crate::failure::Failure;
 use crate::keys::Keyring;
-use crate::leadership::{self, Leadership};
+use crate::leadership::{Leadership, Observer, Reign};
+use crate::lineage::Lineage;
 use crate::log::Log;
 use crate::machine::{Machine, Published};
+use crate::network::{Addresses, Network};
 use crate::raft::{Command, Raft, Types};
-use crate::snapshot::Snapshots;
-use crate::transport::Network;
+use crate::snapshot::{Arrivals, Snapshots};
 use crate::{Applied, keeper};
+pub use membership::Member;
 use opening::Opened;
 
 /// How long a proposal or a read may take, waiting for a leader included. Elections settle within a second; a quorum that does
@@ -47,10 +52,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(30);
 const MAX_PROPOSAL: usize = 128 << 20;
 /// A proposal of more changes is encoded on a thread that may block.
 const MANY_CHANGES: usize = 64;
-/// Entries in a snapshot that stay in the log, for members that are a little behind; swarmkit's number.
-const KEPT_ENTRIES: u64 = 500;
-/// How long installing a snapshot on another member may take.
-const INSTALL_SNAPSHOT_MS: u64 = 60_000;
+/// What a message may add to a proposal: its own header, and the entries before it in the same message.
+const MESSAGE_OVERHEAD: usize = 8 << 20;
+/// The largest message between members, for the transport's limits.
+pub const MAX_MESSAGE: usize = MAX_PROPOSAL + MESSAGE_OVERHEAD;
+/// Pauses before a member that could not be reached is tried again. Short: it may be back after a moment, and a message costs little.
+const BACKOFF: &str = "20ms, 40ms, 80ms ...200ms";
+/// How long a stop waits for another member to take over the lead.
+const HAND_OVER: Duration = Duration::from_millis(150);
+/// A leader that was not heard for so many of the longest election time-outs leads no more, as far as this member knows: by
+/// then the others have elected another one, if they can.
+const SILENT_ELECTIONS: u32 = 2;
 /// Requests that may wait for Raft's core, so that a flood waits at its source.
 const RAFT_QUEUE: u64 = 1024;
 
@@ -68,6 +80,11 @@ struct Inner {
     snapshots: Arc<Snapshots>,
     published: Arc<Published>,
     leadership: watch::Receiver<Leadership>,
+    reign: Arc<Reign>,
+    lineage: Arc<Lineage>,
+    arrivals: Arc<Arrivals>,
+    /// A member that was not heard for so long counts as unreachable.
+    election: Duration,
     failure: Failure,
     stopped: AtomicBool,
     observer: JoinHandle<()>,
@@ -94,12 +111,36 @@ impl Store {
         Ok(store)
     }
 
+    /// An empty member that waits to be added by a leader ([`Store::add_member`]); [`Store::open`] opens it again. Its raft id
+    /// must be new to the cluster: one that was used before, with other files, would break what it has promised.
+    ///
+    /// Refuses with [`StoreError::Exists`] if there is state already.
+    pub async fn join(config: Config) -> Result<Store, StoreError> {
+        let raft_config = raft_config(&config)?;
+        let for_files = config.clone();
+        let opened = blocking(move || opening::join(&for_files)).await?;
+        Store::start(&config, raft_config, opened).await
+    }
+
     /// Opens the state on disk: log, vote, snapshot; committed entries are applied again. A member that is alone leads when
     /// this returns; one of several returns as soon as it follows the protocol (see [`Store::leadership`]).
     pub async fn open(config: Config) -> Result<Store, StoreError> {
+        Store::open_with(config, opening::open).await
+    }
+
+    /// `--force-new-cluster`: opens the state, keeps every entry of the log, acknowledged or not, and makes this member the
+    /// only one. Durable before it returns; the members left behind cannot send it anything any more.
+    pub async fn recover_alone(config: Config) -> Result<Store, StoreError> {
+        Store::open_with(config, opening::open_alone).await
+    }
+
+    async fn open_with(
+        config: Config,
+        open: impl FnOnce(&Config) -> Result<Opened, StoreError> + Send + 'static,
+    ) -> Result<Store, StoreError> {
         let raft_config = raft_config(&config)?;
         let for_files = config.clone();
-        let opened = blocking(move || opening::open(&for_files)).await?;
+        let opened = blocking(move || open(&for_files)).await?;
         let store = Store::start(&config, raft_config, opened).await?;
         // Asked of the core: its metrics are empty until it has run for the first time.
         let voters = |state: &RaftState<Types>| state.membership_state.effective().voter_ids().collect::<Vec<u64>>();
@@ -125,20 +166,40 @@ impl Store {
     async fn start(config: &Config, raft_config: openraft::Config, opened: Opened) -> Result<Store, StoreError> {
         let Opened { disk, loaded, keyring, snapshots, recovered } = opened;
         let failure = Failure::new();
+        let lineage = loaded.lineage;
         let log = Log::start(disk, loaded, failure.clone()).map_err(StoreError::io(&config.dir))?;
+        let lineage = Arc::new(Lineage::new(lineage, log.clone()));
         let snapshots = Arc::new(snapshots);
         let published = Published::new(config.snapshot_interval);
         let machine = Machine::new(recovered, published.clone(), snapshots.clone(), failure.clone());
-        let raft = Raft::new(config.member, Arc::new(raft_config), Network, log.clone(), machine).await;
-        let raft = match raft {
+        let addresses = Arc::new(Addresses::default());
+        let network = Network {
+            member: config.member,
+            transport: config.transport.clone(),
+            lineage: lineage.clone(),
+            addresses: addresses.clone(),
+            log: log.clone(),
+            transfers: Arc::new(AtomicU64::new(0)),
+        };
+        let raft = match Raft::new(config.member, Arc::new(raft_config), network, log.clone(), machine).await {
             Ok(raft) => raft,
             Err(fatal) => {
                 log.stop().await;
                 return Err(StoreError::Damaged(fatal.to_string()));
             }
         };
+        let election = Duration::from_millis(config.election_max_ms);
+        let reign = Arc::new(Reign::default());
         let (leads, leadership) = watch::channel(Leadership::NoLeader);
-        let observer = tokio::spawn(leadership::observe(raft.clone(), leads, failure.clone()));
+        let observer = Observer {
+            raft: raft.clone(),
+            leadership: leads,
+            reign: reign.clone(),
+            addresses,
+            failure: failure.clone(),
+            silence: election * SILENT_ELECTIONS,
+        };
+        let observer = tokio::spawn(observer.observe());
         let keeper = tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone()));
         let inner = Inner {
             member: config.member,
@@ -148,6 +209,10 @@ impl Store {
             snapshots,
             published,
             leadership,
+            reign,
+            lineage,
+            arrivals: Arc::default(),
+            election,
             failure,
             stopped: AtomicBool::new(false),
             observer,
@@ -187,7 +252,7 @@ impl Store {
         if bytes > MAX_PROPOSAL {
             return Err(StoreError::TooLarge { bytes, limit: MAX_PROPOSAL });
         }
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(DEADLINE);
         loop {
             let written = timeout_at(patience.deadline, self.inner.raft.client_write(command.clone())).await;
             let error = match written {
@@ -218,27 +283,46 @@ impl Store {
     /// A state that contains every proposal acknowledged anywhere before this call (Raft's read index). On a member that
     /// does not lead: [`StoreError::NotLeader`]. Goes on after a failure, if this member is alone.
     pub async fn read(&self) -> Result<Arc<State>, StoreError> {
-        match self.read_index().await {
+        let read = async { self.applied(self.read_index().await?).await };
+        match read.await {
             // Nobody else could have acknowledged anything since.
             Err(StoreError::Failed(_)) if self.stranded().is_some() => Ok(self.state()),
             read => read,
         }
     }
 
-    async fn read_index(&self) -> Result<Arc<State>, StoreError> {
+    /// An index of the log that contains every proposal acknowledged anywhere before this call; a quorum has confirmed meanwhile
+    /// that this member leads. On a member that does not: [`StoreError::NotLeader`].
+    pub async fn read_index(&self) -> Result<u64, StoreError> {
         self.check()?;
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(DEADLINE);
         loop {
-            let read = self.inner.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+            let read = self.inner.raft.get_read_log_id(ReadPolicy::ReadIndex);
             match timeout_at(patience.deadline, read).await {
                 Err(_) => return Err(StoreError::NoLeader),
-                Ok(Ok(_)) => return Ok(self.state()),
+                Ok(Ok((read, _))) => return Ok(read.index()),
                 Ok(Err(RaftError::Fatal(fatal))) => return Err(self.fatal(&fatal)),
                 Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward)))) => {
                     self.not_leader(&forward, &mut patience).await?;
                 }
                 Ok(Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)))) => patience.pause().await?,
             }
+        }
+    }
+
+    /// The state once this member has applied an index, which a leader gave by [`Store::read_index`]. Waits for it, at most ten
+    /// seconds; then [`StoreError::Behind`].
+    pub async fn applied(&self, index: u64) -> Result<Arc<State>, StoreError> {
+        self.check()?;
+        let mut reached = self.inner.published.reached();
+        let mut failed = self.failed();
+        let reaches = timeout(DEADLINE, reached.wait_for(|reached| *reached >= index));
+        tokio::select! {
+            reaches = reaches => match reaches {
+                Ok(_) => Ok(self.state()),
+                Err(_) => Err(StoreError::Behind { applied: *self.inner.published.reached().borrow(), wanted: index }),
+            },
+            _ = failed.wait_for(Option::is_some) => self.inner.failure.check().map(|()| self.state()),
         }
     }
 
@@ -282,9 +366,11 @@ impl Store {
         blocking(move || keyring.change(&source)).await
     }
 
-    /// Stops cleanly: what was acknowledged is on disk, the file is closed when this returns. Later calls fail with
-    /// [`StoreError::Stopped`], or with the failure if there was one before.
+    /// Stops cleanly: a leader first hands over to another member, if one can be reached, and waits for that a moment. What
+    /// was acknowledged is on disk, the file is closed when this returns. Later calls fail with [`StoreError::Stopped`], or
+    /// with the failure if there was one before.
     pub async fn shutdown(&self) {
+        self.leave_lead(HAND_OVER).await;
         self.inner.stopped.store(true, Ordering::Relaxed);
         self.inner.keeper.abort();
         stop(&self.inner.raft, &self.inner.snapshots, &self.inner.log).await;
@@ -352,8 +438,8 @@ struct Patience {
 }
 
 impl Patience {
-    fn new() -> Patience {
-        Patience { deadline: Instant::now() + DEADLINE, pause: FIRST_PAUSE }
+    fn new(limit: Duration) -> Patience {
+        Patience { deadline: Instant::now() + limit, pause: FIRST_PAUSE }
     }
 
     async fn pause(&mut self) -> Result<(), StoreError> {
@@ -382,12 +468,13 @@ fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
         heartbeat_interval: config.heartbeat_ms,
         election_timeout_min: config.election_min_ms,
         election_timeout_max: config.election_max_ms,
-        install_snapshot_timeout: INSTALL_SNAPSHOT_MS,
         // `keeper` decides when.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
+        max_in_snapshot_log_to_keep: keeper::KEPT_ENTRIES,
         api_channel_size: Some(RAFT_QUEUE),
+        // A member that comes back does not disturb a leader that the others follow.
         enable_pre_vote: Some(true),
+        backoff: BACKOFF.to_owned(),
         // A leader that was restarted must be elected again: only a new term's first entry proves that all it has
         // acknowledged before is applied.
         enable_leader_restore: Some(false),

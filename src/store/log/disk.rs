@@ -33,6 +33,8 @@ const META_MEMBER: &str = "member";
 const META_VOTE: &str = "vote";
 const META_COMMITTED: &str = "committed";
 const META_PURGED: &str = "purged";
+const META_LINEAGE: &str = "lineage";
+const META_JOINED: &str = "joined";
 
 /// The format of the file that this build writes, and the newest that it reads.
 const FORMAT: u8 = 1;
@@ -47,6 +49,7 @@ pub enum Change {
     Purge(LogId),
     Vote(Vote),
     Committed(LogId),
+    Lineage(u64),
 }
 
 /// What a file holds.
@@ -58,12 +61,22 @@ pub struct Loaded {
     pub committed: Option<LogId>,
     /// The member that the file was made for; `None` if its making was cut short.
     pub member: Option<u64>,
+    /// The history of the cluster that it belongs to; `None` for a member that waits to be told by the first message.
+    pub lineage: Option<u64>,
+    /// Whether the member was made to join a cluster, and not to begin one.
+    pub joined: bool,
 }
 
 impl Loaded {
-    /// Whether a cluster was ever begun in this log.
+    /// The last entry, in the log or behind its beginning.
+    pub fn last(&self) -> Option<LogId> {
+        self.entries.last_key_value().map(|(_, entry)| entry.log_id).or(self.purged)
+    }
+
+    /// Whether a cluster was ever begun or joined in this log.
     pub fn is_pristine(&self) -> bool {
-        self.member.is_none() || (self.entries.is_empty() && self.purged.is_none() && self.vote.is_none())
+        let is_empty = self.entries.is_empty() && self.purged.is_none() && self.vote.is_none();
+        self.member.is_none() || (is_empty && !self.joined)
     }
 }
 
@@ -121,13 +134,15 @@ impl Disk {
         Disk { database, keyring }
     }
 
-    /// Marks a fresh file as this member's.
-    pub fn prepare(&self, member: u64) -> io::Result<()> {
+    /// Marks a fresh file as this member's: of a new lineage, or without one, to join a cluster.
+    pub fn prepare(&self, member: u64, lineage: Option<u64>) -> io::Result<()> {
         let write = self.database.begin_write().map_err(to_io)?;
         {
             let mut meta = write.open_table(META).map_err(to_io)?;
             meta.insert(META_FORMAT, [FORMAT].as_slice()).map_err(to_io)?;
             self.put(&mut meta, META_MEMBER, &member)?;
+            self.put(&mut meta, META_JOINED, &lineage.is_none())?;
+            self.put(&mut meta, META_LINEAGE, &lineage)?;
             write.open_table(LOG).map_err(to_io)?;
         }
         write.commit().map_err(to_io)
@@ -151,6 +166,7 @@ impl Disk {
                         log.retain_in::<u64, _>(..=upto.index(), |_, _| false).map_err(to_io)?;
                     }
                     Change::Vote(vote) => self.put(&mut meta, META_VOTE, &VoteRecord::from(vote))?,
+                    Change::Lineage(lineage) => self.put(&mut meta, META_LINEAGE, &Some(*lineage))?,
                     Change::Committed(upto) => self.put(&mut meta, META_COMMITTED, &LogIdRecord::from(upto))?,
                 }
             }
@@ -200,6 +216,9 @@ impl Disk {
             vote: self.get::<VoteRecord>(&meta, META_VOTE)?.map(Vote::from),
             committed: self.get::<LogIdRecord>(&meta, META_COMMITTED)?.map(LogId::from),
             member: self.get(&meta, META_MEMBER)?,
+            // Logs from before there were lineages belong to this one.
+            lineage: self.get::<Option<u64>>(&meta, META_LINEAGE)?.unwrap_or(Some(0)),
+            joined: self.get(&meta, META_JOINED)?.unwrap_or(false),
             entries,
             purged,
         };

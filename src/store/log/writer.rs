@@ -22,6 +22,7 @@ pub enum Write {
     Vote { vote: Vote, done: oneshot::Sender<io::Result<()>> },
     Truncate { from: u64, done: oneshot::Sender<io::Result<()>> },
     Purge { upto: LogId },
+    Lineage { lineage: u64, done: oneshot::Sender<io::Result<()>> },
     Committed { upto: LogId },
     Stop { done: oneshot::Sender<()> },
 }
@@ -67,6 +68,10 @@ impl Batch {
                 self.waiters.push(Waiter::Caller(done));
             }
             Write::Purge { upto } => self.changes.push(Change::Purge(upto)),
+            Write::Lineage { lineage, done } => {
+                self.changes.push(Change::Lineage(lineage));
+                self.waiters.push(Waiter::Caller(done));
+            }
             Write::Committed { upto } => self.committed = Some(upto),
             Write::Stop { done } => self.stop = Some(done),
         }

@@ -6,7 +6,8 @@ use openraft::vote::RaftLeaderId;
 use super::*;
 use crate::config::KeySource;
 use crate::fixture::{self, Folder};
-use crate::raft::LeaderId;
+use crate::message::Piece;
+use crate::raft::{LeaderId, Vote};
 
 fn frozen(index: u64, count: u64) -> Frozen {
     let mut state = State::default();
@@ -110,4 +111,56 @@ fn a_closed_folder_gets_no_more_snapshots() {
     snapshots.close();
     assert!(snapshots.write(&frozen(2, 2)).is_err());
     assert_eq!(names(&folder), ["snapshot-00000000000000000001"]);
+}
+
+fn pieces(sealed: Sealed) -> Vec<Piece> {
+    let leader_id = LeaderId::new(1, 1);
+    let piece = |chunk: io::Result<Chunk>| {
+        let (number, last, data) = chunk.unwrap();
+        Piece { vote: Vote { leader_id, committed: true }, transfer: 3, number, last, data: data.into() }
+    };
+    sealed.pieces().map(piece).collect()
+}
+
+fn arriving(folder: &Folder) -> usize {
+    let all = fs::read_dir(folder.path()).unwrap();
+    all.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("arriving")).count()
+}
+
+#[test]
+fn a_snapshot_goes_in_pieces_from_folder_to_folder() {
+    let (here, there) = (Folder::new(), Folder::new());
+    let (ours, _) = Snapshots::open(here.path(), ring(&here), 0).unwrap();
+    let theirs_ring = ring(&there);
+    let (theirs, _) = Snapshots::open(there.path(), theirs_ring.clone(), 0).unwrap();
+    let large = frozen(20, 400);
+    let pieces = pieces(ours.write(&large).unwrap());
+    assert!(pieces.len() > 4);
+    let arrivals = Arrivals::default();
+    let take = |from, piece: &Piece| arrivals.take(&theirs, from, piece);
+
+    assert!(matches!(take(1, &pieces[1]), Err(StoreError::Message(_))), "no beginning");
+    assert!(take(1, &pieces[0]).unwrap().is_none());
+    assert!(take(1, &pieces[1]).unwrap().is_none());
+    assert_eq!(arriving(&there), 1);
+    assert!(matches!(take(1, &pieces[3]), Err(StoreError::Message(_))), "a hole");
+    assert_eq!(arriving(&there), 0, "what cannot be finished is gone");
+    assert!(take(1, &pieces[0]).unwrap().is_none());
+    assert!(matches!(take(2, &pieces[1]), Err(StoreError::Message(_))), "another sender's");
+
+    let unwanted = pieces.iter().find_map(|piece| take(1, piece).unwrap()).unwrap();
+    assert_eq!(arriving(&there), 1);
+    drop(unwanted);
+    assert_eq!(arriving(&there), 0);
+
+    let arrived = pieces.iter().find_map(|piece| take(1, piece).unwrap()).unwrap();
+    assert_eq!(arrived.meta, large.meta);
+    assert_eq!(fixture::bytes(&arrived.read().unwrap().state), fixture::bytes(&large.state));
+    theirs.place(arrived).unwrap();
+    assert_eq!((arriving(&there), names(&there)), (0, vec!["snapshot-00000000000000000020".to_owned()]));
+    let (_, read) = Snapshots::open(there.path(), theirs_ring, 0).unwrap();
+    assert_eq!(fixture::bytes(&read.unwrap().state), fixture::bytes(&large.state));
+
+    let huge = Piece { vote: pieces[0].vote, transfer: 3, number: 0, last: false, data: vec![0; (1 << 20) + 1].into() };
+    assert!(matches!(take(1, &huge), Err(StoreError::Message(_))));
 }
