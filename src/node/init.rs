@@ -89,15 +89,16 @@ impl Node {
         control::init(&mut plan, asked)?;
         let (changes, _) = plan.finish();
         let expiry = expiry(&changes);
+        let (node_key, csr) = ca::new_key_and_csr().map_err(internal)?;
         let certificate =
-            ca::issue(&root_ca, identity.cluster, identity.node, Role::Manager, expiry).map_err(internal)?;
+            ca::sign(&root_ca, &csr, identity.cluster, identity.node, Role::Manager, expiry).map_err(internal)?;
         let key = key_source(unlock_key(&changes).unwrap_or_default());
         let founded = async {
             let store = Store::create(self.store_config(&identity, key)).await.map_err(internal)?;
             let founded = store.propose(Proposal { at, changes }).await.map_err(internal)?;
             self.events().publish(&founded.events);
             let directory = &self.0.directory;
-            directory.keep_certificates(&root_ca.cert, &certificate.cert, &certificate.key).map_err(internal)?;
+            directory.keep_certificates(&root_ca.cert, &certificate, &node_key).map_err(internal)?;
             directory.adopt(&identity).map_err(internal)?;
             Ok(store)
         };
@@ -131,7 +132,7 @@ fn ask(
     description: NodeDescription,
     ids: &mut IdSource,
 ) -> InitRequest {
-    let digest = ca::root_digest(&root_ca);
+    let digest = ca::digest(&root_ca.cert);
     let join_tokens = JoinTokens {
         worker: control::join_token(&digest, ids.bytes()),
         manager: control::join_token(&digest, ids.bytes()),
@@ -154,7 +155,7 @@ fn ask(
 }
 
 fn first_node(identity: &Identity, root: &RootCa, description: NodeDescription, availability: String) -> NodeObject {
-    let description = describe(root, description);
+    let description = ca::described(root, description);
     NodeObject {
         id: identity.node,
         meta: Meta::default(),
@@ -166,16 +167,6 @@ fn first_node(identity: &Identity, root: &RootCa, description: NodeDescription, 
             addr: identity.advertise_host().to_owned(),
         },
         manager: Some(ManagerStatus { raft_id: identity.raft_id, addr: identity.advertise.clone() }),
-    }
-}
-
-/// A description with the node's trust added.
-pub(super) fn describe(root: &RootCa, description: NodeDescription) -> NodeDescription {
-    NodeDescription {
-        trust_root: root.cert.clone(),
-        cert_issuer_subject: root.subject.clone(),
-        cert_issuer_public_key: root.public_key.clone(),
-        ..description
     }
 }
 

@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::directory::Identity;
-use super::init::{describe, key_source};
+use super::init::key_source;
 use super::{Node, NodeError};
 use crate::agent::{Agent, AgentConfig};
+use crate::ca;
 use crate::dispatcher::{self, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
@@ -102,7 +103,7 @@ async fn keep_described(manager: Manager, engine: Engine, descriptions: mpsc::Se
             }
         };
         let Some(root) = manager.state().cluster().map(|cluster| cluster.root_ca.clone()) else { continue };
-        if descriptions.send(describe(&root, description)).await.is_err() {
+        if descriptions.send(ca::described(&root, description)).await.is_err() {
             return;
         }
     }

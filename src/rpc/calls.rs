@@ -1,0 +1,154 @@
+//! The generated services, carried out by the daemon's [`Service`]. Decides nothing: `gate` has let the caller through.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::{FutureExt as _, Stream, stream};
+use gam_core::error::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::error::status;
+use crate::gate::Caller;
+use crate::message::{AgentMessage, ManagerMessage, Wire as _};
+use crate::peer::Peer;
+use crate::proto::control_server::Control;
+use crate::proto::dispatch_server::Dispatch;
+use crate::proto::trust_server::Trust;
+use crate::proto::{self, Done, Payload};
+use crate::service::Service;
+use crate::stream::{Inbound, direction};
+
+/// One service for all that is generated.
+pub(crate) struct Calls<S> {
+    service: Arc<S>,
+    stop: CancellationToken,
+}
+
+impl<S> Calls<S> {
+    pub(crate) fn new(service: Arc<S>, stop: CancellationToken) -> Calls<S> {
+        Calls { service, stop }
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+fn reply<T>(outcome: Result<T, Error>) -> Reply<T> {
+    outcome.map(Response::new).map_err(|error| status(&error))
+}
+
+/// The caller, as `gate` put it there.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let missing = || status(&Error::internal("a call came past the gate"));
+    request.extensions().get().copied().ok_or_else(missing)
+}
+
+fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+    let missing = || status(&Error::internal("a call without a certificate came past the gate"));
+    caller(request)?.peer.ok_or_else(missing)
+}
+
+#[tonic::async_trait]
+impl<S: Service> Trust for Calls<S> {
+    async fn root(&self, _: Request<proto::RootRequest>) -> Reply<proto::RootResponse> {
+        reply(self.service.root().await.map(|pem| proto::RootResponse { pem }))
+    }
+
+    async fn issue(&self, request: Request<proto::IssueRequest>) -> Reply<proto::IssueResponse> {
+        let Caller { peer, .. } = caller(&request)?;
+        let issued = self.service.issue(peer, request.into_inner().into()).await;
+        reply(issued.map(proto::IssueResponse::from))
+    }
+}
+
+#[tonic::async_trait]
+impl<S: Service> Control for Calls<S> {
+    async fn raft(&self, request: Request<Payload>) -> Reply<Payload> {
+        let answer = self.service.raft(peer(&request)?, request.into_inner().bytes).await;
+        reply(answer.map(|bytes| Payload { bytes }))
+    }
+
+    async fn submit(&self, request: Request<Payload>) -> Reply<Payload> {
+        let response = self.service.submit(peer(&request)?, request.into_inner().bytes).await;
+        reply(response.map(|bytes| Payload { bytes }))
+    }
+
+    async fn tell(&self, request: Request<Payload>) -> Reply<Done> {
+        let told = self.service.tell(peer(&request)?, request.into_inner().bytes).await;
+        reply(told.map(|()| Done {}))
+    }
+
+    async fn read_index(&self, request: Request<proto::ReadIndexRequest>) -> Reply<proto::ReadIndexResponse> {
+        let read = self.service.read_index(peer(&request)?).await;
+        reply(read.map(|read| proto::ReadIndexResponse {
+            index: read.index,
+            leader: read.leader,
+            unreachable: read.unreachable,
+        }))
+    }
+
+    async fn join_raft(&self, request: Request<proto::JoinRaftRequest>) -> Reply<Done> {
+        let peer = peer(&request)?;
+        let proto::JoinRaftRequest { raft_id, address } = request.into_inner();
+        reply(self.service.join_raft(peer, raft_id, address).await.map(|()| Done {}))
+    }
+
+    async fn leave_raft(&self, request: Request<proto::LeaveRaftRequest>) -> Reply<Done> {
+        reply(self.service.leave_raft(peer(&request)?).await.map(|()| Done {}))
+    }
+}
+
+#[tonic::async_trait]
+impl<S: Service> Dispatch for Calls<S> {
+    type SessionStream = Pin<Box<dyn Stream<Item = Result<proto::ManagerMessage, Status>> + Send>>;
+
+    /// The session runs in a task of its own: a slow reader must not keep it from taking reports and watching the clock.
+    async fn session(&self, request: Request<Streaming<proto::AgentMessage>>) -> Reply<Self::SessionStream> {
+        let (peer, from) = (peer(&request)?, caller(&request)?.from);
+        let inbound = Inbound::<AgentMessage>::new(request.into_inner(), from.to_string(), ());
+        let (outbound, messages) = direction();
+        let (end, ended) = oneshot::channel();
+        let (service, stop) = (self.service.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let gone = outbound.clone();
+            let outcome = tokio::select! {
+                outcome = service.session(peer, inbound, outbound) => outcome,
+                () = gone.closed() => return,
+                () = stop.cancelled() => Err(Error::unavailable("the manager is stopping")),
+            };
+            // Nobody listens any more if the agent left in the same moment.
+            let _ = end.send(outcome);
+        });
+        let mut answers = Answers { messages, ended, outcome: None };
+        Ok(Response::new(Box::pin(stream::poll_fn(move |cx| answers.poll(cx)))))
+    }
+}
+
+/// What an agent is sent: the session's messages, then its refusal if it ended with one.
+struct Answers {
+    messages: mpsc::Receiver<ManagerMessage>,
+    ended: oneshot::Receiver<Result<(), Error>>,
+    outcome: Option<Result<(), Error>>,
+}
+
+impl Answers {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<proto::ManagerMessage, Status>>> {
+        if self.outcome.is_none()
+            && let Poll::Ready(outcome) = self.ended.poll_unpin(cx)
+        {
+            // A session that vanishes without a word has panicked.
+            self.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::internal("the session failed"))));
+            self.messages.close();
+        }
+        match (ready!(self.messages.poll_recv(cx)), &mut self.outcome) {
+            (Some(message), _) => Poll::Ready(Some(Ok(message.to_wire()))),
+            (None, Some(outcome)) => {
+                let outcome = std::mem::replace(outcome, Ok(()));
+                Poll::Ready(outcome.err().map(|error| Err(status(&error))))
+            }
+            (None, None) => Poll::Pending,
+        }
+    }
+}

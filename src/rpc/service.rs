@@ -1,0 +1,49 @@
+//! What a manager serves to other nodes. The daemon implements it.
+
+use bytes::Bytes;
+use gam_core::error::Error;
+
+use crate::message::{AgentMessage, IssueRequest, Issued, ManagerMessage, ReadIndex};
+use crate::peer::Peer;
+use crate::stream::{Inbound, Outbound};
+
+/// The calls of a manager. Implementations write them as `async fn`.
+///
+/// `peer` comes from the certificate of the actual connection; its cluster and, where a call is for managers, its role have
+/// been checked. Whether the node is still a member, and still wanted in that role, is for the implementation to check.
+///
+/// A future is dropped where it stands when the caller gives up or its connection breaks, so what must not be left half done
+/// belongs in a task of its own.
+pub trait Service: Send + Sync + 'static {
+    /// The trusted roots, PEM, for anyone who asks.
+    fn root(&self) -> impl Future<Output = Result<String, Error>> + Send;
+
+    /// Gives a node a certificate: to one without (`peer` is `None`) for a join token, to a node of the cluster anew.
+    fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> impl Future<Output = Result<Issued, Error>> + Send;
+
+    /// A raft message of another manager; its answer.
+    fn raft(&self, peer: Peer, message: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
+
+    /// A request that another manager passes on; its response.
+    fn submit(&self, peer: Peer, request: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
+
+    /// Reports and news of sessions that another manager passes on.
+    fn tell(&self, peer: Peer, inputs: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// How far a manager must have applied before it may answer a reader.
+    fn read_index(&self, peer: Peer) -> impl Future<Output = Result<ReadIndex, Error>> + Send;
+
+    /// The peer becomes a member of the consensus, or has a new address.
+    fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The peer leaves the consensus.
+    fn leave_raft(&self, peer: Peer) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// A node's session. It ends when this returns, when the agent goes away, or when the manager stops.
+    fn session(
+        &self,
+        peer: Peer,
+        inbound: Inbound<AgentMessage>,
+        outbound: Outbound<ManagerMessage>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
