@@ -155,6 +155,13 @@ fn machine(text: &str, facts: &Facts) -> String {
     for (k, address) in facts.addresses.iter().enumerate() {
         text = whole_words(&text, address, &format!("<ip:h{}>", k + 1));
     }
+    // Further addresses of the lab's network, such as one where no host is.
+    if let Some(first) = facts.addresses.first()
+        && let Some((network, _)) = first.rsplit_once('.')
+        && let Ok(other) = Regex::new(&format!(r"\b{}\.(\d{{1,3}})\b", regex::escape(network)))
+    {
+        text = other.replace_all(&text, "<ip:$1>").into_owned();
+    }
     for (value, name) in [(&facts.engine, "<engine>"), (&facts.kernel, "<kernel>")] {
         if !value.is_empty() {
             text = text.replace(value.as_str(), name);
@@ -165,6 +172,9 @@ fn machine(text: &str, facts: &Facts) -> String {
             .replace(&format!("/v{}/", facts.api), "/v<api>/")
             .replace(&format!("Api-Version: {}\n", facts.api), "Api-Version: <api>\n");
     }
+    // The port that the kernel chose for the near end of a connection, in errors of Go.
+    pattern!(NEAR_PORT, r":[0-9]{4,5}->([0-9.]+:|<ip:)");
+    let text = NEAR_PORT.replace_all(&text, ":<port>->$1");
     // A node's resources, and not a limit of the same size that a service set.
     pattern!(RESOURCES, r#""NanoCPUs": (\d+),(\s+(?:\*\s+)?)"MemoryBytes": (\d+)"#);
     pattern!(PRETTY, r"( CPUs:\s+)\d+(\s+Memory:\s+)[\d.]+[KMGT]iB");

@@ -93,10 +93,14 @@ running() {    # running SERVICE N: exactly N tasks of it that shall run do run
 containers() { # containers SERVICE N: exactly N containers of it run on this host's dockerd
   [ "$(try engine docker ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l)" = "$2" ]
 }
+ready() { [ "$(try docker node ls --format '{{.Status}}' | grep -c '^Ready')" = "$1" ]; }                       # ready N: N nodes are
+reachable() { [ "$(try docker node ls --format '{{.ManagerStatus}}' | grep -cE 'Leader|Reachable')" = "$1" ]; } # reachable N: N managers are
+state() { [ "$(try docker node inspect "$1" --format '{{.Status.State}}')" = "$2" ]; }                           # state NODE WORD: it is
+leaderless() { try api GET /nodes | grep -q 'does not have a leader'; }                                           # this manager knows no leader
 
 # ---- the lab -------------------------------------------------------------------------------------
 
-addr() { local h=H$1; echo "${!h}"; }
+addr() { local h=H$1; if [ -n "${!h:-}" ]; then echo "${!h}"; else "$LAB" addr "$1"; fi; }   # also of no host: addr 77
 # daemon stop|kill|start [K]: SIGTERM, SIGKILL or start of what serves swarm mode: dockerd itself, or Gam.
 daemon() {
   local verb
@@ -104,12 +108,9 @@ daemon() {
   reference:stop) verb=term;; reference:kill) verb=stop;; reference:start) verb=start;;
   gam:*) verb=gam-$1;;
   esac
-  lab "$verb" "${2:-1}" "daemon $*"
+  _lab "daemon $*" "$verb" "${2:-1}"
 }
-lab() { # lab cut|heal|start|stop|term K: the lab script, for faults
-  printf '# %s\n' "${3:-lab $*}" >>"$RECORD"
-  "$LAB" "$1" "$2" >&2 || { printf '# lab %s %s failed\n' "$1" "$2" >>"$RECORD"; _stop; }
-}
+lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|start|stop|term K ...: faults
 
 # ---- small tools ---------------------------------------------------------------------------------
 
@@ -123,6 +124,14 @@ swarm_join() { # swarm_join K [worker|manager]
   local token; token=$(try docker swarm join-token -q "${2:-worker}")
   quiet on "$1" docker swarm join --advertise-addr "$(addr "$1")" --token "$token" "$H1:2377" >/dev/null || _stop
 }
+# swarm_of HOSTS MANAGERS [FLAGS of init]: hosts 1..HOSTS in one swarm, the first MANAGERS of them managers, all of it ready
+swarm_of() {
+  local k hosts=$1 managers=$2; shift 2
+  swarm_init "$@"
+  for ((k = 2; k <= hosts; k++)); do swarm_join $k $( ((k <= managers)) && echo manager ); done
+  until_ok 30 "$hosts nodes are ready" ready "$hosts"
+  until_ok 30 "$managers managers are reachable" reachable "$managers"
+}
 
 # make_service NAME [FLAGS...]: a service of a sleeping busybox. It dies of its stop signal at once: a sleep that is
 # process 1 ignores SIGTERM, and each stop would cost the grace period of 10 s.
@@ -132,6 +141,11 @@ make_service() {
 }
 
 # ---- beneath the words ---------------------------------------------------------------------------
+
+_lab() { # _lab REMARK WORD...
+  printf '# %s\n' "$1" >>"$RECORD"; shift
+  "$LAB" "$@" >&2 || { printf '# lab %s failed\n' "$*" >>"$RECORD"; _stop; }
+}
 
 _do() { if declare -F -- "$1" >/dev/null; then "$@"; else _step "$@"; fi; }
 

@@ -25,9 +25,7 @@ const GATEWAY_BRIDGE: &str = "docker_gwbridge";
 pub fn sweep(site: &mut Site, hosts: usize) -> Result<Vec<String>> {
     let mut leftovers = Vec::new();
     for k in (1..=hosts).rev() {
-        if site.lab.hosts() > 1 {
-            site.lab.call(&["heal", &k.to_string()])?;
-        }
+        site.mend(k)?;
         if site.ask(k, "GET", "/_ping").is_err() {
             leftovers.push(format!("host {k}: {} does not run at the end of the case", site.target.name()));
             site.start(k)?;

@@ -3,6 +3,7 @@
 //! Called by `main`, `case` and `sweep`.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
@@ -102,16 +103,32 @@ impl Site {
         Ok(())
     }
 
+    /// Ends every fault that a case made on host `k`.
+    ///
+    /// # Errors
+    /// When the lab cannot do it.
+    pub fn mend(&self, k: usize) -> Result<()> {
+        self.script(&["mend", &k.to_string()])
+    }
+
+    /// The lab's script, told which Gam it starts.
+    fn script(&self, words: &[&str]) -> Result<()> {
+        let mut command = self.lab.command(words);
+        if let Target::Gam(binary) = &self.target {
+            command.env("GAM_BIN", binary);
+        }
+        let status = command.stdin(Stdio::null()).status().context("cannot run the lab script")?;
+        anyhow::ensure!(status.success(), "lab {} failed", words.join(" "));
+        Ok(())
+    }
+
     /// Starts what serves swarm mode on host `k`, and the dockerd beneath it; what runs already stays.
     ///
     /// # Errors
     /// When it does not answer in time.
     pub fn start(&self, k: usize) -> Result<()> {
-        self.lab.call(&["start", &k.to_string()])?;
-        let Target::Gam(binary) = &self.target else { return Ok(()) };
-        let status = self.lab.command(&["gam-start", &k.to_string()]).env("GAM_BIN", binary).status()?;
-        anyhow::ensure!(status.success(), "Gam did not start on host {k}");
-        Ok(())
+        self.script(&["start", &k.to_string()])?;
+        if let Target::Gam(_) = self.target { self.script(&["gam-start", &k.to_string()]) } else { Ok(()) }
     }
 
     /// Asks the target on host `k`; the answer's status and JSON (null if there is none).

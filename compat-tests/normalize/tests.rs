@@ -105,7 +105,7 @@ fn updates_name_the_rank_that_was_seen_and_made_up_numbers_stay() {
 
 #[test]
 fn the_lab_and_the_machine_are_named() {
-    check("198.19.1.1:2377 198.19.1.2 198.19.1.11", "<ip:h1>:2377 <ip:h2> 198.19.1.11");
+    check("198.19.1.1:2377 198.19.1.2 198.19.1.11", "<ip:h1>:2377 <ip:h2> <ip:11>");
     check(
         "unix:///tmp/gamlab-x/h1/api.sock http://%2Ftmp%2Fgamlab-x%2Fh1%2Fapi.sock/v1.51/info /tmp/gamlab-x/case/f",
         "<socket> http://<socket>/v<api>/info <dir>/f",
@@ -129,4 +129,12 @@ fn the_lab_and_the_machine_are_named() {
 #[test]
 fn columns_lose_their_width_and_indentation_stays() {
     check("  ID                NAME    \n*     \"a\":   1\n    {", "  ID  NAME\n*     \"a\":  1\n    {");
+}
+
+#[test]
+fn addresses_of_the_network_without_a_host_and_ports_of_near_ends() {
+    check("198.19.1.77:2377 198.19.1.2:2377 198.19.2.1", "<ip:77>:2377 <ip:h2>:2377 198.19.2.1");
+    check("read udp 127.0.0.1:60407->127.0.0.1:53: refused", "read udp 127.0.0.1:<port>->127.0.0.1:53: refused");
+    check("read tcp 198.19.1.1:60407->198.19.1.2:2377:", "read tcp <ip:h1>:<port>-><ip:h2>:2377:");
+    check("0.0.0.0:8099->80/tcp", "0.0.0.0:8099->80/tcp");
 }
