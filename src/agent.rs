@@ -32,6 +32,7 @@ use crate::engine::Engine;
 use crate::engine::containers::ListedContainer;
 use crate::network::Networks;
 use context::Context;
+use reporter::AGAIN;
 use worker::{Inbox, Worker};
 
 /// How often all containers are listed against events that were missed. Slow, since dockerd loses events only to
@@ -130,6 +131,8 @@ impl Agent {
         self.others.spawn(watcher::watch(self.context.clone(), sender));
         let mut resync = interval_at(Instant::now() + RESYNC, RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut again = interval_at(Instant::now() + AGAIN, AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.apply();
         loop {
             tokio::select! {
@@ -141,6 +144,7 @@ impl Agent {
                 Some(ended) = self.running.join_next() => self.ended(ended),
                 Some(_) = self.others.join_next() => {}
                 _ = resync.tick() => self.list(),
+                _ = again.tick() => self.context.reporter.say_again(&self.assignments.borrow()),
             }
         }
     }

@@ -1,14 +1,21 @@
-//! One session for each agent: its assignments flow one way, its reports the other.
+//! One session for each agent: assignments and directives flow one way, reports the other.
 //!
-//! A session is a pair of channels. On a manager's own host the agent holds the other ends; across hosts the transport
-//! between nodes will. Only the newest assignments matter, so they are a watched value and not a queue: a slow agent
-//! costs nothing and misses nothing.
+//! A session is a set of channels. On a manager's own host the agent holds the other ends; across hosts [`serve`] does, and
+//! on the agent's side [`link`]. Only the newest assignments matter, so they are a watched value and not a
+//! queue: a slow agent costs nothing and misses nothing. Any manager holds sessions: what agents say reaches the leader
+//! through its loop.
+
+pub mod link;
+pub mod serve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::model::{NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
+use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
+use gam_core::state::State;
 use gam_core::step::Input;
+use gam_rpc::Role;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,34 +24,86 @@ use crate::manager::Manager;
 /// Batches of reports that may wait for the manager; an agent with more waits and merges them.
 const REPORTS_MAX: usize = 64;
 
+/// Between two tries to make sure of the newest state. A try itself waits for a leader.
+const READ_RETRY: Duration = Duration::from_millis(500);
+
 /// An agent's ends of its session.
 pub struct Session {
     /// What the node must hold, always the newest.
     pub assignments: watch::Receiver<Arc<Assignments>>,
+    /// What the node must be, always the newest.
+    pub directives: watch::Receiver<Directive>,
     /// What the agent observed.
     pub reports: mpsc::Sender<Vec<(TaskId, TaskStatus)>>,
     /// The node's description whenever it changes.
     pub descriptions: mpsc::Sender<NodeDescription>,
 }
 
-/// Opens the session of a node heard at `addr`. It ends when `stop` is cancelled or the agent drops its ends.
-pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationToken) -> Session {
-    let (assign, assignments) = watch::channel(Arc::new(Assignments::of(&manager.state(), node)));
-    let (reports, reported) = mpsc::channel(REPORTS_MAX);
-    let (descriptions, described) = mpsc::channel(1);
-    tokio::spawn(stop.clone().run_until_cancelled_owned(send_assignments(manager.clone(), node, assign)));
-    tokio::spawn(stop.clone().run_until_cancelled_owned(take_reports(manager.clone(), node, reported)));
-    tokio::spawn(stop.run_until_cancelled_owned(take_descriptions(manager.clone(), node, addr, described)));
-    Session { assignments, reports, descriptions }
+/// What the cluster wants of a node beside its tasks: its role, its certificate, whom it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directive {
+    /// What its certificate should say; `None` until the cluster was heard.
+    pub role: Option<Role>,
+    /// The roots that it should trust, PEM.
+    pub roots: String,
+    /// Its certificate comes from a root that is being replaced.
+    pub renew: bool,
+    /// All managers, each with its `host:port`.
+    pub managers: Vec<(NodeId, String)>,
 }
 
-async fn send_assignments(manager: Manager, node: NodeId, assign: watch::Sender<Arc<Assignments>>) {
+impl Directive {
+    /// What `state` wants of `node`.
+    pub fn of(state: &State, node: NodeId) -> Directive {
+        let manager = |node: &Arc<Node>| Some((node.id, node.manager.as_ref()?.addr.clone()));
+        let managers = state.nodes().filter_map(manager).collect();
+        let mut directive = Directive { managers, ..Directive::default() };
+        let (Some(cluster), Some(node)) = (state.cluster(), state.node(node)) else { return directive };
+        directive.role = Some(if node.is_manager() { Role::Manager } else { Role::Worker });
+        directive.roots = cluster.root_ca.cert.clone();
+        directive.renew = state.must_renew(node);
+        directive
+    }
+}
+
+/// Opens the session of a node heard at `addr`. It ends when `stop` is cancelled or the agent drops its ends.
+///
+/// Assignments have index 0 until this manager is known to be no further back than any other one was: an agent that acts by
+/// what another manager said must not go back in time, or it would end what has only just begun.
+pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationToken) -> Session {
+    let (assign, assignments) = watch::channel(Arc::new(Assignments::default()));
+    let (direct, directives) = watch::channel(Directive::of(&manager.state(), node));
+    let (reports, reported) = mpsc::channel(REPORTS_MAX);
+    let (descriptions, described) = mpsc::channel(1);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(send_assignments(manager.clone(), node, assign, direct)));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(take_reports(manager.clone(), node, reported)));
+    tokio::spawn(stop.run_until_cancelled_owned(take_descriptions(manager.clone(), node, addr, described)));
+    Session { assignments, directives, reports, descriptions }
+}
+
+async fn send_assignments(
+    manager: Manager,
+    node: NodeId,
+    assign: watch::Sender<Arc<Assignments>>,
+    direct: watch::Sender<Directive>,
+) {
     let mut applied = manager.subscribe();
+    while let Err(error) = manager.read().await {
+        tracing::debug!(%error, "nothing is assigned until the state is known to be the newest");
+        tokio::time::sleep(READ_RETRY).await;
+    }
     loop {
-        let next = Assignments::of(&manager.state(), node);
+        let state = manager.state();
+        let next = Assignments::of(&state, node);
         assign.send_if_modified(|held| {
             let differs = !held.same_as(&next);
             *held = Arc::new(next);
+            differs
+        });
+        let next = Directive::of(&state, node);
+        direct.send_if_modified(|held| {
+            let differs = *held != next;
+            *held = next;
             differs
         });
         match applied.recv().await {
@@ -65,17 +124,16 @@ async fn take_reports(manager: Manager, node: NodeId, mut reported: mpsc::Receiv
     }
 }
 
+/// An agent that described its host is there; whether it stays is told by its heartbeats.
 async fn take_descriptions(
     manager: Manager,
     node: NodeId,
     addr: String,
     mut described: mpsc::Receiver<NodeDescription>,
 ) {
-    let status = |state| NodeStatus { state, message: String::new(), addr: addr.clone() };
+    let status = NodeStatus { state: NodeState::Ready, message: String::new(), addr };
     while let Some(description) = described.recv().await {
         let description = Some(Box::new(description));
-        manager.tell(Input::Session { node, status: status(NodeState::Ready), description }).await;
+        manager.tell(Input::Session { node, status: status.clone(), description }).await;
     }
-    // The agent is gone: its node can run nothing.
-    manager.tell(Input::Session { node, status: status(NodeState::Down), description: None }).await;
 }

@@ -1,34 +1,48 @@
-//! The leader's loop: gather a bounded batch of inputs, take one step, propose once, answer.
+//! The manager of a node: where requests go in and states come out, whichever manager leads.
 //!
-//! Nothing else proposes changes to the cluster's state. While a proposal is being made durable the next batch gathers,
-//! so that many callers share one write to the disk. Requests wait in a bounded queue; a caller that gives up costs
-//! nothing. On a node that does not lead, requests are refused in Docker's words (forwarding comes with the transport
-//! between nodes).
+//! Whatever changes the cluster goes through one loop ([`leader`]) on the leader; a follower hands requests on to it and
+//! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
+//! bounded queue; a caller that gives up costs nothing.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod leader;
+mod liveness;
+mod members;
+mod relay;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
 use gam_core::control::{Request, Response};
-use gam_core::error::Error;
-use gam_core::model::{IdSource, Node, NodeId, TaskId, TaskStatus, Timestamp};
-use gam_core::state::{Proposal, State};
-use gam_core::step::{self, Input, Outcome};
+use gam_core::error::{Error, Kind};
+use gam_core::model::{IdSource, ManagerStatus, Node, NodeId, TaskId, TaskStatus, Timestamp};
+use gam_core::state::State;
+use gam_core::step::Input;
+use gam_core::wire;
+use gam_rpc::{Clients, ReadIndex, RpcError};
 use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+use leader::Loop;
+use liveness::{Heard, Liveness};
+pub use relay::Relay;
 
 /// Inputs that may wait for the leader. Enough for every agent of a large cluster to report at once; beyond it,
 /// whoever has one more waits.
 const INPUTS_MAX: usize = 4096;
 /// Inputs taken in one step, so that a step's duration stays bounded under load.
 const BATCH_MAX: usize = 1024;
-/// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
-/// A longer plan is proposed in pieces; each prefix of a plan is a state that the next step can go on from.
-const CHANGES_MAX: usize = 10_000;
 /// How long a request may wait for its answer: what Docker's own API gives a swarm call (`swarmRequestTimeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// A step is taken this often even when nothing asks for one, as a net under missed wake-ups.
-const IDLE_STEP: Duration = Duration::from_secs(30);
+/// How long a follower waits for one answer of the leader before it looks whether there is another one.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a manager that has just been added may take until it votes.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a new manager may take to answer when it is called back.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to reach a leader that does not answer.
+const FORWARD_RETRY: Duration = Duration::from_millis(50);
 
 /// Now, as the core counts time.
 pub fn now() -> Timestamp {
@@ -46,56 +60,201 @@ pub fn seed() -> std::io::Result<[u8; 32]> {
     Ok(seed)
 }
 
+/// Why a request was not taken.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Refusal {
+    /// This manager does not lead: ask the one that does.
+    NotLeading,
+    /// For the user to read.
+    Error(Error),
+}
+
+/// What a request is answered.
+pub type Answer = Result<Response, Refusal>;
+
+/// What only the leader can answer.
+enum Question {
+    /// A change of the cluster, and the same on the wire.
+    Submit { request: Request, bytes: Bytes },
+    /// How far a reader must wait.
+    ReadIndex,
+}
+
+/// What it answers.
+enum Told {
+    Response(Response),
+    Index(ReadIndex),
+}
+
 struct Envelope {
     input: Input,
-    answer: Option<oneshot::Sender<Result<Response, Error>>>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// What the manager's handles and its loop share.
+struct Shared {
+    node: NodeId,
+    /// The address, without port, at which this node's own agent is.
+    addr: String,
+    raft_id: u64,
+    store: Store,
+    clients: Clients,
+    inputs: mpsc::Sender<Envelope>,
+    liveness: Mutex<Liveness>,
 }
 
 /// A handle on this node's manager; cheap to clone.
 #[derive(Clone)]
-pub struct Manager {
-    node: NodeId,
-    store: Store,
-    inputs: mpsc::Sender<Envelope>,
+pub struct Manager(Arc<Shared>);
+
+/// A state, and what the leader knows beside it.
+#[derive(Clone)]
+pub struct View {
+    /// The state.
+    pub state: Arc<State>,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// Managers that the leader does not reach, by their number in the consensus.
+    pub unreachable: Vec<u64>,
+}
+
+impl Shared {
+    fn lock_liveness<T>(&self, with: impl FnOnce(&mut Liveness) -> T) -> T {
+        with(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn beat(&self) -> Duration {
+        self.lock_liveness(|liveness| liveness.beat())
+    }
+
+    /// Whether another manager answers at an address; that it refuses to say anything yet is an answer too.
+    async fn dial(&self, address: &str) -> Result<(), Error> {
+        match self.clients.to(address).within(DIAL_TIMEOUT).root().await {
+            Ok(_) | Err(RpcError::Refused(_)) => Ok(()),
+            Err(error) => Err(Error::unavailable(chain(&error))),
+        }
+    }
+
+    /// Sends the leader what agents said.
+    async fn tell(&self, leader: &str, relay: &Relay, limit: Duration) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(relay).map_err(Error::internal)?;
+        self.clients.to(leader).within(limit).tell(bytes.into()).await.map_err(failed)
+    }
 }
 
 impl Manager {
     /// Starts the loop over an opened store; it ends when `stop` is cancelled.
-    pub fn start(node: NodeId, store: Store, stop: CancellationToken) -> std::io::Result<Manager> {
+    pub fn start(
+        node: NodeId,
+        addr: String,
+        raft_id: u64,
+        store: Store,
+        clients: Clients,
+        stop: CancellationToken,
+    ) -> std::io::Result<Manager> {
         let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-        let leader = Leader { store: store.clone(), ids: IdSource::new(seed()?), queue };
+        let mut liveness = Liveness::new(Duration::ZERO, Instant::now());
+        liveness.set_period(store.state().cluster().map_or(0, |cluster| cluster.spec.dispatcher.heartbeat_period));
+        let leadership = store.leadership();
+        let shared = Arc::new(Shared { node, addr, raft_id, store, clients, inputs, liveness: Mutex::new(liveness) });
+        let ids = IdSource::new(seed()?);
+        let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
         tokio::spawn(async move { stop.run_until_cancelled(leader.run()).await });
-        Ok(Manager { node, store, inputs })
+        Ok(Manager(shared))
     }
 
     /// This node.
     pub fn node_id(&self) -> NodeId {
-        self.node
+        self.0.node
     }
 
     /// Why the cluster can be read but not changed, if that is so.
     pub fn stranded(&self) -> Option<Error> {
-        self.store.stranded().map(|error| unusable(&chain(&error)))
+        self.0.store.stranded().map(|error| unusable(&chain(&error)))
     }
 
-    /// Asks for a change of the cluster; answered once it is durable.
+    /// Asks for a change of the cluster, wherever the leader is; answered once it is durable.
+    ///
+    /// If the lead changes hands meanwhile the new leader is asked again. That is safe: the old one can commit nothing any
+    /// more, and what it had committed makes the second try fail (names are unique, versions are checked).
     pub async fn submit(&self, request: Request) -> Result<Response, Error> {
         if let Some(error) = self.stranded() {
             return Err(error);
         }
-        let (answer, answered) = oneshot::channel();
-        let input = Input::Request { ticket: 0, request: Box::new(request) };
-        let ask = async {
-            self.inputs.send(Envelope { input, answer: Some(answer) }).await.map_err(|_| stopping())?;
-            answered.await.map_err(|_| stopping())?
-        };
-        tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))
+        let question = Question::Submit { bytes: Bytes::from(wire::encode_request(&request)), request };
+        let ask = self.ask_leader(&question);
+        match tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))? {
+            Told::Response(response) => Ok(response),
+            Told::Index(_) => Err(Error::internal("a request was answered with an index")),
+        }
     }
 
-    /// Tells the leader something that needs no answer; waits while its queue is full.
+    /// Asks this manager's own loop, which refuses unless it leads.
+    pub async fn submit_here(&self, request: Request) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let input = Input::Request { ticket: 0, request: Box::new(request) };
+        let envelope = Envelope { input, answer: Some(answer) };
+        self.0.inputs.send(envelope).await.map_err(|_| Refusal::Error(stopping()))?;
+        answered.await.map_err(|_| Refusal::Error(stopping()))?
+    }
+
+    /// Asks the leader, this node or another one, until one takes the question; an outer time-out bounds it.
+    async fn ask_leader(&self, question: &Question) -> Result<Told, Error> {
+        let mut leadership = self.0.store.leadership();
+        loop {
+            // This member cannot take part any more, so nobody will tell it who leads.
+            if let Some(why) = &*self.0.store.failed().borrow() {
+                return Err(unusable(why));
+            }
+            let known = leadership.borrow_and_update().clone();
+            let answer = match &known {
+                Leadership::Leader { .. } => self.ask_here(question).await,
+                Leadership::Follower { address, .. } => tokio::select! {
+                    answer = self.ask_there(address, question) => answer,
+                    _ = leadership.changed() => Err(Refusal::NotLeading),
+                },
+                Leadership::NoLeader => Err(Refusal::NotLeading),
+            };
+            match answer {
+                Ok(told) => return Ok(told),
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::NotLeading) => {}
+            }
+            if *leadership.borrow() != known {
+                continue;
+            }
+            tokio::select! {
+                changed = leadership.changed() => changed.map_err(|_| stopping())?,
+                () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
+            }
+        }
+    }
+
+    async fn ask_here(&self, question: &Question) -> Result<Told, Refusal> {
+        match question {
+            Question::Submit { request, .. } => self.submit_here(request.clone()).await.map(Told::Response),
+            Question::ReadIndex => self.read_index_here().await.map(Told::Index),
+        }
+    }
+
+    async fn ask_there(&self, leader: &str, question: &Question) -> Result<Told, Refusal> {
+        let client = self.0.clients.to(leader).within(FORWARD_TIMEOUT);
+        let told = match question {
+            Question::Submit { bytes, .. } => client.submit(bytes.clone()).await,
+            Question::ReadIndex => {
+                return client.read_index().await.map(Told::Index).map_err(|error| unanswered(leader, &error));
+            }
+        };
+        let bytes = told.map_err(|error| unanswered(leader, &error))?;
+        let answer =
+            serde_json::from_slice::<Answer>(&bytes).map_err(|error| Refusal::Error(Error::internal(error)))?;
+        answer.map(Told::Response)
+    }
+
+    /// Tells the leader something that needs no answer; waits while the queue is full.
     pub async fn tell(&self, input: Input) {
         // The loop has ended: there is nobody left to tell, and the node is stopping.
-        let _ = self.inputs.send(Envelope { input, answer: None }).await;
+        let _ = self.0.inputs.send(Envelope { input, answer: None }).await;
     }
 
     /// Hands on what an agent observed of its tasks.
@@ -103,36 +262,123 @@ impl Manager {
         self.tell(Input::Report { node, statuses }).await;
     }
 
-    /// The state at a moment that is not before this call (linearizable).
-    pub async fn read(&self) -> Result<Arc<State>, Error> {
-        let read = tokio::time::timeout(REQUEST_TIMEOUT, self.store.read()).await;
-        read.map_err(|_| no_leader())?.map_err(refuse)
+    /// An agent whose session is here was heard at an address.
+    pub fn hear(&self, node: NodeId, addr: &str) {
+        let heard = Heard { at: Instant::now(), addr: addr.to_owned() };
+        self.0.lock_liveness(|liveness| liveness.hear(node, heard));
     }
 
-    /// The node that leads, as far as this manager knows.
-    pub fn leader(&self) -> Option<NodeId> {
-        let leader = match &*self.store.leadership().borrow() {
-            Leadership::Leader { .. } => return Some(self.node),
-            Leadership::Follower { leader, .. } => *leader,
-            Leadership::NoLeader => return None,
+    /// How often an agent should be heard.
+    pub fn beat(&self) -> Duration {
+        self.0.beat()
+    }
+
+    /// Takes what a follower sends on; refuses unless this node leads, so that nothing of it is lost.
+    pub async fn take_relay(&self, relay: Relay) -> Result<(), Error> {
+        if !matches!(*self.0.store.leadership().borrow(), Leadership::Leader { .. }) {
+            return Err(Error::unavailable("this manager does not lead"));
+        }
+        let now = Instant::now();
+        self.0.lock_liveness(|liveness| relay.heard.into_iter().for_each(|heard| heard.note(liveness, now)));
+        // Requests have a way of their own, with an answer.
+        for input in relay.inputs.into_iter().filter(|input| !matches!(input, Input::Request { .. })) {
+            self.tell(input).await;
+        }
+        Ok(())
+    }
+
+    /// A node that is to be a manager has opened its store: makes it a member, and waits until it votes. A member that the
+    /// others cannot reach would be none, so it is called first.
+    pub async fn admit(&self, node: NodeId, status: ManagerStatus) -> Result<(), Error> {
+        if node != self.0.node {
+            self.0.dial(&status.addr).await?;
+        }
+        let mut applied = self.subscribe();
+        self.tell(Input::Manager { node, manager: Some(status) }).await;
+        let admitted = async {
+            loop {
+                let members = self.0.store.members();
+                if self.state().node(node).is_some_and(|node| members::is_voter(node, &members)) {
+                    return;
+                }
+                let look = tokio::time::timeout(FORWARD_RETRY, applied.recv()).await;
+                if matches!(look, Ok(Err(broadcast::error::RecvError::Closed))) {
+                    return;
+                }
+            }
         };
+        let late = |_| Error::unavailable("the node did not become a member of the raft cluster in time");
+        tokio::time::timeout(JOIN_TIMEOUT, admitted).await.map_err(late)
+    }
+
+    /// The state at a moment that is not before this call (linearizable), on any manager.
+    pub async fn read(&self) -> Result<Arc<State>, Error> {
+        self.view().await.map(|view| view.state)
+    }
+
+    /// The same, with what the leader knows of the managers. A member that is alone can be read even if it can no longer
+    /// be written.
+    pub async fn view(&self) -> Result<View, Error> {
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.ask_view()).await {
+            Ok(Ok(view)) => Ok(view),
+            _ if self.stranded().is_some() => Ok(View { state: self.state(), leader: None, unreachable: Vec::new() }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(no_leader()),
+        }
+    }
+
+    async fn ask_view(&self) -> Result<View, Error> {
+        let ReadIndex { index, leader, unreachable } = match self.ask_leader(&Question::ReadIndex).await? {
+            Told::Index(read) => read,
+            Told::Response(_) => return Err(Error::internal("a read was answered with a response")),
+        };
+        let state = self.0.store.applied(index).await.map_err(|error| match refuse(error) {
+            Refusal::Error(error) => error,
+            Refusal::NotLeading => no_leader(),
+        })?;
         let leads = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|manager| manager.raft_id == leader);
-        self.store.state().nodes().find(leads).map(|node| node.id)
+        let leader = state.nodes().find(leads).map(|node| node.id);
+        Ok(View { state, leader, unreachable })
+    }
+
+    /// An index that holds everything acknowledged so far, this member's number, and whom it does not reach; refused
+    /// unless this node leads.
+    pub async fn read_index_here(&self) -> Result<ReadIndex, Refusal> {
+        let index = self.0.store.read_index().await.map_err(refuse)?;
+        Ok(ReadIndex { index, leader: self.0.raft_id, unreachable: self.0.store.unreachable() })
     }
 
     /// The newest state that this manager has applied.
     pub fn state(&self) -> Arc<State> {
-        self.store.state()
+        self.0.store.state()
     }
 
     /// Everything that is applied from now on, in order.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Applied>> {
-        self.store.subscribe()
+        self.0.store.subscribe()
     }
 
     /// The store beneath.
     pub fn store(&self) -> &Store {
-        &self.store
+        &self.0.store
+    }
+}
+
+/// Whoever was asked does not lead any more, or is gone; whether it did what was asked, the next leader's state tells.
+fn unanswered(leader: &str, error: &RpcError) -> Refusal {
+    if let RpcError::Refused(refusal) = error
+        && refusal.kind != Kind::Unavailable
+    {
+        return Refusal::Error(refusal.clone());
+    }
+    tracing::debug!(error = %chain(error), leader, "the leader did not answer");
+    Refusal::NotLeading
+}
+
+fn failed(error: RpcError) -> Error {
+    match error {
+        RpcError::Refused(error) => error,
+        error => Error::unavailable(chain(&error)),
     }
 }
 
@@ -148,12 +394,15 @@ fn no_leader() -> Error {
     )
 }
 
-fn refuse(error: StoreError) -> Error {
-    if matches!(error, StoreError::NoLeader) {
-        return no_leader();
+fn refuse(error: StoreError) -> Refusal {
+    match error {
+        StoreError::NoLeader => Refusal::Error(no_leader()),
+        StoreError::NotLeader { .. } => Refusal::NotLeading,
+        error => {
+            tracing::error!(error = %chain(&error), "the store refused");
+            Refusal::Error(unusable(&chain(&error)))
+        }
     }
-    tracing::error!(error = %chain(&error), "the store refused");
-    unusable(&chain(&error))
 }
 
 /// The swarm's state is there, and of no use for now.
@@ -171,82 +420,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The loop itself.
-struct Leader {
-    store: Store,
-    ids: IdSource,
-    queue: mpsc::Receiver<Envelope>,
-}
-
-type Answers = Vec<oneshot::Sender<Result<Response, Error>>>;
-
-impl Leader {
-    async fn run(mut self) {
-        let mut wake_at = Some(now());
-        loop {
-            let Some((inputs, answers)) = self.gather(wake_at).await else { return };
-            let state = self.store.state();
-            let ids = &mut self.ids;
-            // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
-            let at = now();
-            let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
-            wake_at = outcome.wake_at;
-            if !self.settle(outcome, at, answers).await {
-                // What was due still is, and would be at once.
-                wake_at = None;
-            }
-        }
-    }
-
-    /// Waits for inputs or the time of the next step; `None` once nobody can send any more.
-    async fn gather(&mut self, wake_at: Option<Timestamp>) -> Option<(Vec<Input>, Answers)> {
-        let wait = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64).min(IDLE_STEP));
-        let mut batch = Vec::new();
-        tokio::select! {
-            received = self.queue.recv_many(&mut batch, BATCH_MAX) => if received == 0 { return None },
-            () = tokio::time::sleep(wait) => {}
-        }
-        let mut answers = Vec::new();
-        let inputs = batch.into_iter().filter_map(|envelope| number(envelope, &mut answers)).collect();
-        Some((inputs, answers))
-    }
-
-    /// Proposes what was decided, then answers. If the proposal fails, so does every request of the batch: what of
-    /// it may have been committed is told by a later read. Says whether it was proposed.
-    async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) -> bool {
-        let mut failure = None;
-        let mut changes = outcome.changes.into_iter().peekable();
-        while changes.peek().is_some() {
-            let changes = changes.by_ref().take(CHANGES_MAX).collect();
-            if let Err(error) = self.store.propose(Proposal { at, changes }).await {
-                failure = Some(refuse(error));
-                break;
-            }
-        }
-        let mut answers: Vec<Option<_>> = answers.into_iter().map(Some).collect();
-        for (ticket, reply) in outcome.replies {
-            let Some(answer) = answers.get_mut(ticket as usize).and_then(Option::take) else { continue };
-            let reply = match &failure {
-                Some(error) if reply.is_ok() => Err(error.clone()),
-                _ => reply,
-            };
-            // The caller may have given up; the change stands all the same.
-            let _ = answer.send(reply);
-        }
-        failure.is_none()
-    }
-}
-
-/// Numbers a request by its place among the answers; drops one whose caller has gone, for nobody asks for it.
-fn number(envelope: Envelope, answers: &mut Answers) -> Option<Input> {
-    match (envelope.input, envelope.answer) {
-        (_, Some(answer)) if answer.is_closed() => None,
-        (Input::Request { request, .. }, Some(answer)) => {
-            answers.push(answer);
-            Some(Input::Request { ticket: answers.len() as u64 - 1, request })
-        }
-        (input, _) => Some(input),
-    }
 }

@@ -4,29 +4,36 @@
 //! together. What a node is survives restarts in the state directory ([`directory`]); what the cluster is, in the store.
 
 pub mod addresses;
+mod change;
 pub mod directory;
 pub mod events;
 mod init;
+mod join;
 mod leftovers;
 mod mend;
 mod roles;
+mod service;
+mod transport;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use gam_core::control;
 use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
 use gam_store::{KeySource, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{self, Manager, chain};
 use crate::network::Networks;
-use directory::{Directory, DirectoryError, Identity};
+use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
+pub use join::Join;
 use roles::Roles;
 
 /// How long a stop waits for what is under way before it goes on regardless.
@@ -37,6 +44,7 @@ const NO_SWARM: &str = "This node is not part of a swarm";
 const SWARM_EXISTS: &str =
     "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
 const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
+const WORKER: &str = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
 const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
 /// Why a node could not be started.
@@ -51,6 +59,9 @@ pub enum NodeError {
     /// Randomness or a runtime resource.
     #[error("cannot start the node")]
     Io(#[from] std::io::Error),
+    /// Certificates, or the port for other nodes.
+    #[error(transparent)]
+    Refused(#[from] Error),
 }
 
 /// What a node is at this moment.
@@ -72,6 +83,8 @@ struct Inner {
     /// Held by whatever changes the node's life, so that two of them never meet.
     changing: Mutex<()>,
     life: ArcSwap<Life>,
+    /// Counts the node's new certificates.
+    renewed: watch::Sender<u64>,
 }
 
 /// A handle on this node; cheap to clone.
@@ -81,14 +94,16 @@ pub struct Node(Arc<Inner>);
 /// What `docker info` says of this node, beside what the cluster's state says.
 #[derive(Clone, Debug, Default)]
 pub struct LocalInfo {
-    /// `inactive`, `locked`, `error` or `active`.
+    /// `inactive`, `pending`, `locked`, `error` or `active`.
     pub state: &'static str,
     /// This node's id; empty outside a swarm.
     pub node: Option<NodeId>,
     /// The address that it tells others.
     pub addr: String,
-    /// `host:port` at which its manager is reached.
-    pub manager_addr: Option<String>,
+    /// Managers as `host:port`, as far as this node knows them without asking.
+    pub managers: Vec<(Option<NodeId>, String)>,
+    /// Why it is not what it should be.
+    pub error: String,
 }
 
 impl Node {
@@ -103,6 +118,7 @@ impl Node {
             events: Events::default(),
             changing: Mutex::new(()),
             life: ArcSwap::from_pointee(Life::Inactive),
+            renewed: watch::channel(0).0,
         }));
         match identity {
             // Whatever an interrupted init or leave left behind belongs to nobody.
@@ -110,11 +126,9 @@ impl Node {
             Some(identity) => match node.open_roles(identity.clone(), KeySource::OnDisk).await {
                 Ok(roles) => node.become_(Life::Active(Arc::new(roles))),
                 Err(NodeError::Store(StoreError::Locked)) => node.become_(Life::Locked(identity)),
-                Err(NodeError::Store(error)) if error.is_passing() => {
-                    tracing::error!(error = %chain(&error), "the swarm's state cannot be opened; all else is served");
-                    node.become_(Life::Failed(identity, chain(&error)));
-                    tokio::spawn(node.clone().mend());
-                }
+                Err(NodeError::Store(error)) if error.is_passing() => node.fail(identity, &error),
+                // Its port, most often: another program may have it.
+                Err(error @ NodeError::Refused(_)) => node.fail(identity, &error),
                 Err(error) => return Err(error),
             },
         }
@@ -126,13 +140,20 @@ impl Node {
         self.0.life.store(Arc::new(life));
     }
 
+    /// The node's roles cannot be opened now: says so to whoever asks, and tries again.
+    fn fail(&self, identity: Identity, error: &(dyn std::error::Error + 'static)) {
+        tracing::error!(error = %chain(error), "the swarm's state cannot be opened; all else is served");
+        self.become_(Life::Failed(identity, chain(error)));
+        tokio::spawn(self.clone().mend());
+    }
+
     /// This node's manager, or Docker's sentence why there is none.
     pub fn manager(&self) -> Result<Manager, Error> {
         match &**self.0.life.load() {
             Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
             Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
             Life::Failed(_, why) => Err(manager::unusable(why)),
-            Life::Active(roles) => Ok(roles.manager.clone()),
+            Life::Active(roles) => roles.manager.clone().ok_or_else(|| Error::unavailable(WORKER)),
         }
     }
 
@@ -141,18 +162,14 @@ impl Node {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
             Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
-            Life::Failed(identity, _) => LocalInfo {
+            Life::Failed(identity, why) => LocalInfo {
                 state: "error",
                 node: Some(identity.node),
                 addr: identity.advertise_host().to_owned(),
-                manager_addr: None,
+                error: why.clone(),
+                ..LocalInfo::default()
             },
-            Life::Active(roles) => LocalInfo {
-                state: "active",
-                node: Some(roles.identity.node),
-                addr: roles.identity.advertise_host().to_owned(),
-                manager_addr: Some(roles.identity.advertise.clone()),
-            },
+            Life::Active(roles) => roles.info(),
         }
     }
 
@@ -162,7 +179,8 @@ impl Node {
             Life::Inactive => "inactive",
             Life::Locked(_) => "locked",
             Life::Failed(..) => "error",
-            Life::Active(_) => "active/manager",
+            Life::Active(roles) if roles.manager.is_some() => "active/manager",
+            Life::Active(_) => "active/worker",
         }
     }
 
@@ -171,15 +189,15 @@ impl Node {
         let _changing = self.0.changing.lock().await;
         match &**self.0.life.load() {
             Life::Inactive => {}
-            // A cluster of one manager has nothing to be freed from: it is what the flag asks for already.
-            Life::Active(roles) if request.force_new_cluster => return Ok(roles.identity.node),
+            Life::Active(roles) if request.force_new_cluster && roles.manager.is_some() => {
+                return self.go_on_alone(roles, &request).await;
+            }
             Life::Active(_) | Life::Locked(_) | Life::Failed(..) => {
                 return Err(Error::unavailable(SWARM_EXISTS));
             }
         }
-        let (identity, store) = self.found(request).await?;
-        let node = identity.node;
-        let roles = self.start_roles(identity, store).await.map_err(internal)?;
+        let roles = self.found(request).await?;
+        let node = roles.identity.node;
         self.become_(Life::Active(Arc::new(roles)));
         Ok(node)
     }
@@ -191,7 +209,10 @@ impl Node {
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
             Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
-            Life::Active(_) | Life::Failed(..) if !force => return Err(Error::unavailable(leave_last_manager())),
+            Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
+            Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
+                return Err(control::leave_refusal(None, identity.node, |_| false));
+            }
             Life::Locked(identity) | Life::Failed(identity, _) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
                 self.become_(Life::Inactive);
@@ -258,12 +279,6 @@ impl Node {
 
 fn internal(error: impl std::error::Error + 'static) -> Error {
     Error::internal(chain(&error))
-}
-
-fn leave_last_manager() -> String {
-    "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager \
-     erases all current state of the swarm. Use `--force` to ignore this message. "
-        .into()
 }
 
 fn leave_locked() -> String {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use gam_core::control::{Request as Change, normalise_node};
 use gam_core::error::Error;
-use gam_core::model::{Node, NodeId, NodeSpec, Platform, Resources, StringMap, Timestamp};
+use gam_core::model::{Node, NodeSpec, Platform, Resources, StringMap, Timestamp};
 use serde::Serialize;
 
 use super::filters::Filters;
@@ -15,6 +15,7 @@ use super::named::Named;
 use super::query::{Query, done, json, read_json};
 use super::swarm::{TlsInfo, Version};
 use super::{Api, ApiError};
+use crate::manager::View as Seen;
 
 /// The routes of this file.
 pub fn routes() -> Router<Api> {
@@ -94,7 +95,7 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-fn view(node: &Node, leader: Option<NodeId>) -> View<'_> {
+fn render<'a>(node: &'a Node, seen: &Seen) -> View<'a> {
     let description = &node.description;
     let plugins = description.plugins.iter().map(|(kind, name)| PluginView { r#type: kind, name }).collect();
     View {
@@ -124,8 +125,8 @@ fn view(node: &Node, leader: Option<NodeId>) -> View<'_> {
             addr: &node.status.addr,
         },
         manager_status: node.manager.as_ref().map(|manager| ManagerView {
-            leader: leader == Some(node.id),
-            reachability: "reachable",
+            leader: seen.leader == Some(node.id),
+            reachability: if seen.unreachable.contains(&manager.raft_id) { "unreachable" } else { "reachable" },
             addr: &manager.addr,
         }),
     }
@@ -156,19 +157,18 @@ fn check_words(filters: &Filters) -> Result<(), Error> {
 async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let filters = Query::of(&request).filters()?;
     let manager = api.node.manager()?;
-    let state = manager.read().await?;
+    let seen = manager.view().await?;
     filters.accept(&["name", "id", "label", "role", "membership", "node.label"])?;
     check_words(&filters)?;
-    let leader = manager.leader();
-    let shown: Vec<View<'_>> =
-        state.nodes().filter(|node| matches(&filters, node)).map(|node| view(node, leader)).collect();
+    let nodes = seen.state.nodes().filter(|node| matches(&filters, node));
+    let shown: Vec<View<'_>> = nodes.map(|node| render(node, &seen)).collect();
     Ok(json(StatusCode::OK, &shown))
 }
 
 async fn inspect(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {
-    let manager = api.node.manager()?;
-    let node = manager.read().await?.find_node(&id)?;
-    Ok(json(StatusCode::OK, &view(&node, manager.leader())))
+    let seen = api.node.manager()?.view().await?;
+    let node = seen.state.find_node(&id)?;
+    Ok(json(StatusCode::OK, &render(&node, &seen)))
 }
 
 async fn update(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {

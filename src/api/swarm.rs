@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::query::{Query, done, json, read_json};
 use super::{Api, ApiError};
-use crate::node::Init;
+use crate::node::{Init, Join};
 
 /// Docker's pool for overlay subnets.
 const DEFAULT_POOL: &str = "10.0.0.0/8";
@@ -176,25 +176,26 @@ async fn init(State(api): State<Api>, request: Request) -> Result<Response, ApiE
 #[serde(default, rename_all = "PascalCase")]
 struct JoinRequest {
     listen_addr: String,
+    advertise_addr: String,
+    data_path_addr: String,
     remote_addrs: Vec<String>,
+    join_token: String,
+    availability: String,
 }
 
 async fn join(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let body: JoinRequest = read_json(request).await?;
-    if api.node.info().state != "inactive" {
-        let sentence = "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
-        return Err(Error::unavailable(sentence).into());
-    }
-    if body.listen_addr.is_empty() {
-        return Err(ApiError::invalid("invalid ListenAddr \"\": invalid empty address"));
-    }
-    if body.remote_addrs.is_empty() {
-        return Err(ApiError::invalid("at least 1 RemoteAddr is required to join"));
-    }
-    Err(ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "joining a swarm is not honoured by gam yet: this release runs swarms of one node",
-    ))
+    let join = Join {
+        listen_addr: body.listen_addr,
+        advertise_addr: body.advertise_addr,
+        data_path_addr: body.data_path_addr,
+        remote_addrs: body.remote_addrs,
+        join_token: body.join_token,
+        availability: body.availability,
+    };
+    let node = api.node.clone();
+    tokio::spawn(async move { node.join(join).await }).await.map_err(Error::internal)??;
+    Ok(done())
 }
 
 async fn leave(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -213,7 +214,8 @@ async fn update(State(api): State<Api>, request: Request) -> Result<Response, Ap
         manager_token: query.terse_flag("rotateManagerToken")?,
         unlock_key: query.terse_flag("rotateManagerUnlockKey")?,
     };
-    api.node.manager()?.submit(Change::SwarmUpdate { spec: Box::new(spec), version, rotate, authority: None }).await?;
+    let authority = Some(api.node.authority(&spec.ca_config).await?);
+    api.node.manager()?.submit(Change::SwarmUpdate { spec: Box::new(spec), version, rotate, authority }).await?;
     Ok(done())
 }
 

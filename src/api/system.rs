@@ -102,15 +102,17 @@ async fn info(State(api): State<Api>, request: Request) -> Result<Response, ApiE
 
 async fn swarm_info(api: &Api) -> SwarmInfo {
     let local = api.node.info();
-    let peers = local.manager_addr.iter().zip(local.node);
-    let remote_managers: Vec<Peer> =
-        peers.map(|(addr, node)| Peer { node_id: node.to_string(), addr: addr.clone() }).collect();
+    let remote_managers: Vec<Peer> = local
+        .managers
+        .into_iter()
+        .map(|(node, addr)| Peer { node_id: node.map(|node| node.to_string()).unwrap_or_default(), addr })
+        .collect();
     let mut info = SwarmInfo {
         node_id: local.node.map(|node| node.to_string()).unwrap_or_default(),
         node_addr: local.addr,
         local_node_state: local.state,
         control_available: false,
-        error: String::new(),
+        error: local.error,
         remote_managers: (!remote_managers.is_empty()).then_some(remote_managers),
         nodes: 0,
         managers: 0,

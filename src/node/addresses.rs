@@ -118,6 +118,18 @@ impl Subnet {
     }
 }
 
+/// `host:port` of what a user may write without a port (`moby: swarm join`: 2377).
+pub fn with_default_port(given: &str) -> String {
+    let (host, port) = split(given);
+    let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The host of `host:port`.
+pub fn host(given: &str) -> String {
+    split(given).0
+}
+
 /// `host:port`, `[v6]:port`, or a host alone.
 fn split(given: &str) -> (String, Option<String>) {
     let given = given.strip_prefix("tcp://").unwrap_or(given);

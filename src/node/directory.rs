@@ -12,7 +12,12 @@ use gam_core::model::{ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// The format of `node.json` that this build writes, and the newest that it reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The roots that the node trusts; names as in dockerd's own directory.
+const ROOT_FILE: &str = "swarm-root-ca.crt";
+const CERT_FILE: &str = "swarm-node.crt";
+const KEY_FILE: &str = "swarm-node.key";
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,17 @@ pub enum DirectoryError {
     },
 }
 
+/// What a node is in its swarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeRole {
+    /// Keeps the cluster's state. (Format 1 knew no other.)
+    #[default]
+    Manager,
+    /// Runs tasks only.
+    Worker,
+}
+
 /// Which node a state directory belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
@@ -58,7 +74,11 @@ pub struct Identity {
     pub node: NodeId,
     /// Its cluster.
     pub cluster: ClusterId,
-    /// Its number in the consensus.
+    /// What it is.
+    #[serde(default)]
+    pub role: NodeRole,
+    /// Its number in the consensus, while it is a manager. A node that becomes one again gets another: nobody may come
+    /// back to a consensus with less than it had promised.
     pub raft_id: u64,
     /// `host:port` on which it listens for other nodes.
     pub listen: String,
@@ -66,6 +86,9 @@ pub struct Identity {
     pub advertise: String,
     /// Address of the data path, if it is not the advertised one.
     pub data_path: Option<String>,
+    /// `host:port` of the managers that it knew last.
+    #[serde(default)]
+    pub managers: Vec<String>,
 }
 
 impl Identity {
@@ -155,10 +178,19 @@ impl Directory {
         let directory = self.certificates();
         let io = |source| DirectoryError::Io { path: directory.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(io)?;
-        for (name, text) in [("swarm-root-ca.crt", root), ("swarm-node.crt", cert), ("swarm-node.key", key)] {
+        for (name, text) in [(ROOT_FILE, root), (KEY_FILE, key), (CERT_FILE, cert)] {
             write_durably(&directory.join(name), text.as_bytes()).map_err(io)?;
         }
         Ok(())
+    }
+
+    /// Root, certificate and key, PEM, as they were kept.
+    pub fn certificates_kept(&self) -> Result<[String; 3], DirectoryError> {
+        let read = |name: &str| {
+            let path = self.certificates().join(name);
+            fs::read_to_string(&path).map_err(|source| DirectoryError::Io { path, source })
+        };
+        Ok([read(ROOT_FILE)?, read(CERT_FILE)?, read(KEY_FILE)?])
     }
 
     fn left_behind_path(&self) -> PathBuf {
@@ -223,10 +255,12 @@ mod tests {
             format: FORMAT,
             node: ids.fresh(),
             cluster: ids.fresh(),
+            role: NodeRole::Manager,
             raft_id: 1,
             listen: "0.0.0.0:2377".into(),
             advertise: "[2001:db8::1]:2377".into(),
             data_path: None,
+            managers: Vec::new(),
         }
     }
 

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use gam_core::control::{self, InitRequest};
 use gam_core::error::Error;
 use gam_core::model::{
-    ClusterId, IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec, NodeState,
-    NodeStatus, RootCa, SwarmSpec,
+    IdSource, JoinTokens, ManagerStatus, Meta, Node as NodeObject, NodeDescription, NodeSpec, NodeState, NodeStatus,
+    RootCa, SwarmSpec,
 };
 use gam_core::plan::Plan;
 use gam_core::state::{Change, Proposal, State};
@@ -15,8 +15,10 @@ use gam_store::{KeySource, Store};
 use zeroize::Zeroizing;
 
 use super::addresses::{self, HostPort, Subnet};
-use super::directory::Identity;
-use super::{Node, internal};
+use super::directory::{Identity, NodeRole};
+use super::join::new_raft_id;
+use super::trust::Trust;
+use super::{Node, Roles, internal};
 use crate::ca::{self, Role};
 use crate::manager::{now, seed};
 use crate::network::interfaces;
@@ -57,19 +59,20 @@ pub(super) fn key_source(unlock_key: &str) -> KeySource {
     parse_unlock_key(unlock_key).map_or(KeySource::OnDisk, KeySource::Given)
 }
 
-struct Addresses {
-    listen: HostPort,
-    advertise: HostPort,
-    data_path: Option<String>,
+/// Where the node listens, and what it tells others.
+pub(super) struct Addresses {
+    pub(super) listen: HostPort,
+    pub(super) advertise: HostPort,
+    pub(super) data_path: Option<String>,
 }
 
 impl Node {
     /// Founds a cluster; on success it is durable, and this node's.
-    pub(super) async fn found(&self, request: Init) -> Result<(Identity, Store), Error> {
+    pub(super) async fn found(&self, request: Init) -> Result<Roles, Error> {
         if !matches!(request.spec.name.as_str(), "" | "default") {
             return Err(Error::invalid("swarm spec must be named \"default\""));
         }
-        let addresses = self.addresses(&request).await?;
+        let addresses = self.addresses(&request.listen_addr, &request.advertise_addr, &request.data_path_addr).await?;
         let description = self.engine().describe().await.map_err(internal)?;
         self.networks().gwbridge().await.map_err(internal)?;
         let mut ids = IdSource::new(seed().map_err(internal)?);
@@ -77,10 +80,12 @@ impl Node {
             format: 0,
             node: ids.fresh(),
             cluster: ids.fresh(),
-            raft_id: ids.fresh::<ClusterId>().number() as u64 | 1,
+            role: NodeRole::Manager,
+            raft_id: new_raft_id()?,
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
             data_path: addresses.data_path,
+            managers: Vec::new(),
         };
         let root_ca = ca::new_root().map_err(internal)?;
         let asked = ask(request, &identity, root_ca.clone(), description, &mut ids);
@@ -94,31 +99,32 @@ impl Node {
             ca::sign(&root_ca, &csr, identity.cluster, identity.node, Role::Manager, expiry).map_err(internal)?;
         let key = key_source(unlock_key(&changes).unwrap_or_default());
         let founded = async {
-            let store = Store::create(self.store_config(&identity, key)).await.map_err(internal)?;
-            let founded = store.propose(Proposal { at, changes }).await.map_err(internal)?;
-            self.events().publish(&founded.events);
             let directory = &self.0.directory;
             directory.keep_certificates(&root_ca.cert, &certificate, &node_key).map_err(internal)?;
+            let trust = Trust::open(directory)?;
+            let listener = self.listen(&identity.listen).await?;
+            let store = Store::create(self.store_config(&identity, key, &trust)).await.map_err(internal)?;
+            let founded = store.propose(Proposal { at, changes }).await.map_err(internal)?;
+            self.events().publish(&founded.events);
             directory.adopt(&identity).map_err(internal)?;
-            Ok(store)
+            self.start_manager(identity, store, trust, listener).map_err(internal)
         };
-        match founded.await {
-            Ok(store) => Ok((identity, store)),
-            Err(error) => {
-                self.0.directory.abandon().map_err(internal)?;
-                Err(error)
-            }
+        let founded = founded.await;
+        if founded.is_err() {
+            self.0.directory.abandon().map_err(internal)?;
         }
+        founded
     }
 
-    async fn addresses(&self, request: &Init) -> Result<Addresses, Error> {
+    /// From what the user said, and what the host has.
+    pub(super) async fn addresses(&self, listen: &str, advertise: &str, data_path: &str) -> Result<Addresses, Error> {
         let interfaces = interfaces::interfaces().await.map_err(internal)?;
         // dockerd's own subnets only matter when the host's address must be guessed; without dockerd, guess without.
         let own = self.engine().subnets().await.unwrap_or_default();
         let own: Vec<Subnet> = own.iter().filter_map(|subnet| Subnet::parse(subnet)).collect();
-        let listen = addresses::listen(&request.listen_addr, &interfaces)?;
-        let advertise = addresses::advertise(&request.advertise_addr, &listen, &interfaces, &own)?;
-        let data_path = addresses::data_path(&request.data_path_addr, &interfaces)?;
+        let listen = addresses::listen(listen, &interfaces)?;
+        let advertise = addresses::advertise(advertise, &listen, &interfaces, &own)?;
+        let data_path = addresses::data_path(data_path, &interfaces)?;
         addresses::check_local(&listen, &advertise, &interfaces, &own)?;
         Ok(Addresses { listen, advertise, data_path: data_path.map(|address| address.to_string()) })
     }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use gam_store::KeySource;
+use gam_store::{KeySource, StoreError};
 
 use super::init::key_source;
 use super::{Life, Node, NodeError, STOP_TIMEOUT};
@@ -48,18 +48,31 @@ impl Node {
             let _changing = self.0.changing.lock().await;
             let life = self.0.life.load_full();
             let (identity, key) = match &*life {
-                Life::Failed(identity, _) => (identity.clone(), KeySource::OnDisk),
-                Life::Active(roles) if roles.manager.store().failed().borrow().is_some() => {
-                    roles.stop(STOP_TIMEOUT).await;
-                    // Of a locked cluster the key is not on the disk, but it is known.
-                    let state = roles.manager.state();
-                    let key = state.cluster().map_or(KeySource::OnDisk, |cluster| key_source(&cluster.unlock_key));
-                    (roles.identity.clone(), key)
+                // What is written down may be newer than what failed.
+                Life::Failed(identity, _) => {
+                    (self.0.directory.identity()?.unwrap_or_else(|| identity.clone()), KeySource::OnDisk)
                 }
-                _ => return Ok(()),
+                Life::Active(roles) => match &roles.manager {
+                    Some(manager) if manager.store().failed().borrow().is_some() => {
+                        roles.stop(STOP_TIMEOUT).await;
+                        // Of a locked cluster the key is not on the disk, but it is known.
+                        let state = manager.state();
+                        let key = state.cluster().map_or(KeySource::OnDisk, |cluster| key_source(&cluster.unlock_key));
+                        (roles.identity.clone(), key)
+                    }
+                    _ => return Ok(()),
+                },
+                Life::Inactive | Life::Locked(_) => return Ok(()),
             };
-            let roles = self.open_roles(identity, key).await?;
-            self.become_(Life::Active(roles.into()));
+            match self.open_roles(identity.clone(), key).await {
+                Ok(roles) => self.become_(Life::Active(roles.into())),
+                // Its key is not on the disk, and nobody remembers it: whoever knows it must say it.
+                Err(NodeError::Store(StoreError::Locked)) => {
+                    self.become_(Life::Locked(identity));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
             tracing::info!("the swarm's state is open and can be written");
             Ok(())
         })

@@ -1,81 +1,217 @@
-//! What a node does while it is in a swarm: its manager, its agent, and the watchers between them, started and stopped
-//! in one place each.
+//! What a node does while it is in a swarm: its manager if it is one, its agent, and the watchers between them, started and
+//! stopped in one place each.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use gam_core::model::NodeDescription;
-use gam_store::{Answer, Config as StoreConfig, KeySource, Purpose, Store, Transport};
-use tokio::sync::{broadcast, mpsc};
+use gam_core::control;
+use gam_core::error::Error;
+use gam_core::model::{ManagerStatus, NodeDescription};
+use gam_rpc::serve;
+use gam_store::{Config as StoreConfig, KeySource, Leadership, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::directory::Identity;
+use super::directory::{Identity, NodeRole};
 use super::init::key_source;
-use super::{Node, NodeError};
+use super::service::ManagerService;
+use super::transport::RaftTransport;
+use super::trust::Trust;
+use super::{LocalInfo, Node, NodeError};
 use crate::agent::{Agent, AgentConfig};
 use crate::ca;
-use crate::dispatcher::{self, Session};
+use crate::dispatcher::link::{self, LinkState};
+use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
-
-/// The way from a manager to others while it has no connections to them.
-struct NoRoute;
-
-impl Transport for NoRoute {
-    fn call(&self, member: u64, address: &str, purpose: Purpose, _: Bytes, _: Duration) -> Answer {
-        let text = format!("there is no route to member {member:x} at {address} for {purpose:?}");
-        Box::pin(async move { Err(io::Error::new(io::ErrorKind::HostUnreachable, text)) })
-    }
-}
+/// Between two tries to listen again on a port that is being given up.
+const LISTEN_RETRY: Duration = Duration::from_millis(20);
+/// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
+const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two tries of a manager to become a member of the consensus.
+const ADMIT_RETRY: Duration = Duration::from_millis(500);
 
 /// The running parts of a node.
 pub(super) struct Roles {
     pub(super) identity: Identity,
-    pub(super) manager: Manager,
+    pub(super) manager: Option<Manager>,
+    directives: watch::Receiver<Directive>,
+    /// Of a worker: its session with a manager.
+    pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
     agent: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Node {
-    pub(super) fn store_config(&self, identity: &Identity, key: KeySource) -> StoreConfig {
-        let (dir, address) = (self.0.directory.raft(), identity.advertise.clone());
-        StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, address, Arc::new(NoRoute)) }
+    pub(super) fn store_config(&self, identity: &Identity, key: KeySource, trust: &Trust) -> StoreConfig {
+        let transport = Arc::new(RaftTransport(trust.clients.clone()));
+        let dir = self.0.directory.raft();
+        StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, identity.advertise.clone(), transport) }
     }
 
-    /// Opens the store of a node that was there before, and starts its roles.
+    /// Holds the port on which other nodes reach this one; Docker's words if somebody else has it.
+    pub(super) async fn listen(&self, address: &str) -> Result<TcpListener, Error> {
+        TcpListener::bind(address).await.map_err(|error| {
+            let why = if error.kind() == std::io::ErrorKind::AddrInUse { "address already in use" } else { "cannot listen" };
+            Error::internal(format!(
+                "manager stopped: can't initialize raft node: failed to listen on remote API address: listen tcp {address}: bind: {why} ({error})"
+            ))
+        })
+    }
+
+    /// The same for a port that this very node is only just giving up.
+    pub(super) async fn listen_again(&self, address: &str) -> Result<TcpListener, Error> {
+        let deadline = Instant::now() + super::STOP_TIMEOUT;
+        loop {
+            match self.listen(address).await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(LISTEN_RETRY).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
-        let store = Store::open(self.store_config(&identity, key)).await?;
-        Ok(self.start_roles(identity, store).await?)
+        if identity.role == NodeRole::Worker {
+            return Ok(self.start_worker(identity)?);
+        }
+        if !Store::exists(&self.0.directory.raft()) {
+            // It went down in the middle of becoming a manager. Whatever it had promised as a member is gone with the
+            // state, so it begins as another one.
+            let identity = Identity { raft_id: super::join::new_raft_id()?, ..identity };
+            self.0.directory.adopt(&identity)?;
+            return Ok(self.start_joining_manager(identity).await?);
+        }
+        let trust = Trust::open(&self.0.directory)?;
+        let listener = self.listen_again(&identity.listen).await?;
+        let store = Store::open(self.store_config(&identity, key, &trust)).await?;
+        Ok(self.start_manager(identity, store, trust, listener)?)
     }
 
-    /// Starts manager, agent and watchers over an opened store.
-    pub(super) async fn start_roles(&self, identity: Identity, store: Store) -> std::io::Result<Roles> {
+    /// Starts a manager over an opened store, and its agent beside it.
+    pub(super) fn start_manager(
+        &self,
+        identity: Identity,
+        store: Store,
+        trust: Trust,
+        listener: TcpListener,
+    ) -> std::io::Result<Roles> {
         let stop = CancellationToken::new();
-        let manager = Manager::start(identity.node, store, stop.clone())?;
         let addr = identity.advertise_host().to_owned();
-        let Session { assignments, reports, descriptions } =
-            dispatcher::open(&manager, identity.node, addr, stop.clone());
+        let (own, clients) = (identity.node, trust.clients.clone());
+        let manager = Manager::start(own, addr.clone(), identity.raft_id, store.clone(), clients, stop.clone())?;
+        let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
+        tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
+        let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
+        let networks = self.0.agent.networks.clone();
+        let engine = self.engine().clone();
+        spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
+        self.run(&stop, self.events().clone().follow(manager.clone()));
+        self.run(&stop, keep_settings(manager.clone()));
+        self.run(&stop, watch_store(self.clone(), store));
+        self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
+        Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
+    }
+
+    /// Starts an agent whose managers are elsewhere.
+    pub(super) fn start_worker(&self, identity: Identity) -> Result<Roles, Error> {
+        let stop = CancellationToken::new();
+        let trust = Trust::open(&self.0.directory)?;
+        let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
+    }
+
+    fn start_agent(
+        &self,
+        identity: Identity,
+        manager: Option<Manager>,
+        link: Option<watch::Receiver<LinkState>>,
+        trust: Trust,
+        session: Session,
+        stop: CancellationToken,
+    ) -> Roles {
+        let Session { assignments, directives, reports, descriptions } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
-        let engine = config.engine.clone();
-        spawn_attachment_watch(manager.clone(), engine.clone(), config.networks.clone(), identity.node, stop.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(self.events().clone().follow(manager.clone())));
+        self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
+        self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
         let agent = Agent::start(config, assignments, reports, stop.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_described(manager.clone(), engine, descriptions)));
-        tokio::spawn(stop.clone().run_until_cancelled_owned(keep_settings(manager.clone())));
-        let store = manager.store().clone();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(watch_store(self.clone(), store)));
-        Ok(Roles { identity, manager, stop, agent: tokio::sync::Mutex::new(Some(agent)) })
+        Roles { identity, manager, directives, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+    }
+
+    fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
     }
 }
 
 impl Roles {
+    /// What `docker info` says without asking anybody.
+    pub(super) fn info(&self) -> LocalInfo {
+        let mut info = LocalInfo {
+            state: "active",
+            node: Some(self.identity.node),
+            addr: self.identity.advertise_host().to_owned(),
+            ..LocalInfo::default()
+        };
+        match (&self.manager, &self.link) {
+            (Some(manager), _) => {
+                let state = manager.state();
+                let managers =
+                    state.nodes().filter_map(|node| Some((Some(node.id), node.manager.as_ref()?.addr.clone())));
+                info.managers = managers.collect();
+                if state.cluster().is_none() {
+                    info.state = "pending";
+                }
+            }
+            (None, Some(link)) => {
+                let known = self.directives.borrow();
+                info.managers = known.managers.iter().map(|(node, address)| (Some(*node), address.clone())).collect();
+                let link = link.borrow();
+                info.error = link.error.clone();
+                if info.managers.is_empty() {
+                    info.managers = self.identity.managers.iter().map(|addr| (None, addr.clone())).collect();
+                    info.state = if link.manager.is_none() { "pending" } else { "active" };
+                }
+            }
+            (None, None) => {}
+        }
+        info
+    }
+
+    /// Why this manager should not leave just like that.
+    pub(super) async fn leave_refusal(&self) -> Error {
+        let view = match &self.manager {
+            Some(manager) => tokio::time::timeout(VIEW_TIMEOUT, manager.view()).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        let is_heard =
+            |manager: &ManagerStatus| view.as_ref().is_some_and(|view| !view.unreachable.contains(&manager.raft_id));
+        let state = view.as_ref().map(|view| &*view.state);
+        control::leave_refusal(state, self.identity.node, |node| node.manager.as_ref().is_some_and(is_heard))
+    }
+
+    /// Waits until the node is part of the swarm: a worker has a session, a manager votes.
+    pub(super) async fn until_joined(&self) {
+        if let Some(link) = &self.link {
+            // An error means that the node stops; there is nothing left to wait for.
+            let _ = link.clone().wait_for(|state| state.manager.is_some()).await;
+        }
+        let Some(manager) = &self.manager else { return };
+        let mut leadership = manager.store().leadership();
+        while !is_voter(manager, &self.identity) || manager.state().cluster().is_none() {
+            let changed = tokio::time::timeout(ADMIT_RETRY / 10, leadership.changed()).await;
+            if matches!(changed, Ok(Err(_))) {
+                return;
+            }
+        }
+    }
+
     /// Stops everything, the store last; what does not stop within `limit` is left to end by itself.
     pub(super) async fn stop(&self, limit: Duration) {
         self.stop.cancel();
@@ -84,17 +220,54 @@ impl Roles {
         {
             tracing::warn!("the agent did not stop in time");
         }
-        if tokio::time::timeout(limit, self.manager.store().shutdown()).await.is_err() {
+        let Some(manager) = &self.manager else { return };
+        if tokio::time::timeout(limit, manager.store().shutdown()).await.is_err() {
             tracing::warn!("the store did not stop in time");
         }
     }
 }
 
+fn is_voter(manager: &Manager, identity: &Identity) -> bool {
+    let members = manager.store().members();
+    members.iter().any(|member| member.id == identity.raft_id && member.voter && member.address == identity.advertise)
+}
+
+/// Asks the other managers to be made a member, at this address, until it is so. A member whose address is as it was has
+/// nothing to ask.
+async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
+    while !is_voter(&manager, &identity) {
+        let own = ManagerStatus { raft_id: identity.raft_id, addr: identity.advertise.clone() };
+        if matches!(*manager.store().leadership().borrow(), Leadership::Leader { .. }) {
+            // Nobody else needs to be asked, or is there to be asked.
+            if let Err(error) = manager.admit(identity.node, own).await {
+                tracing::info!(%error, "the address of this manager is not known to the others yet");
+            }
+            continue;
+        }
+        let state = manager.state();
+        let known = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
+        let addresses: Vec<String> = known.chain(identity.managers.iter().cloned()).collect();
+        for address in addresses.iter().filter(|address| **address != identity.advertise) {
+            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::info!(error = %chain(&error), manager = address, "not a member of the consensus yet")
+                }
+            }
+        }
+        tokio::time::sleep(ADMIT_RETRY).await;
+    }
+}
+
 /// Tells the manager what the host is like, at once and whenever that changes.
-async fn keep_described(manager: Manager, engine: Engine, descriptions: mpsc::Sender<NodeDescription>) {
+async fn keep_described(node: Node, engine: Engine, descriptions: mpsc::Sender<NodeDescription>) {
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
+    let mut renewed = node.0.renewed.subscribe();
     loop {
-        interval.tick().await;
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = renewed.changed() => {}
+        }
         let description = match engine.describe().await {
             Ok(description) => description,
             Err(error) => {
@@ -102,9 +275,14 @@ async fn keep_described(manager: Manager, engine: Engine, descriptions: mpsc::Se
                 continue;
             }
         };
-        let Some(root) = manager.state().cluster().map(|cluster| cluster.root_ca.clone()) else { continue };
-        if descriptions.send(ca::described(&root, description)).await.is_err() {
-            return;
+        let Ok([roots, chain_pem, _]) = node.0.directory.certificates_kept() else { continue };
+        match ca::describe(&roots, &chain_pem, description) {
+            Ok(description) => {
+                if descriptions.send(description).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => tracing::error!(error = %chain(&error), "the node's certificate cannot be read"),
         }
     }
 }

@@ -1,0 +1,181 @@
+//! The agent's end of its session with a manager on another host: the same channels as beside a manager, over the wire.
+//!
+//! Any manager will do. When one falls silent, is gone, or says that it cannot help, the next is tried; what was last
+//! assigned stays in force meanwhile, and nothing that runs is touched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gam_core::assignment::Assignments;
+use gam_core::error::Error;
+use gam_core::model::{NodeDescription, TaskId, TaskStatus};
+use gam_core::wire;
+use gam_rpc::{AgentMessage, Clients, ManagerMessage, PROTOCOL, RpcError};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Directive, Session};
+use crate::manager::chain;
+
+/// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
+const REPORTS_MAX: usize = 4;
+/// How long one manager may take to welcome the agent.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
+/// A manager that says nothing for so many of its beats is taken for gone.
+const SILENT_BEATS: u32 = 6;
+/// Pause after a manager that could not be reached, so that a cluster that is down costs little; short, because the node
+/// counts as gone a few seconds later.
+const PAUSE: Duration = Duration::from_millis(150);
+/// The longest such pause, once all managers were tried several times.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is known of the session, for `docker info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// The manager that holds the session.
+    pub manager: Option<String>,
+    /// Why there is none, once one was tried.
+    pub error: String,
+}
+
+struct Link {
+    clients: Clients,
+    assign: watch::Sender<Arc<Assignments>>,
+    direct: watch::Sender<Directive>,
+    state: watch::Sender<LinkState>,
+    reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>,
+    described: mpsc::Receiver<NodeDescription>,
+    description: Option<NodeDescription>,
+}
+
+/// Keeps a session with one of `managers` (`host:port`), and later with one of those that they name, until `stop`.
+pub fn connect(
+    clients: Clients,
+    managers: Vec<String>,
+    stop: CancellationToken,
+) -> (Session, watch::Receiver<LinkState>) {
+    let (assign, assignments) = watch::channel(Arc::new(Assignments::default()));
+    let (direct, directives) = watch::channel(Directive::default());
+    let (state, states) = watch::channel(LinkState::default());
+    let (reports, reported) = mpsc::channel(REPORTS_MAX);
+    let (descriptions, described) = mpsc::channel(1);
+    let link = Link { clients, assign, direct, state, reported, described, description: None };
+    tokio::spawn(stop.run_until_cancelled_owned(link.run(managers)));
+    (Session { assignments, directives, reports, descriptions }, states)
+}
+
+impl Link {
+    async fn run(mut self, known: Vec<String>) {
+        let mut pause = PAUSE;
+        // The host must be described before it can be given work.
+        self.description = self.described.recv().await;
+        loop {
+            for address in self.candidates(&known) {
+                let began = Instant::now();
+                let Err(error) = self.hold(&address).await else { return };
+                self.state.send_replace(LinkState { manager: None, error: error.message.clone() });
+                tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
+                pause = if began.elapsed() > WELCOME_TIMEOUT { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// Whom to ask, those that the cluster named first; another order each time.
+    fn candidates(&self, known: &[String]) -> Vec<String> {
+        let mut addresses: Vec<String> =
+            self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
+        for address in known {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        if addresses.len() > 1 {
+            let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let turn = at.subsec_nanos() as usize % addresses.len();
+            addresses.rotate_left(turn);
+        }
+        addresses
+    }
+
+    /// One session, until it breaks; `Ok` when the agent itself is gone.
+    async fn hold(&mut self, address: &str) -> Result<(), Error> {
+        let failed = |error: RpcError| Error::unavailable(chain(&error));
+        let gam_rpc::Session { outbound, mut inbound, .. } =
+            self.clients.to(address).within(WELCOME_TIMEOUT).session().await.map_err(failed)?;
+        let description = self.description.as_ref().map(wire::encode_description).unwrap_or_default().into();
+        let index = self.assign.borrow().index;
+        let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
+        outbound.send(hello).await.map_err(|_| broken())?;
+        let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
+        let Some(ManagerMessage::Welcome { heartbeat_ms, .. }) = welcome.map_err(failed)? else {
+            return Err(Error::unavailable("the manager did not say welcome"));
+        };
+        let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
+        self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
+        let mut beats = tokio::time::interval(beat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            let message = tokio::select! {
+                message = inbound.recv() => {
+                    heard = Instant::now();
+                    self.take(message.map_err(failed)?.ok_or_else(broken)?)?;
+                    continue;
+                }
+                batch = self.reported.recv() => match batch {
+                    Some(batch) => AgentMessage::Report(wire::encode_report(&batch).into()),
+                    None => return Ok(()),
+                },
+                Some(description) = self.described.recv() => {
+                    let bytes = wire::encode_description(&description).into();
+                    self.description = Some(description);
+                    AgentMessage::Description(bytes)
+                }
+                _ = beats.tick() => {
+                    if heard.elapsed() > beat * SILENT_BEATS {
+                        return Err(silent());
+                    }
+                    AgentMessage::Heartbeat
+                }
+            };
+            outbound.send(message).await.map_err(|_| broken())?;
+        }
+    }
+
+    fn take(&self, message: ManagerMessage) -> Result<(), Error> {
+        match message {
+            ManagerMessage::Full { bytes, .. } => {
+                let full = wire::decode_assignments(&bytes).map_err(not_understood)?;
+                self.assign.send_replace(Arc::new(full));
+            }
+            ManagerMessage::Difference { bytes, .. } => {
+                let difference = wire::decode_difference(&bytes).map_err(not_understood)?;
+                let mut held = Assignments::clone(&self.assign.borrow());
+                held.apply(difference).map_err(not_understood)?;
+                self.assign.send_replace(Arc::new(held));
+            }
+            ManagerMessage::Managers(managers) => {
+                self.direct.send_modify(|directive| directive.managers = managers);
+            }
+            ManagerMessage::Trusted { role, roots_pem, renew } => self.direct.send_modify(|directive| {
+                *directive = Directive { role: Some(role), roots: roots_pem, renew, ..std::mem::take(directive) };
+            }),
+            ManagerMessage::Welcome { .. } | ManagerMessage::Heartbeat => {}
+        }
+        Ok(())
+    }
+}
+
+fn silent() -> Error {
+    Error::unavailable("the manager does not answer")
+}
+
+fn broken() -> Error {
+    Error::unavailable("the session broke off")
+}
+
+fn not_understood(error: impl std::fmt::Display) -> Error {
+    Error::internal(format!("assignments were not understood: {error}"))
+}

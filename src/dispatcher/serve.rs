@@ -1,0 +1,153 @@
+//! The manager's end of a session with an agent on another host.
+//!
+//! The agent is heard whenever it sends anything. What it acts by may be newer than what this manager has applied (it may
+//! have come from another one), so the session begins only once this manager is as far: an agent never goes back in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gam_core::assignment::Assignments;
+use gam_core::error::{Error, Kind};
+use gam_core::wire;
+use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
+use gam_store::Leadership;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Directive, Session};
+use crate::manager::Manager;
+
+/// How long an agent may take for its first message.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long this manager may take until its state is known to be the newest; then the agent asks another one.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(1500);
+/// A manager that knows no leader for so many beats sends its agents to others, which may know one.
+const LEADERLESS_BEATS: u32 = 8;
+
+/// Holds a session until the agent goes, or should go elsewhere.
+pub async fn serve(
+    manager: Manager,
+    peer: Peer,
+    mut inbound: Inbound<AgentMessage>,
+    outbound: Outbound<ManagerMessage>,
+) -> Result<(), Error> {
+    let hello = timeout(HELLO_TIMEOUT, inbound.recv()).await;
+    let Ok(Ok(Some(AgentMessage::Hello { description, .. }))) = hello else {
+        return Err(Error::invalid("a session begins with a hello"));
+    };
+    let stop = CancellationToken::new();
+    let _ended = stop.clone().drop_guard();
+    let addr = peer.addr.to_canonical().to_string();
+    let session = super::open(&manager, peer.node, addr.clone(), stop);
+    manager.hear(peer.node, &addr);
+    // An agent's task ends with its receiver; the session ends with it.
+    let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
+    let heard = take(&manager, &peer, &addr, &session, inbound);
+    let sent = give(&manager, &session, outbound);
+    tokio::select! {
+        result = heard => result,
+        result = sent => result,
+        () = leaderless(&manager) => Err(Error::unavailable("this manager knows no leader: ask another one")),
+    }
+}
+
+fn not_understood(error: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("not understood: {error}"))
+}
+
+/// What the agent says; `Ok` once it hangs up.
+async fn take(
+    manager: &Manager,
+    peer: &Peer,
+    addr: &str,
+    session: &Session,
+    mut inbound: Inbound<AgentMessage>,
+) -> Result<(), Error> {
+    // How a connection breaks makes no difference: the agent comes back.
+    while let Ok(Some(message)) = inbound.recv().await {
+        if !manager.state().is_member(peer.node) {
+            return Err(Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+        }
+        manager.hear(peer.node, addr);
+        let taken = match message {
+            AgentMessage::Report(bytes) => {
+                let report = wire::decode_report(&bytes).map_err(not_understood)?;
+                session.reports.send(report).await.is_ok()
+            }
+            AgentMessage::Description(bytes) => {
+                let description = wire::decode_description(&bytes).map_err(not_understood)?;
+                session.descriptions.send(description).await.is_ok()
+            }
+            AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
+        };
+        if !taken {
+            return Err(stopping(()));
+        }
+    }
+    Ok(())
+}
+
+fn stopping<E>(_: E) -> Error {
+    Error::unavailable("this manager is stopping")
+}
+
+fn gone<E>(_: E) -> Error {
+    Error::unavailable("the agent is gone")
+}
+
+/// What the agent is told: everything once, then what differs; and a sign of life in between.
+async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
+    let beat = manager.beat();
+    let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
+    let known = timeout(CATCH_UP_TIMEOUT, assignments.wait_for(|assignments| assignments.index > 0)).await;
+    let behind = |_| Error::unavailable("this manager is behind: ask another one");
+    let mut held: Arc<Assignments> = known.map_err(behind)?.map_err(stopping)?.clone();
+    let directive = directives.borrow_and_update().clone();
+    let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
+    outbound.send(ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms }).await.map_err(gone)?;
+    direct(&outbound, &directive).await?;
+    let bytes = wire::encode_assignments(&held).into();
+    outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
+    let mut beats = tokio::time::interval(beat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            changed = assignments.changed() => {
+                changed.map_err(stopping)?;
+                let next = assignments.borrow_and_update().clone();
+                let bytes = wire::encode_difference(&held.difference(&next)).into();
+                let message = ManagerMessage::Difference { from: held.index, index: next.index, bytes };
+                outbound.send(message).await.map_err(gone)?;
+                held = next;
+            }
+            changed = directives.changed() => {
+                changed.map_err(stopping)?;
+                let directive = directives.borrow_and_update().clone();
+                direct(&outbound, &directive).await?;
+            }
+            _ = beats.tick() => outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?,
+        }
+    }
+}
+
+async fn direct(outbound: &Outbound<ManagerMessage>, directive: &Directive) -> Result<(), Error> {
+    outbound.send(ManagerMessage::Managers(directive.managers.clone())).await.map_err(gone)?;
+    let Some(role) = directive.role else { return Ok(()) };
+    let trusted = ManagerMessage::Trusted { role, roots_pem: directive.roots.clone(), renew: directive.renew };
+    outbound.send(trusted).await.map_err(gone)
+}
+
+/// Ends when this manager has known no leader for a while.
+async fn leaderless(manager: &Manager) {
+    let mut leadership = manager.store().leadership();
+    loop {
+        if leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_err() {
+            return;
+        }
+        let wait = manager.beat() * LEADERLESS_BEATS;
+        match timeout(wait, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The manager's loop. On the leader: gather a bounded batch of inputs, take one step, propose once, answer. On a follower:
+//! send on what agents said, and let whoever asks for a change know that it must ask the leader.
+//!
+//! While a proposal is being made durable the next batch gathers, so that many callers share one write to the disk. A
+//! leader that loses the lead in the middle leaves nothing half done: what was committed stands, and the next leader's
+//! first step is like any other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gam_core::model::{IdSource, Node, NodeId, NodeState, NodeStatus, Timestamp};
+use gam_core::state::{Proposal, State};
+use gam_core::step::{self, Input, Outcome};
+use gam_store::Leadership;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::liveness::{Heard, Liveness};
+use super::relay::{Relay, heard_since};
+use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, now, refuse};
+
+/// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
+/// A longer plan is proposed in pieces; each prefix of a plan is a state that the next step can go on from.
+const CHANGES_MAX: usize = 10_000;
+/// A step is taken this often even when nothing asks for one, as a net under missed wake-ups.
+const IDLE_STEP: Duration = Duration::from_secs(30);
+
+/// swarmkit's word for a node that is not heard from (`manager/dispatcher`).
+const SILENT: &str = "heartbeat failure";
+
+type Answers = Vec<oneshot::Sender<Answer>>;
+
+/// The loop itself.
+pub(super) struct Loop {
+    pub(super) shared: Arc<Shared>,
+    pub(super) ids: IdSource,
+    pub(super) queue: mpsc::Receiver<Envelope>,
+    pub(super) leadership: watch::Receiver<Leadership>,
+    /// What agents said while nobody led, or the leader did not take it.
+    pub(super) waiting: Vec<Input>,
+}
+
+impl Loop {
+    /// Runs until the manager stops; each part returns when the lead changes hands.
+    pub(super) async fn run(mut self) {
+        loop {
+            let leadership = self.leadership.borrow_and_update().clone();
+            let goes_on = match leadership {
+                Leadership::Leader { .. } => self.lead().await,
+                Leadership::Follower { address, .. } => self.follow(&address).await,
+                Leadership::NoLeader => self.wait().await,
+            };
+            if goes_on.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Steps while this member leads; `None` once nobody can ask any more.
+    async fn lead(&mut self) -> Option<()> {
+        let at = Instant::now();
+        let state = self.shared.store.state();
+        self.shared.lock_liveness(|liveness| {
+            for node in state.nodes().filter(|node| node.status.state == NodeState::Ready) {
+                liveness.expect(node.id, at);
+            }
+        });
+        let mut wake_at = Some(now());
+        let mut members = members::Keeper::default();
+        loop {
+            members.keep(&self.shared).await;
+            let wait = self.wait_until(wake_at);
+            let wait = if self.waiting.is_empty() { wait } else { Duration::ZERO };
+            let (mut inputs, answers) = tokio::select! {
+                gathered = gather(&mut self.queue, wait) => gathered?,
+                changed = self.leadership.changed() => {
+                    changed.ok()?;
+                    if !matches!(*self.leadership.borrow(), Leadership::Leader { .. }) {
+                        return Some(());
+                    }
+                    continue;
+                }
+            };
+            inputs.splice(0..0, self.waiting.drain(..));
+            let state = self.shared.store.state();
+            let own = self.shared.node;
+            let inputs = self.shared.lock_liveness(|liveness| with_verdicts(inputs, &state, own, liveness));
+            let ids = &mut self.ids;
+            // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
+            let at = now();
+            let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
+            wake_at = outcome.wake_at;
+            if !self.settle(outcome, at, answers).await {
+                // What was due still is, and would be at once.
+                wake_at = None;
+            }
+        }
+    }
+
+    /// How long the next step may be waited for.
+    fn wait_until(&self, wake_at: Option<Timestamp>) -> Duration {
+        let planned = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64));
+        // Alone there is nobody whose silence could be noticed.
+        let look = if self.shared.store.state().nodes().count() > 1 { self.shared.beat() } else { IDLE_STEP };
+        planned.min(look).min(IDLE_STEP)
+    }
+
+    /// Proposes what was decided, then answers. If the proposal fails, so does every request of the batch: what of
+    /// it may have been committed is told by a later read. Says whether it was proposed.
+    async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) -> bool {
+        let mut failure = None;
+        let mut changes = outcome.changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let changes = changes.by_ref().take(CHANGES_MAX).collect();
+            if let Err(error) = self.shared.store.propose(Proposal { at, changes }).await {
+                failure = Some(refuse(error));
+                break;
+            }
+        }
+        let mut answers: Vec<Option<_>> = answers.into_iter().map(Some).collect();
+        for (ticket, reply) in outcome.replies {
+            let Some(answer) = answers.get_mut(ticket as usize).and_then(Option::take) else { continue };
+            let reply = match &failure {
+                Some(refusal) if reply.is_ok() => Err(refusal.clone()),
+                _ => reply.map_err(Refusal::Error),
+            };
+            // The caller may have given up; the change stands all the same.
+            let _ = answer.send(reply);
+        }
+        failure.is_none()
+    }
+
+    /// Sends on to the leader what agents said, and who was heard, until the lead changes hands.
+    async fn follow(&mut self, leader: &str) -> Option<()> {
+        let mut told = Instant::now();
+        loop {
+            let beat = self.shared.beat();
+            let mut batch = Vec::new();
+            tokio::select! {
+                received = self.queue.recv_many(&mut batch, BATCH_MAX), if self.waiting.len() < BATCH_MAX => {
+                    if received == 0 { return None }
+                }
+                () = tokio::time::sleep(beat) => {}
+                changed = self.leadership.changed() => return changed.ok(),
+            }
+            self.waiting.extend(batch.into_iter().filter_map(turn_away));
+            let at = Instant::now();
+            let heard = self.shared.lock_liveness(|liveness| {
+                // The agent beside this manager is as alive as it is itself.
+                liveness.hear(self.shared.node, Heard { at, addr: self.shared.addr.clone() });
+                heard_since(liveness, told, at)
+            });
+            let relay = Relay { inputs: self.waiting.clone(), heard };
+            let sent = tokio::select! {
+                sent = self.shared.tell(leader, &relay, beat * 4) => sent,
+                changed = self.leadership.changed() => return changed.ok(),
+            };
+            match sent {
+                Ok(()) => {
+                    self.waiting.clear();
+                    told = at;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, leader, "the leader did not take what agents said; it is told again");
+                    tokio::time::sleep(beat).await;
+                }
+            }
+        }
+    }
+
+    /// Nobody leads: requests learn so at once and try again when somebody does. What agents said is kept for then, the
+    /// newest of it: what is lost they say again.
+    async fn wait(&mut self) -> Option<()> {
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                received = self.queue.recv_many(&mut batch, BATCH_MAX) => {
+                    if received == 0 { return None }
+                    self.waiting.extend(batch.into_iter().filter_map(turn_away));
+                    let excess = self.waiting.len().saturating_sub(BATCH_MAX);
+                    self.waiting.drain(..excess);
+                }
+                changed = self.leadership.changed() => return changed.ok(),
+            }
+        }
+    }
+}
+
+/// Waits for inputs or the time of the next step; `None` once nobody can send any more.
+async fn gather(queue: &mut mpsc::Receiver<Envelope>, wait: Duration) -> Option<(Vec<Input>, Answers)> {
+    let mut batch = Vec::new();
+    tokio::select! {
+        received = queue.recv_many(&mut batch, BATCH_MAX) => if received == 0 { return None },
+        () = tokio::time::sleep(wait) => {}
+    }
+    let mut answers = Vec::new();
+    let inputs = batch.into_iter().filter_map(|envelope| number(envelope, &mut answers)).collect();
+    Some((inputs, answers))
+}
+
+/// Numbers a request by its place among the answers; drops one whose caller has gone, for nobody asks for it.
+fn number(envelope: Envelope, answers: &mut Answers) -> Option<Input> {
+    match (envelope.input, envelope.answer) {
+        (_, Some(answer)) if answer.is_closed() => None,
+        (Input::Request { request, .. }, Some(answer)) => {
+            answers.push(answer);
+            Some(Input::Request { ticket: answers.len() as u64 - 1, request })
+        }
+        (input, _) => Some(input),
+    }
+}
+
+/// A request is for the leader; anything else is kept to be sent on.
+fn turn_away(envelope: Envelope) -> Option<Input> {
+    match envelope.answer {
+        Some(answer) => {
+            // The caller may have given up.
+            let _ = answer.send(Err(Refusal::NotLeading));
+            None
+        }
+        None => Some(envelope.input),
+    }
+}
+
+/// The inputs, and before them a verdict on every other node whose state does not say what was heard of it.
+fn with_verdicts(inputs: Vec<Input>, state: &State, own: NodeId, liveness: &mut Liveness) -> Vec<Input> {
+    let at = Instant::now();
+    if let Some(cluster) = state.cluster() {
+        liveness.set_period(cluster.spec.dispatcher.heartbeat_period);
+    }
+    liveness.look(at);
+    liveness.retain(|node| state.node(node).is_some());
+    let others = state.nodes().filter(|node| node.id != own);
+    let mut verdicts: Vec<Input> = others.filter_map(|node| verdict(node, liveness, at)).collect();
+    verdicts.extend(inputs);
+    verdicts
+}
+
+/// What to say of a node; `None` if its state is what was heard.
+fn verdict(node: &Node, liveness: &Liveness, at: Instant) -> Option<Input> {
+    let addr = liveness.addr(node.id);
+    let status = match (node.status.state, liveness.is_alive(node.id, at)) {
+        (NodeState::Ready, false) => {
+            NodeStatus { state: NodeState::Down, message: SILENT.into(), addr: node.status.addr.clone() }
+        }
+        // Only expected so far, or as it was.
+        (_, true) if addr.is_empty() || (node.status.state == NodeState::Ready && addr == node.status.addr) => {
+            return None;
+        }
+        // A node that never said what it is cannot be given work yet.
+        (_, true) if !node.description.hostname.is_empty() => {
+            NodeStatus { state: NodeState::Ready, message: String::new(), addr: addr.to_owned() }
+        }
+        _ => return None,
+    };
+    Some(Input::Session { node: node.id, status, description: None })
+}

@@ -1,0 +1,174 @@
+//! The node's certificate: got at a join, renewed in time, replaced when the cluster wants another role or root.
+//!
+//! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
+//! whatever was missed while the node was down is caught up with.
+
+use std::time::Duration;
+
+use gam_core::control::Authority;
+use gam_core::error::Error;
+use gam_core::model::CaConfig;
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use tokio::sync::watch;
+
+use super::directory::{Directory, Identity, NodeRole};
+use super::service::ManagerService;
+use super::{Node, internal};
+use crate::ca;
+use crate::dispatcher::Directive;
+use crate::manager::{Manager, chain, now};
+
+/// Between two tries to get a certificate; the cluster may be busy with an election.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long one manager may take to issue a certificate: it may have to ask the leader, or an external authority.
+const ISSUE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A certificate is renewed once it has lived so many hundredths of its time (swarmkit: at random between 50 and 80).
+const RENEW_AFTER: std::ops::Range<u64> = 50..80;
+/// The longest sleep between two looks at the clock: clocks are set, and hosts sleep.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// What a node trusts and shows.
+#[derive(Clone)]
+pub(super) struct Trust {
+    pub(super) tls: Tls,
+    pub(super) clients: Clients,
+}
+
+impl Trust {
+    /// From the state directory.
+    pub(super) fn open(directory: &Directory) -> Result<Trust, Error> {
+        let [roots, chain, key] = directory.certificates_kept().map_err(internal)?;
+        let tls = Tls::new(Credentials { chain_pem: chain, key_pem: key, roots_pem: vec![roots] }).map_err(internal)?;
+        Ok(Trust { clients: Clients::new(tls.clone()), tls })
+    }
+}
+
+/// How long a certificate can still be used as it is.
+fn rest(chain_pem: &str, seed: u64) -> Duration {
+    let Ok((begin, end)) = ca::validity(chain_pem) else { return Duration::ZERO };
+    let part = RENEW_AFTER.start + seed % (RENEW_AFTER.end - RENEW_AFTER.start);
+    let due = begin + (end - begin) / 100 * i64::try_from(part).unwrap_or(50);
+    Duration::from_nanos(u64::try_from(due - now().0).unwrap_or(0))
+}
+
+impl Node {
+    /// Gets a certificate from another manager, or else from this node's own. The others come first: a manager that is to be
+    /// one no more is the last to learn it.
+    async fn obtain(
+        &self,
+        identity: &Identity,
+        trust: &Trust,
+        manager: Option<&Manager>,
+        managers: &[String],
+    ) -> Result<(Issued, String), Error> {
+        let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
+        let request = IssueRequest { csr_der, ..IssueRequest::default() };
+        let mut last = Error::unavailable("no manager is known");
+        for address in managers.iter().filter(|address| **address != identity.advertise) {
+            match trust.clients.to(address).within(ISSUE_TIMEOUT).issue(request.clone()).await {
+                Ok(issued) => return Ok((issued, key)),
+                Err(error) => last = Error::unavailable(chain(&error)),
+            }
+        }
+        let Some(manager) = manager else { return Err(last) };
+        let service = ManagerService { node: self.clone(), manager: manager.clone() };
+        Ok((service.issue(Some(trust.tls.own()), request).await?, key))
+    }
+
+    /// Makes and finds out what a change of the certificate authority needs.
+    pub async fn authority(&self, config: &CaConfig) -> Result<Box<Authority>, Error> {
+        let state = self.manager()?.read().await?;
+        let cluster = state.cluster().ok_or_else(|| Error::unavailable("this manager is only just joining"))?;
+        let [_, chain, key] = self.0.directory.certificates_kept().map_err(internal)?;
+        Ok(Box::new(ca::prepare(&cluster.root_ca, config, &chain, &key).await?))
+    }
+
+    /// Follows what the cluster wants of this node, until its roles stop.
+    pub(super) async fn follow_directives(
+        self,
+        identity: Identity,
+        trust: Trust,
+        manager: Option<Manager>,
+        mut directives: watch::Receiver<Directive>,
+    ) {
+        loop {
+            let directive = directives.borrow_and_update().clone();
+            self.remember_managers(&identity, &directive);
+            let wait = match self.follow(&identity, &trust, manager.as_ref(), &directive).await {
+                Ok(None) => self.rest_of_certificate(),
+                Ok(Some(role)) => {
+                    // The roles that run this very task are stopped and others started, so it must be another one.
+                    let node = self.clone();
+                    tokio::spawn(async move { node.change_role(role).await });
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no new certificate for this node yet");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                changed = directives.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn rest_of_certificate(&self) -> Duration {
+        let kept = self.0.directory.certificates_kept();
+        let rest = kept.map_or(Duration::ZERO, |[_, chain, _]| rest(&chain, u64::from(std::process::id())));
+        rest.min(LONGEST_SLEEP).max(RETRY)
+    }
+
+    /// Does what is due; returns the role that the node must change to, its certificate for it at hand.
+    async fn follow(
+        &self,
+        identity: &Identity,
+        trust: &Trust,
+        manager: Option<&Manager>,
+        directive: &Directive,
+    ) -> Result<Option<NodeRole>, Error> {
+        let Some(wanted) = directive.role else { return Ok(None) };
+        let [roots, chain, key] = self.0.directory.certificates_kept().map_err(internal)?;
+        if !directive.roots.is_empty() && directive.roots != roots {
+            self.0.directory.keep_certificates(&directive.roots, &chain, &key).map_err(internal)?;
+            trust
+                .tls
+                .replace(Credentials {
+                    chain_pem: chain.clone(),
+                    key_pem: key,
+                    roots_pem: vec![directive.roots.clone()],
+                })
+                .map_err(internal)?;
+        }
+        let held = identity.role;
+        let role = if wanted == Role::Manager { NodeRole::Manager } else { NodeRole::Worker };
+        let is_due = rest(&chain, u64::from(std::process::id())).is_zero();
+        if role == held && !directive.renew && !is_due {
+            return Ok(None);
+        }
+        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
+        let (issued, key) = self.obtain(identity, trust, manager, &managers).await?;
+        if (issued.role == Role::Manager) != (role == NodeRole::Manager) {
+            return Err(Error::unavailable("the cluster has changed its mind about this node's role"));
+        }
+        self.0.directory.keep_certificates(&issued.roots_pem, &issued.chain_pem, &key).map_err(internal)?;
+        let credentials = Credentials { chain_pem: issued.chain_pem, key_pem: key, roots_pem: vec![issued.roots_pem] };
+        trust.tls.replace(credentials).map_err(internal)?;
+        self.0.renewed.send_modify(|count| *count += 1);
+        tracing::info!(?role, "this node has a new certificate");
+        Ok((role != held).then_some(role))
+    }
+
+    /// Keeps the managers' addresses for the next start.
+    fn remember_managers(&self, identity: &Identity, directive: &Directive) {
+        let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
+        let Ok(Some(kept)) = self.0.directory.identity() else { return };
+        if managers.is_empty() || kept.managers == managers || kept.node != identity.node {
+            return;
+        }
+        if let Err(error) = self.0.directory.adopt(&Identity { managers, ..kept }) {
+            tracing::warn!(%error, "cannot keep the managers' addresses");
+        }
+    }
+}
