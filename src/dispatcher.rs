@@ -96,7 +96,8 @@ async fn send_assignments(
         let state = manager.state();
         let next = Assignments::of(&state, node);
         assign.send_if_modified(|held| {
-            let differs = !held.same_as(&next);
+            // Also that there is nothing to do is news at first.
+            let differs = held.index == 0 || !held.same_as(&next);
             *held = Arc::new(next);
             differs
         });
