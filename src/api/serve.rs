@@ -1,9 +1,11 @@
 //! Serves the router on open listeners: one task a connection, HTTP/1.1 as dockerd speaks it.
 //!
-//! What the router answers is none of this module's business. It keeps the connections in bounds, cancels what a
+//! A connection begins in [`super::straight`], where most stay; from the first request that is not for there on it is
+//! hyper's and the router's. What the router answers is none of this module's business. It keeps the connections in bounds, cancels what a
 //! vanished client asked for, survives a panic in a handler, and hands a connection over when it stops being HTTP: to
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
+mod progress;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -13,10 +15,8 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,13 +25,13 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use http::{Request, StatusCode, header};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -41,7 +41,10 @@ use super::ApiError;
 use super::listen::{Accepted, ClientIo, Listener, Socket};
 use super::proxy::Proxy;
 use super::relay::Relay;
+use super::straight::{Straight, WayOf};
 use super::version;
+pub(super) use progress::Progress;
+use progress::Underway;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -49,9 +52,8 @@ pub const MAX_CONNECTIONS: usize = 8192;
 /// File descriptors needed for that many connections, and as much again for all else.
 const WANTED_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
 /// How long the head of a request may take, at least, and how long an idle connection is kept; as long as dockerd waits
-/// for a head (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it. It is
-/// looked at once in that time, hence up to twice as long: hyper's own limit sets a timer for every request, which
-/// alone would cost a tenth of what passing a small request on costs.
+/// for a head (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it. hyper's
+/// own limit sets a timer for every request, which alone would cost a tenth of what passing a small request on costs.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a TLS handshake may take; a healthy one takes milliseconds.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,6 +110,7 @@ impl ClientConnection {
 #[derive(Clone)]
 struct Shared {
     router: Router,
+    straight: Straight,
     proxy: Proxy,
     http: http1::Builder,
     places: Arc<Semaphore>,
@@ -123,17 +126,19 @@ struct Shared {
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
 /// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
-/// Every request goes through [`version::strip`] before the router sees it. The router's fallback (and its
-/// `method_not_allowed_fallback`) should be [`Proxy::forward`].
+/// `way` tells which requests need no router; every other one goes through [`version::strip`] before the router sees
+/// it. The router's fallback (and its `method_not_allowed_fallback`) should be [`Proxy::forward`].
 pub async fn serve(
     listeners: Vec<Listener>,
     router: Router,
+    way: Arc<WayOf>,
     proxy: Proxy,
     shutdown: CancellationToken,
     drain: Duration,
 ) {
     let shared = Shared {
         router,
+        straight: Straight::new(proxy.clone(), way),
         proxy,
         http: http_settings(),
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -259,26 +264,58 @@ async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
 }
 
 async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: Shared) {
-    let (take_over, mut taken) = mpsc::channel(1);
-    let client =
-        ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
-    let router = shared.router.clone();
     let progress = Arc::new(Progress::default());
-    let seen = progress.clone();
-    let service = service_fn(move |request| {
-        let underway = progress.begin();
-        let answered = answer(router.clone(), client.clone(), request);
-        async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
-    });
-    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut ended = pin!(ended(&socket, &progress, &shared));
+    let io = match io.into_plain() {
+        Ok((plain, early)) => {
+            let unread = tokio::select! {
+                biased;
+                unread = shared.straight.serve(plain.clone(), early, &progress, &shared.draining) => unread,
+                () = &mut ended => return,
+            };
+            let Some(unread) = unread else { return };
+            let mut io = ClientIo::plain(plain);
+            io.unread(unread);
+            io
+        }
+        Err(io) => io,
+    };
+    let (take_over, taken) = mpsc::channel(1);
+    let (socket, stop) = (socket.clone(), shared.stop.clone());
+    let client = ClientConnection { socket, take_over, stop, _place: Arc::new(place) };
+    routed(io, client, taken, &shared, &progress, ended).await;
+}
+
+/// Waits until a connection has to end, whatever is under way on it.
+async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
     let gone = async {
         socket.hangup().await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
-    let mut gone = std::pin::pin!(gone);
+    tokio::select! {
+        () = gone => {}
+        () = progress.idle(shared.idle) => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// Serves a connection through the router until it ends.
+async fn routed(
+    io: ClientIo,
+    client: ClientConnection,
+    mut taken: mpsc::Receiver<TakeOver>,
+    shared: &Shared,
+    progress: &Arc<Progress>,
+    mut ended: Pin<&mut impl Future<Output = ()>>,
+) {
+    let service = service_fn(|request| {
+        let underway = progress.begin();
+        let answered = answer(shared.router.clone(), client.clone(), request);
+        async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
+    });
+    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
     let relay = Relay::new();
-    let mut checks = tokio::time::interval_at(Instant::now() + shared.idle, shared.idle);
-    let (mut begun, mut draining) = (0, false);
+    let mut draining = false;
     let take = loop {
         tokio::select! {
             biased;
@@ -293,12 +330,7 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
                 draining = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            () = &mut gone => return,
-            _ = checks.tick() => match seen.begun.load(Ordering::Relaxed) {
-                now if now == begun && seen.underway.load(Ordering::Relaxed) == 0 => return,
-                now => begun = now,
-            },
-            () = shared.stop.cancelled() => return,
+            () = &mut ended => return,
         }
     };
     let Some(parts) = connection.into_parts() else { return };
@@ -306,55 +338,6 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
     tokio::select! {
         () = take(parts.io.into_inner(), parts.read_buf) => {}
         () = shared.draining.cancelled() => {}
-    }
-}
-
-/// What happens on a connection, for the check that something does.
-#[derive(Default)]
-struct Progress {
-    /// Requests whose head has come.
-    begun: AtomicU64,
-    /// Requests that are not answered to the last byte.
-    underway: AtomicU64,
-}
-
-impl Progress {
-    fn begin(self: &Arc<Self>) -> Guard {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        self.underway.fetch_add(1, Ordering::Relaxed);
-        Guard(self.clone())
-    }
-}
-
-/// A request under way, until it is dropped.
-struct Guard(Arc<Progress>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.underway.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, which hyper drops once it is sent.
-struct Underway {
-    body: Body,
-    _guard: Guard,
-}
-
-impl hyper::body::Body for Underway {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

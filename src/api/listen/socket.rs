@@ -228,6 +228,17 @@ impl ClientIo {
         ClientIo { early: Bytes::new(), stream: ClientStream::Tls(Box::new(stream)) }
     }
 
+    /// The raw socket and what was read too early.
+    ///
+    /// # Errors
+    /// The stream itself, if TLS is in between.
+    pub fn into_plain(self) -> Result<(Socket, Bytes), ClientIo> {
+        match self.stream {
+            ClientStream::Plain(socket) => Ok((socket, self.early)),
+            stream @ ClientStream::Tls(_) => Err(ClientIo { early: self.early, stream }),
+        }
+    }
+
     /// Gives bytes back that were read and belong to what comes next.
     pub fn unread(&mut self, bytes: Bytes) {
         self.early = match (bytes.is_empty(), self.early.is_empty()) {

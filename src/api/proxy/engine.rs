@@ -41,7 +41,39 @@ pub(in crate::api) const MAX_HEAD: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Engine {
     path: PathBuf,
-    idle: Mutex<VecDeque<EngineConn>>,
+    idle: Pool<EngineConn>,
+    raw: Pool<Socket>,
+}
+
+/// Connections that wait for the next request.
+#[derive(Debug)]
+struct Pool<T>(Mutex<VecDeque<T>>);
+
+impl<T> Pool<T> {
+    /// One that dockerd has not closed, if there is one; and whether some had been closed, which dockerd does only when
+    /// it stops.
+    fn take(&self, is_quiet: impl Fn(&T) -> bool) -> (Option<T>, bool) {
+        let mut closed = false;
+        loop {
+            // The latest used first: the others may then be the ones that nobody needs.
+            let Some(conn) = self.lock().pop_back() else { return (None, closed) };
+            if is_quiet(&conn) {
+                return (Some(conn), closed);
+            }
+            closed = true;
+        }
+    }
+
+    fn keep(&self, conn: T) {
+        let mut idle = self.lock();
+        if idle.len() < MAX_IDLE {
+            idle.push_back(conn);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One connection to dockerd. It is large, so it stays where it is while it changes hands.
@@ -64,7 +96,7 @@ impl std::fmt::Debug for EngineConn {
 
 impl Engine {
     pub(super) fn new(path: PathBuf) -> Engine {
-        Engine { path, idle: Mutex::default() }
+        Engine { path, idle: Pool(Mutex::default()), raw: Pool(Mutex::default()) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -94,29 +126,27 @@ impl Engine {
         Ok(EngineConn(Box::new(Driven { sender, conn, socket, relay: Relay::new(), done: false })))
     }
 
-    /// An idle connection that dockerd has not closed, if there is one; and whether some had been closed, which
-    /// dockerd does only when it stops.
+    /// An idle connection, and whether dockerd has restarted since one was used.
     pub(super) fn idle(&self) -> (Option<EngineConn>, bool) {
-        let mut closed = false;
-        loop {
-            // The latest used first: the others may then be the ones that nobody needs.
-            let Some(conn) = self.lock().pop_back() else { return (None, closed) };
-            if conn.0.socket.is_quiet() {
-                return (Some(conn), closed);
-            }
-            closed = true;
-        }
+        self.idle.take(|conn| conn.0.socket.is_quiet())
     }
 
     /// Keeps a connection whose answer has been read, if it can carry another request.
     fn keep(&self, conn: EngineConn) {
         if conn.is_idle() {
             conn.0.relay.detach();
-            let mut idle = self.lock();
-            if idle.len() < MAX_IDLE {
-                idle.push_back(conn);
-            }
+            self.idle.keep(conn);
         }
+    }
+
+    /// The same for connections without hyper.
+    pub(super) fn idle_raw(&self) -> (Option<Socket>, bool) {
+        self.raw.take(Socket::is_quiet)
+    }
+
+    /// Keeps one of those; its answer has been read.
+    pub(super) fn keep_raw(&self, socket: Socket) {
+        self.raw.keep(socket);
     }
 
     /// The body of an answer; its connection is kept once it has been read to its end.
@@ -127,10 +157,6 @@ impl Engine {
             return Body::new(incoming);
         }
         Body::new(EngineBody { incoming, conn: Some(conn), engine: self, failed: None })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<EngineConn>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
