@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::AgentConfig;
 use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
+use crate::api::serve::Carriers;
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api, Parts};
 use crate::config::{Host, Settings, listed};
@@ -133,9 +134,9 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());
     let api = Api::new(Parts { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket });
     let app = api::router(api.clone());
-    let way = Arc::new(move |method: &str, target: &str| api.way(method, target));
+    let carriers = Carriers::start(&proxy, Arc::new(move |method: &str, target: &str| api.way(method, target)))?;
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, way, proxy, stop.clone(), DRAIN);
+    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = tokio::spawn(serving);
     if let Some(socket) = mounted {

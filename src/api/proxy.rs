@@ -183,7 +183,7 @@ impl Proxy {
         as_asked(&mut request);
         let (idle, restarted) = self.0.engine.idle();
         if restarted {
-            self.0.outdated.store(true, Ordering::Relaxed);
+            self.outdate();
         }
         self.lift(&mut request).await;
         let reused = idle.is_some();
@@ -284,36 +284,16 @@ impl Proxy {
     /// # Errors
     /// When nobody serves it.
     pub async fn dial(&self) -> Result<Socket, ProxyError> {
-        self.0.engine.dial().await
+        self.0.engine.dial().await.inspect_err(|_| self.outdate())
     }
 
-    /// A connection for [`super::straight`], and whether it has carried requests before.
-    ///
-    /// # Errors
-    /// When nobody serves the engine's socket.
-    pub(super) async fn raw(&self) -> Result<(Socket, bool), ProxyError> {
-        let (idle, restarted) = self.0.engine.idle_raw();
-        if restarted {
-            self.0.outdated.store(true, Ordering::Relaxed);
-        }
-        match idle {
-            Some(socket) => Ok((socket, true)),
-            None => Ok((self.noting(self.0.engine.dial().await)?, false)),
-        }
-    }
-
-    /// Takes such a connection back once its answer has passed.
-    pub(super) fn keep(&self, socket: Socket) {
-        self.0.engine.keep_raw(socket);
+    /// Notes that whoever answers next may be another engine: one has closed connections.
+    pub(super) fn outdate(&self) {
+        self.0.outdated.store(true, Ordering::Relaxed);
     }
 
     async fn connect(&self) -> Result<engine::EngineConn, ProxyError> {
-        self.noting(self.0.engine.connect().await)
-    }
-
-    /// Notes that whoever answers next may be another engine.
-    fn noting<T>(&self, connected: Result<T, ProxyError>) -> Result<T, ProxyError> {
-        connected.inspect_err(|_| self.0.outdated.store(true, Ordering::Relaxed))
+        self.0.engine.connect().await.inspect_err(|_| self.outdate())
     }
 
     /// Whether the engine is too new for the version that a request asks for.
@@ -356,7 +336,7 @@ impl Proxy {
         let Some(known) = known.as_ref() else { return };
         let differs = |value: Option<&[u8]>, known: String| value.is_some_and(|value| value != known.as_bytes());
         if differs(api, known.api.to_string()) || differs(server, known.server()) {
-            self.0.outdated.store(true, Ordering::Relaxed);
+            self.outdate();
         }
     }
 }

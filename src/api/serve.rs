@@ -5,6 +5,7 @@
 //! vanished client asked for, survives a panic in a handler, and hands a connection over when it stops being HTTP: to
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
+mod carriers;
 mod progress;
 mod refusal;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -41,8 +43,9 @@ use super::ApiError;
 use super::listen::{Accepted, ClientIo, Listener, Socket};
 use super::proxy::Proxy;
 use super::relay::Relay;
-use super::straight::{Straight, WayOf};
+use super::straight::Straight;
 use super::version;
+pub use carriers::Carriers;
 pub(super) use progress::Progress;
 use progress::Underway;
 
@@ -110,7 +113,9 @@ impl ClientConnection {
 #[derive(Clone)]
 struct Shared {
     router: Router,
-    straight: Straight,
+    carriers: Carriers,
+    /// The runtime of handlers.
+    runtime: Handle,
     proxy: Proxy,
     http: http1::Builder,
     places: Arc<Semaphore>,
@@ -126,19 +131,20 @@ struct Shared {
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
 /// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
-/// `way` tells which requests need no router; every other one goes through [`version::strip`] before the router sees
+/// The carriers serve what needs no router; every other request goes through [`version::strip`] before the router sees
 /// it. The router's fallback (and its `method_not_allowed_fallback`) should be [`Proxy::forward`].
 pub async fn serve(
     listeners: Vec<Listener>,
     router: Router,
-    way: Arc<WayOf>,
+    carriers: Carriers,
     proxy: Proxy,
     shutdown: CancellationToken,
     drain: Duration,
 ) {
     let shared = Shared {
         router,
-        straight: Straight::new(proxy.clone(), way),
+        carriers,
+        runtime: Handle::current(),
         proxy,
         http: http_settings(),
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -196,8 +202,7 @@ async fn accept_loop(listener: Listener, shared: Shared) {
         };
         match accepted {
             Ok((accepted, place)) => {
-                let connection = connection(accepted, place, shared.clone());
-                shared.tasks.spawn(connection);
+                begin(accepted, place, &shared);
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -207,33 +212,45 @@ async fn accept_loop(listener: Listener, shared: Shared) {
     }
 }
 
+/// Starts to serve a connection: by a carrier, unless there are bytes to be deciphered.
+fn begin(accepted: Accepted, place: OwnedSemaphorePermit, shared: &Shared) {
+    if accepted.is_tls() {
+        shared.tasks.spawn(connection(accepted, place, None, shared.clone()));
+        return;
+    }
+    let carrier = shared.carriers.next();
+    let connection = connection(accepted, place, Some(carrier.straight.clone()), shared.clone());
+    carrier.runtime.spawn(shared.tasks.track_future(connection));
+}
+
 /// Waits for a free place first, so that a client beyond the limit waits in the kernel's queue.
 async fn accept(listener: &Listener, shared: &Shared) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
     let place = shared.places.clone().acquire_owned().await.map_err(io::Error::other)?;
     Ok((listener.accept().await?, place))
 }
 
-async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, shared: Shared) {
-    let socket = accepted.socket.clone();
+/// Serves a connection on the runtime in which this is called, until it ends or leaves for the router.
+async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, straight: Option<Straight>, shared: Shared) {
     let opened = tokio::select! {
         opened = open(accepted, shared.idle) => opened,
         () = shared.draining.cancelled() => return,
     };
     match opened {
-        Ok(Opened::Http1(io)) => http1_connection(io, socket, place, shared).await,
-        Ok(Opened::Http2(io)) => http2_connection(io, socket, shared).await,
+        Ok(Opened { io, socket, is_http2: true }) => http2_connection(io, socket, shared).await,
+        Ok(Opened { io, socket, .. }) => http1_connection(io, socket, straight, place, shared).await,
         Err(error) => debug!(%error, "a connection ended before its first request"),
     }
 }
 
-enum Opened {
-    Http1(ClientIo),
-    Http2(ClientIo),
+struct Opened {
+    io: ClientIo,
+    socket: Socket,
+    is_http2: bool,
 }
 
 /// Does the TLS handshake if there is one, and looks at the first bytes without losing them.
 async fn open(accepted: Accepted, wait: Duration) -> io::Result<Opened> {
-    let mut io = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
+    let (mut io, socket) = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
     let mut first = BytesMut::with_capacity(FIRST_READ);
     let is_http2 = loop {
         let n = timeout(wait, io.read_buf(&mut first)).await??;
@@ -245,7 +262,7 @@ async fn open(accepted: Accepted, wait: Duration) -> io::Result<Opened> {
         }
     };
     io.unread(first.freeze());
-    Ok(if is_http2 { Opened::Http2(io) } else { Opened::Http1(io) })
+    Ok(Opened { io, socket, is_http2 })
 }
 
 /// First read of a connection; the head of an ordinary request fits.
@@ -263,27 +280,28 @@ async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
     }
 }
 
-async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: Shared) {
+async fn http1_connection(
+    io: ClientIo,
+    socket: Socket,
+    straight: Option<Straight>,
+    place: OwnedSemaphorePermit,
+    shared: Shared,
+) {
     let progress = Arc::new(Progress::default());
-    let mut ended = pin!(ended(&socket, &progress, &shared));
-    let io = match io.into_plain() {
-        Ok((plain, early)) => {
-            let unread = tokio::select! {
-                biased;
-                unread = shared.straight.serve(plain.clone(), early, &progress, &shared.draining) => unread,
-                () = &mut ended => return,
-            };
-            let Some(unread) = unread else { return };
-            let mut io = ClientIo::plain(plain);
-            io.unread(unread);
-            io
-        }
-        Err(io) => io,
+    let Some(straight) = straight else { return routed(io, socket, place, &shared, &progress).await };
+    let unread = tokio::select! {
+        biased;
+        unread = straight.serve(socket.clone(), io.into_early(), &progress, &shared.draining) => unread,
+        () = ended(&socket, &progress, &shared) => return,
     };
-    let (take_over, taken) = mpsc::channel(1);
-    let (socket, stop) = (socket.clone(), shared.stop.clone());
-    let client = ClientConnection { socket, take_over, stop, _place: Arc::new(place) };
-    routed(io, client, taken, &shared, &progress, ended).await;
+    let (Some(unread), Ok(socket)) = (unread, socket.unwatched()) else { return };
+    let (runtime, tasks) = (shared.runtime.clone(), shared.tasks.clone());
+    runtime.spawn(tasks.track_future(async move {
+        let Ok(socket) = socket.watch() else { return };
+        let mut io = ClientIo::plain(socket.clone());
+        io.unread(unread);
+        routed(io, socket, place, &shared, &progress).await;
+    }));
 }
 
 /// Waits until a connection has to end, whatever is under way on it.
@@ -300,14 +318,11 @@ async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
 }
 
 /// Serves a connection through the router until it ends.
-async fn routed(
-    io: ClientIo,
-    client: ClientConnection,
-    mut taken: mpsc::Receiver<TakeOver>,
-    shared: &Shared,
-    progress: &Arc<Progress>,
-    mut ended: Pin<&mut impl Future<Output = ()>>,
-) {
+async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: &Shared, progress: &Arc<Progress>) {
+    let (take_over, mut taken) = mpsc::channel(1);
+    let mut ended = pin!(ended(&socket, progress, shared));
+    let client =
+        ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
     let service = service_fn(|request| {
         let underway = progress.begin();
         let answered = answer(shared.router.clone(), client.clone(), request);

@@ -12,7 +12,7 @@ mod head;
 
 use std::ops::Range;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,14 +37,19 @@ const STREAM_ROOM: usize = 8 * 1024;
 /// Most bytes of a stream at once: about what a unix socket holds.
 const MAX_STREAM_ROOM: usize = 256 * 1024;
 
-/// Tells the way of a request from its method and target.
-pub type WayOf = dyn Fn(&str, &str) -> Way + Send + Sync;
+/// Connections to dockerd kept for the next request: as many as clients that ask at the same moment.
+const MAX_IDLE: usize = 32;
 
-/// Serves the requests that go straight; cheap to clone.
+/// Tells the way of a request from its method and target.
+pub(super) type WayOf = dyn Fn(&str, &str) -> Way + Send + Sync;
+
+/// Serves the requests that go straight, on the runtime of one thread; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Straight {
     proxy: Proxy,
     way: Arc<WayOf>,
+    /// Connections to dockerd that wait for the next request.
+    idle: Arc<Mutex<Vec<Socket>>>,
 }
 
 /// A request that goes straight.
@@ -78,7 +83,7 @@ enum Cut {
 
 impl Straight {
     pub(super) fn new(proxy: Proxy, way: Arc<WayOf>) -> Straight {
-        Straight { proxy, way }
+        Straight { proxy, way, idle: Arc::default() }
     }
 
     /// Serves a connection until it ends, or until a request is not for this way: then returns what was read of that.
@@ -144,7 +149,7 @@ impl Straight {
         };
         match answered {
             Ok(true) => {
-                self.proxy.keep(engine);
+                self.keep(engine);
                 Next::Request
             }
             Ok(false) | Err(Cut::Client | Cut::Engine) => Next::End,
@@ -161,9 +166,12 @@ impl Straight {
     async fn send(&self, bytes: &[u8], version: Option<ApiVersion>) -> Option<Socket> {
         loop {
             // In this order: a connection that was closed tells that it may be another engine.
-            let (mut engine, reused) = self.proxy.raw().await.ok()?;
+            let (mut engine, reused) = match self.idle() {
+                Some(engine) => (engine, true),
+                None => (self.proxy.dial().await.ok()?, false),
+            };
             if self.proxy.is_lifted(version).await {
-                self.proxy.keep(engine);
+                self.keep(engine);
                 return None;
             }
             match engine.write(bytes).await {
@@ -173,10 +181,34 @@ impl Straight {
                     return Some(engine);
                 }
                 // It was closed under us; there are only so many that were.
-                Err(_) if reused => {}
+                Err(_) if reused => self.proxy.outdate(),
                 Err(_) => return None,
             }
         }
+    }
+
+    /// A connection to dockerd that was used before and not closed since.
+    fn idle(&self) -> Option<Socket> {
+        loop {
+            // The latest used first: the others may then be the ones that nobody needs.
+            let socket = self.lock().pop()?;
+            if socket.is_silent() {
+                return Some(socket);
+            }
+            self.proxy.outdate();
+        }
+    }
+
+    /// Keeps a connection whose answer has passed.
+    fn keep(&self, socket: Socket) {
+        let mut idle = self.lock();
+        if idle.len() < MAX_IDLE {
+            idle.push(socket);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Socket>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes the rest of a request's body on while dockerd's answer comes back, whichever ends first.

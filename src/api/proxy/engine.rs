@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::ProxyError;
-use crate::api::listen::Socket;
+use crate::api::listen::{Socket, Unwatched};
 use crate::api::relay::Relay;
 
 /// Connections kept for the next request: as many as clients that ask at the same moment. More are opened when
@@ -41,39 +41,7 @@ pub(in crate::api) const MAX_HEAD: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Engine {
     path: PathBuf,
-    idle: Pool<EngineConn>,
-    raw: Pool<Socket>,
-}
-
-/// Connections that wait for the next request.
-#[derive(Debug)]
-struct Pool<T>(Mutex<VecDeque<T>>);
-
-impl<T> Pool<T> {
-    /// One that dockerd has not closed, if there is one; and whether some had been closed, which dockerd does only when
-    /// it stops.
-    fn take(&self, is_quiet: impl Fn(&T) -> bool) -> (Option<T>, bool) {
-        let mut closed = false;
-        loop {
-            // The latest used first: the others may then be the ones that nobody needs.
-            let Some(conn) = self.lock().pop_back() else { return (None, closed) };
-            if is_quiet(&conn) {
-                return (Some(conn), closed);
-            }
-            closed = true;
-        }
-    }
-
-    fn keep(&self, conn: T) {
-        let mut idle = self.lock();
-        if idle.len() < MAX_IDLE {
-            idle.push_back(conn);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    idle: Mutex<VecDeque<EngineConn>>,
 }
 
 /// One connection to dockerd. It is large, so it stays where it is while it changes hands.
@@ -96,7 +64,7 @@ impl std::fmt::Debug for EngineConn {
 
 impl Engine {
     pub(super) fn new(path: PathBuf) -> Engine {
-        Engine { path, idle: Pool(Mutex::default()), raw: Pool(Mutex::default()) }
+        Engine { path, idle: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -106,13 +74,14 @@ impl Engine {
     /// Opens a raw connection.
     pub(super) async fn dial(&self) -> Result<Socket, ProxyError> {
         let unreachable = |source| ProxyError::Unreachable { path: self.path.clone(), source };
+        let watch = |stream| Unwatched::unix(stream)?.watch();
         for _ in 1..CONNECT_ATTEMPTS {
             match UnixStream::connect(&self.path).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CONNECT_PAUSE).await,
-                result => return result.and_then(Socket::unix).map_err(unreachable),
+                result => return result.and_then(watch).map_err(unreachable),
             }
         }
-        UnixStream::connect(&self.path).await.and_then(Socket::unix).map_err(unreachable)
+        UnixStream::connect(&self.path).await.and_then(watch).map_err(unreachable)
     }
 
     /// Opens a connection.
@@ -126,27 +95,29 @@ impl Engine {
         Ok(EngineConn(Box::new(Driven { sender, conn, socket, relay: Relay::new(), done: false })))
     }
 
-    /// An idle connection, and whether dockerd has restarted since one was used.
+    /// An idle connection that dockerd has not closed, if there is one; and whether some had been closed, which
+    /// dockerd does only when it stops.
     pub(super) fn idle(&self) -> (Option<EngineConn>, bool) {
-        self.idle.take(|conn| conn.0.socket.is_quiet())
+        let mut closed = false;
+        loop {
+            // The latest used first: the others may then be the ones that nobody needs.
+            let Some(conn) = self.lock().pop_back() else { return (None, closed) };
+            if conn.0.socket.is_quiet() {
+                return (Some(conn), closed);
+            }
+            closed = true;
+        }
     }
 
     /// Keeps a connection whose answer has been read, if it can carry another request.
     fn keep(&self, conn: EngineConn) {
         if conn.is_idle() {
             conn.0.relay.detach();
-            self.idle.keep(conn);
+            let mut idle = self.lock();
+            if idle.len() < MAX_IDLE {
+                idle.push_back(conn);
+            }
         }
-    }
-
-    /// The same for connections without hyper.
-    pub(super) fn idle_raw(&self) -> (Option<Socket>, bool) {
-        self.raw.take(Socket::is_quiet)
-    }
-
-    /// Keeps one of those; its answer has been read.
-    pub(super) fn keep_raw(&self, socket: Socket) {
-        self.raw.keep(socket);
     }
 
     /// The body of an answer; its connection is kept once it has been read to its end.
@@ -157,6 +128,10 @@ impl Engine {
             return Body::new(incoming);
         }
         Body::new(EngineBody { incoming, conn: Some(conn), engine: self, failed: None })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<EngineConn>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -162,7 +162,8 @@ async fn idle_connections_end_and_busy_ones_do_not() {
     let proxy = fake.proxy.clone();
     let through = proxy.clone();
     let shared = Shared {
-        straight: Straight::new(proxy.clone(), Arc::new(|_, _| Way::Straight)),
+        carriers: Carriers::start(&proxy, Arc::new(|_, _| Way::Straight)).expect("threads"),
+        runtime: Handle::current(),
         router: Router::new().fallback(move |request| async move { through.forward(request).await }),
         proxy,
         http: http_settings(),

@@ -89,13 +89,15 @@ fn request_body(fields: &[Header<'_>]) -> Option<Body> {
             if body.replace(described).is_some() {
                 return None;
             }
-        } else if is("upgrade") || is("expect") || is("trailer") {
-            return None;
-        } else if is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive") {
+        } else if is("upgrade") || is("expect") || is("trailer") || is("connection") && !is_kept(field) {
             return None;
         }
     }
     (hosts == 1).then(|| body.unwrap_or(Body::Length(0)))
+}
+
+fn is_kept(connection: &Header<'_>) -> bool {
+    connection.value.eq_ignore_ascii_case(b"keep-alive")
 }
 
 /// The body that `Content-Length` or `Transfer-Encoding` describes.
@@ -128,7 +130,7 @@ pub(super) fn answer(bytes: &[u8], to_head: bool) -> Head<Answer<'_>> {
                 _ => return Head::Odd,
             }
         } else if is("connection") {
-            answer.closes |= !field.value.eq_ignore_ascii_case(b"keep-alive");
+            answer.closes |= !is_kept(field);
         } else if is("api-version") {
             answer.api = Some(field.value);
         } else if is("server") {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::listen;
 use crate::api::proxy::Proxy;
-use crate::api::serve::serve;
+use crate::api::serve::{Carriers, serve};
 use crate::api::way::{Owner, Way, owner};
 use crate::config::{Options, Settings};
 
@@ -135,9 +135,10 @@ impl Fake {
             _ if target.contains("panic") || target.contains("routed") => Way::Routed,
             _ => Way::Straight,
         });
+        let carriers = Carriers::start(&proxy, way).expect("threads");
         let fallback = move |request: Request| async move { through.forward(request).await };
         let router = routes(&proxy).fallback(fallback.clone()).method_not_allowed_fallback(fallback);
-        fake.serving = Some(tokio::spawn(serve(vec![listener], router, way, proxy, fake.stop.clone(), DRAIN)));
+        fake.serving = Some(tokio::spawn(serve(vec![listener], router, carriers, proxy, fake.stop.clone(), DRAIN)));
         fake
     }
 
