@@ -3,7 +3,7 @@
 //! `DIRECT=/var/run/docker.sock PROXIED=/run/gam/docker.sock cargo bench --bench proxy`. For `GET /_ping` and
 //! `GET /containers/json` it prints the median latency of one client and the throughput of 32, and for every path in
 //! `STREAMS` (separated by spaces, for example `/images/busybox/get`) the rate of a download. `UPLOAD` names a tar
-//! that is sent to `POST /images/load`. It prints rows of a table (`benches/run.sh` makes the rest) and fails when a
+//! of the image `big`, which is there, that is sent to `POST /images/load`. It prints rows of a table (`benches/run.sh` makes the rest) and fails when a
 //! limit of the project is missed. Only the standard library is
 //! used, so that the client costs little and the same on both sides.
 
@@ -42,6 +42,13 @@ impl Client {
         let request = format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes()).expect("the request is sent");
         self.answer(path)
+    }
+
+    /// Removes what an upload brought, so that the next one brings it again.
+    fn remove(&mut self, image: &str) {
+        let request = format!("DELETE /images/{image}?force=1 HTTP/1.1\r\nHost: d\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).expect("the request is sent");
+        self.answer("the removal");
     }
 
     /// Sends a file; returns its size.
@@ -211,6 +218,8 @@ fn main() -> ExitCode {
     }
     if let Ok(file) = std::env::var("UPLOAD") {
         let rates = rates(sides, STREAM_TURNS, |socket| {
+            // Without this dockerd would read the upload and keep nothing of it.
+            Client::new(&direct).remove("big");
             let start = Instant::now();
             rate(Client::new(socket).load(&file), start)
         });

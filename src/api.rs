@@ -22,10 +22,12 @@ mod relay;
 mod secrets;
 pub mod serve;
 mod services;
+mod straight;
 pub mod swarm;
 mod system;
 mod tasks;
 pub mod version;
+pub mod way;
 
 pub use error::ApiError;
 

@@ -39,7 +39,7 @@
 //! | where | what |
 //! | --- | --- |
 //! | [`config`], [`logging`], [`start`] | settings, log lines; start and stop of the daemon, each in one place |
-//! | [`api`] | Docker's API: the route table, versions, filters, the answers' shapes; [`api::proxy`] to dockerd, hijacked connections included |
+//! | [`api`] | Docker's API: the route table, versions, filters, the answers' shapes; [`api::way`] which requests go straight to dockerd as bytes; [`api::proxy`] to dockerd for the others, hijacked connections included |
 //! | `gam-core` (`src/core`) | everything that decides; no I/O |
 //! | … [`model`](gam_core::model), [`state`](gam_core::state) | the glossary; persistent maps, typed changes, `apply` |
 //! | … [`control`](gam_core::control) | what users may ask, and Docker's words for what they may not |

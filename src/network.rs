@@ -248,6 +248,12 @@ impl Networks {
         Rewriter::new(known.by_network.values().chain(&known.former))
     }
 
+    /// Whether there is something to turn.
+    pub fn has_backings(&self) -> bool {
+        let known = self.0.known.load();
+        !known.by_network.is_empty() || !known.former.is_empty()
+    }
+
     /// dockerd beneath.
     pub fn engine(&self) -> &Engine {
         &self.0.engine

@@ -7,6 +7,7 @@ mod claim;
 mod deserted;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::model::NodeId;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::AgentConfig;
 use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
+use crate::api::serve::Carriers;
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api, Parts};
 use crate::config::{Host, Settings, listed};
@@ -130,9 +132,11 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
     let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());
-    let app = api::router(Api::new(Parts { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket }));
+    let api = Api::new(Parts { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket });
+    let app = api::router(api.clone());
+    let carriers = Carriers::start(&proxy, Arc::new(move |method: &str, target: &str| api.way(method, target)))?;
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, proxy, stop.clone(), DRAIN);
+    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), DRAIN);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = tokio::spawn(serving);
     if let Some(socket) = mounted {

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use crate::config::{Host, Settings};
 pub use inherited::Inherited;
-pub use socket::{ClientIo, Socket};
+pub use socket::{ClientIo, Socket, Unwatched};
 pub use tls::{Tls, TlsError};
 
 /// Mode of the unix socket, dockerd's own: root and the group, nobody else.
@@ -130,12 +130,12 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Listener::Unix { listener, .. } => {
-                Ok(Accepted { socket: Socket::unix(listener.accept().await?.0)?, tls: None })
+                Ok(Accepted { socket: Unwatched::unix(listener.accept().await?.0)?, tls: None })
             }
             Listener::Tcp { listener, tls } => {
                 let (stream, _): (TcpStream, SocketAddr) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Accepted { socket: Socket::tcp(stream)?, tls: tls.clone() })
+                Ok(Accepted { socket: Unwatched::tcp(stream)?, tls: tls.clone() })
             }
         }
     }
@@ -144,21 +144,29 @@ impl Listener {
 /// A connection before its first byte.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The raw socket.
-    pub socket: Socket,
+    socket: Unwatched,
     tls: Option<Tls>,
 }
 
 impl Accepted {
-    /// The stream to speak HTTP on, after the TLS handshake if there is one; the caller bounds the wait.
+    /// Whether there will be TLS on it.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The stream to speak HTTP on, after the TLS handshake if there is one, and the raw socket beneath; both belong to
+    /// the runtime in which this is called. The caller bounds the wait.
     ///
     /// # Errors
     /// A failed handshake: no client certificate, or one that the authority did not sign.
-    pub async fn open(self) -> io::Result<ClientIo> {
-        match self.tls {
-            None => Ok(ClientIo::plain(self.socket)),
-            Some(tls) => tls.accept(self.socket).await,
-        }
+    pub async fn open(self) -> io::Result<(ClientIo, Socket)> {
+        let socket = self.socket.watch()?;
+        let io = match self.tls {
+            None => ClientIo::plain(socket.clone()),
+            Some(tls) => tls.accept(socket.clone()).await?,
+        };
+        Ok((io, socket))
     }
 }
 

@@ -31,10 +31,10 @@ use tracing::debug;
 
 use super::ApiError;
 use super::listen::Socket;
-use super::version::{self, EngineVersion, OriginalUri};
+use super::version::{self, ApiVersion, EngineVersion, OriginalUri};
 use engine::Engine;
 pub(super) use engine::MAX_HEAD;
-pub(super) use hijack::splice;
+pub(super) use hijack::{is_hijack, splice};
 
 /// Most bytes that [`Proxy::fetch`] takes: lists of a host with tens of thousands of containers fit, a stream that
 /// never ends does not.
@@ -92,6 +92,12 @@ pub enum ProxyError {
     /// The path or a header of a request made by Gam is not valid.
     #[error("Not a valid request: {0}")]
     Request(#[from] http::Error),
+    /// The same, where hyper was not in between.
+    #[error("The Docker daemon closed the connection before it answered")]
+    Silent,
+    /// The answer is none.
+    #[error("The Docker daemon's answer cannot be read")]
+    Garbled,
     /// dockerd switched protocols where nobody asked for it.
     #[error("The Docker daemon switched protocols unasked")]
     Switched,
@@ -103,7 +109,9 @@ impl ProxyError {
     pub fn status(&self) -> StatusCode {
         match self {
             ProxyError::Unreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            ProxyError::Broken(_) | ProxyError::Switched => StatusCode::BAD_GATEWAY,
+            ProxyError::Broken(_) | ProxyError::Silent | ProxyError::Garbled | ProxyError::Switched => {
+                StatusCode::BAD_GATEWAY
+            }
             ProxyError::Body(_) | ProxyError::Request(_) => StatusCode::BAD_REQUEST,
             ProxyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ProxyError::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -175,7 +183,7 @@ impl Proxy {
         as_asked(&mut request);
         let (idle, restarted) = self.0.engine.idle();
         if restarted {
-            self.0.outdated.store(true, Ordering::Relaxed);
+            self.outdate();
         }
         self.lift(&mut request).await;
         let reused = idle.is_some();
@@ -276,11 +284,23 @@ impl Proxy {
     /// # Errors
     /// When nobody serves it.
     pub async fn dial(&self) -> Result<Socket, ProxyError> {
-        self.0.engine.dial().await
+        self.0.engine.dial().await.inspect_err(|_| self.outdate())
+    }
+
+    /// Notes that whoever answers next may be another engine: one has closed connections.
+    pub(super) fn outdate(&self) {
+        self.0.outdated.store(true, Ordering::Relaxed);
     }
 
     async fn connect(&self) -> Result<engine::EngineConn, ProxyError> {
-        self.0.engine.connect().await.inspect_err(|_| self.0.outdated.store(true, Ordering::Relaxed))
+        self.0.engine.connect().await.inspect_err(|_| self.outdate())
+    }
+
+    /// Whether the engine is too new for the version that a request asks for.
+    pub(super) async fn is_lifted(&self, asked: Option<ApiVersion>) -> bool {
+        let Some(asked) = asked else { return false };
+        self.learn_if_outdated().await;
+        self.0.version.load().as_ref().is_some_and(|engine| version::is_lifted(asked, engine))
     }
 
     /// Lifts a version that the engine is too new for.
@@ -288,9 +308,7 @@ impl Proxy {
         if version::split(request.uri().path()).is_none() {
             return;
         }
-        if self.0.outdated.load(Ordering::Relaxed) {
-            self.learn().await;
-        }
+        self.learn_if_outdated().await;
         let known = self.0.version.load();
         if let Some(lifted) = known.as_ref().and_then(|engine| version::lift(request.uri(), engine)) {
             debug!(from = %request.uri(), to = %lifted, "version lifted to the engine's minimum");
@@ -298,19 +316,28 @@ impl Proxy {
         }
     }
 
+    async fn learn_if_outdated(&self) {
+        if self.0.outdated.load(Ordering::Relaxed) {
+            self.learn().await;
+        }
+    }
+
     /// Marks an answer as dockerd's own, and notices when it is another dockerd than before.
     fn answer(&self, mut response: Response) -> Response {
-        if let Some(known) = self.0.version.load().as_ref() {
-            let headers = response.headers();
-            let differs = |name: &HeaderName, known: &dyn Fn() -> String| {
-                headers.get(name).is_some_and(|value| value.as_bytes() != known().as_bytes())
-            };
-            if differs(&API_VERSION, &|| known.api.to_string()) || differs(&SERVER, &|| known.server()) {
-                self.0.outdated.store(true, Ordering::Relaxed);
-            }
-        }
+        let value = |name: &HeaderName| response.headers().get(name).map(HeaderValue::as_bytes);
+        self.look_at(value(&API_VERSION), value(&SERVER));
         response.extensions_mut().insert(Proxied);
         response
+    }
+
+    /// Notices by the headers `Api-Version` and `Server` of an answer when it is another dockerd than before.
+    pub(super) fn look_at(&self, api: Option<&[u8]>, server: Option<&[u8]>) {
+        let known = self.0.version.load();
+        let Some(known) = known.as_ref() else { return };
+        let differs = |value: Option<&[u8]>, known: String| value.is_some_and(|value| value != known.as_bytes());
+        if differs(api, known.api.to_string()) || differs(server, known.server()) {
+            self.outdate();
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Serves the router on open listeners: one task a connection, HTTP/1.1 as dockerd speaks it.
 //!
-//! What the router answers is none of this module's business. It keeps the connections in bounds, cancels what a
+//! A connection begins in [`super::straight`], where most stay; from the first request that is not for there on it is
+//! hyper's and the router's. What the router answers is none of this module's business. It keeps the connections in bounds, cancels what a
 //! vanished client asked for, survives a panic in a handler, and hands a connection over when it stops being HTTP: to
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
+mod carriers;
+mod progress;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -13,10 +16,8 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,13 +26,14 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use http::{Request, StatusCode, header};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -41,7 +43,11 @@ use super::ApiError;
 use super::listen::{Accepted, ClientIo, Listener, Socket};
 use super::proxy::Proxy;
 use super::relay::Relay;
+use super::straight::Straight;
 use super::version;
+pub use carriers::Carriers;
+pub(super) use progress::Progress;
+use progress::Underway;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -49,9 +55,8 @@ pub const MAX_CONNECTIONS: usize = 8192;
 /// File descriptors needed for that many connections, and as much again for all else.
 const WANTED_FILES: u64 = 4 * MAX_CONNECTIONS as u64;
 /// How long the head of a request may take, at least, and how long an idle connection is kept; as long as dockerd waits
-/// for a head (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it. It is
-/// looked at once in that time, hence up to twice as long: hyper's own limit sets a timer for every request, which
-/// alone would cost a tenth of what passing a small request on costs.
+/// for a head (`moby: cmd/dockerd`, `ReadHeaderTimeout`), so that no client meets a connection closed under it. hyper's
+/// own limit sets a timer for every request, which alone would cost a tenth of what passing a small request on costs.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a TLS handshake may take; a healthy one takes milliseconds.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,6 +113,9 @@ impl ClientConnection {
 #[derive(Clone)]
 struct Shared {
     router: Router,
+    carriers: Carriers,
+    /// The runtime of handlers.
+    runtime: Handle,
     proxy: Proxy,
     http: http1::Builder,
     places: Arc<Semaphore>,
@@ -123,17 +131,20 @@ struct Shared {
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
 /// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
-/// Every request goes through [`version::strip`] before the router sees it. The router's fallback (and its
-/// `method_not_allowed_fallback`) should be [`Proxy::forward`].
+/// The carriers serve what needs no router; every other request goes through [`version::strip`] before the router sees
+/// it. The router's fallback (and its `method_not_allowed_fallback`) should be [`Proxy::forward`].
 pub async fn serve(
     listeners: Vec<Listener>,
     router: Router,
+    carriers: Carriers,
     proxy: Proxy,
     shutdown: CancellationToken,
     drain: Duration,
 ) {
     let shared = Shared {
         router,
+        carriers,
+        runtime: Handle::current(),
         proxy,
         http: http_settings(),
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -191,8 +202,7 @@ async fn accept_loop(listener: Listener, shared: Shared) {
         };
         match accepted {
             Ok((accepted, place)) => {
-                let connection = connection(accepted, place, shared.clone());
-                shared.tasks.spawn(connection);
+                begin(accepted, place, &shared);
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -202,33 +212,45 @@ async fn accept_loop(listener: Listener, shared: Shared) {
     }
 }
 
+/// Starts to serve a connection: by a carrier, unless there are bytes to be deciphered.
+fn begin(accepted: Accepted, place: OwnedSemaphorePermit, shared: &Shared) {
+    if accepted.is_tls() {
+        shared.tasks.spawn(connection(accepted, place, None, shared.clone()));
+        return;
+    }
+    let carrier = shared.carriers.next();
+    let connection = connection(accepted, place, Some(carrier.straight.clone()), shared.clone());
+    carrier.runtime.spawn(shared.tasks.track_future(connection));
+}
+
 /// Waits for a free place first, so that a client beyond the limit waits in the kernel's queue.
 async fn accept(listener: &Listener, shared: &Shared) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
     let place = shared.places.clone().acquire_owned().await.map_err(io::Error::other)?;
     Ok((listener.accept().await?, place))
 }
 
-async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, shared: Shared) {
-    let socket = accepted.socket.clone();
+/// Serves a connection on the runtime in which this is called, until it ends or leaves for the router.
+async fn connection(accepted: Accepted, place: OwnedSemaphorePermit, straight: Option<Straight>, shared: Shared) {
     let opened = tokio::select! {
         opened = open(accepted, shared.idle) => opened,
         () = shared.draining.cancelled() => return,
     };
     match opened {
-        Ok(Opened::Http1(io)) => http1_connection(io, socket, place, shared).await,
-        Ok(Opened::Http2(io)) => http2_connection(io, socket, shared).await,
+        Ok(Opened { io, socket, is_http2: true }) => http2_connection(io, socket, shared).await,
+        Ok(Opened { io, socket, .. }) => http1_connection(io, socket, straight, place, shared).await,
         Err(error) => debug!(%error, "a connection ended before its first request"),
     }
 }
 
-enum Opened {
-    Http1(ClientIo),
-    Http2(ClientIo),
+struct Opened {
+    io: ClientIo,
+    socket: Socket,
+    is_http2: bool,
 }
 
 /// Does the TLS handshake if there is one, and looks at the first bytes without losing them.
 async fn open(accepted: Accepted, wait: Duration) -> io::Result<Opened> {
-    let mut io = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
+    let (mut io, socket) = timeout(HANDSHAKE_TIMEOUT, accepted.open()).await??;
     let mut first = BytesMut::with_capacity(FIRST_READ);
     let is_http2 = loop {
         let n = timeout(wait, io.read_buf(&mut first)).await??;
@@ -240,7 +262,7 @@ async fn open(accepted: Accepted, wait: Duration) -> io::Result<Opened> {
         }
     };
     io.unread(first.freeze());
-    Ok(if is_http2 { Opened::Http2(io) } else { Opened::Http1(io) })
+    Ok(Opened { io, socket, is_http2 })
 }
 
 /// First read of a connection; the head of an ordinary request fits.
@@ -258,27 +280,57 @@ async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
     }
 }
 
-async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: Shared) {
-    let (take_over, mut taken) = mpsc::channel(1);
-    let client =
-        ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
-    let router = shared.router.clone();
+async fn http1_connection(
+    io: ClientIo,
+    socket: Socket,
+    straight: Option<Straight>,
+    place: OwnedSemaphorePermit,
+    shared: Shared,
+) {
     let progress = Arc::new(Progress::default());
-    let seen = progress.clone();
-    let service = service_fn(move |request| {
-        let underway = progress.begin();
-        let answered = answer(router.clone(), client.clone(), request);
-        async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
-    });
-    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let Some(straight) = straight else { return routed(io, socket, place, &shared, &progress).await };
+    let unread = tokio::select! {
+        biased;
+        unread = straight.serve(socket.clone(), io.into_early(), &progress, &shared.draining) => unread,
+        () = ended(&socket, &progress, &shared) => return,
+    };
+    let (Some(unread), Ok(socket)) = (unread, socket.unwatched()) else { return };
+    let (runtime, tasks) = (shared.runtime.clone(), shared.tasks.clone());
+    runtime.spawn(tasks.track_future(async move {
+        let Ok(socket) = socket.watch() else { return };
+        let mut io = ClientIo::plain(socket.clone());
+        io.unread(unread);
+        routed(io, socket, place, &shared, &progress).await;
+    }));
+}
+
+/// Waits until a connection has to end, whatever is under way on it.
+async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
     let gone = async {
         socket.hangup().await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
-    let mut gone = std::pin::pin!(gone);
+    tokio::select! {
+        () = gone => {}
+        () = progress.idle(shared.idle) => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// Serves a connection through the router until it ends.
+async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, shared: &Shared, progress: &Arc<Progress>) {
+    let (take_over, mut taken) = mpsc::channel(1);
+    let mut ended = pin!(ended(&socket, progress, shared));
+    let client =
+        ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
+    let service = service_fn(|request| {
+        let underway = progress.begin();
+        let answered = answer(shared.router.clone(), client.clone(), request);
+        async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
+    });
+    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
     let relay = Relay::new();
-    let mut checks = tokio::time::interval_at(Instant::now() + shared.idle, shared.idle);
-    let (mut begun, mut draining) = (0, false);
+    let mut draining = false;
     let take = loop {
         tokio::select! {
             biased;
@@ -293,12 +345,7 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
                 draining = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            () = &mut gone => return,
-            _ = checks.tick() => match seen.begun.load(Ordering::Relaxed) {
-                now if now == begun && seen.underway.load(Ordering::Relaxed) == 0 => return,
-                now => begun = now,
-            },
-            () = shared.stop.cancelled() => return,
+            () = &mut ended => return,
         }
     };
     let Some(parts) = connection.into_parts() else { return };
@@ -306,55 +353,6 @@ async fn http1_connection(io: ClientIo, socket: Socket, place: OwnedSemaphorePer
     tokio::select! {
         () = take(parts.io.into_inner(), parts.read_buf) => {}
         () = shared.draining.cancelled() => {}
-    }
-}
-
-/// What happens on a connection, for the check that something does.
-#[derive(Default)]
-struct Progress {
-    /// Requests whose head has come.
-    begun: AtomicU64,
-    /// Requests that are not answered to the last byte.
-    underway: AtomicU64,
-}
-
-impl Progress {
-    fn begin(self: &Arc<Self>) -> Guard {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        self.underway.fetch_add(1, Ordering::Relaxed);
-        Guard(self.clone())
-    }
-}
-
-/// A request under way, until it is dropped.
-struct Guard(Arc<Progress>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.underway.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, which hyper drops once it is sent.
-struct Underway {
-    body: Body,
-    _guard: Guard,
-}
-
-impl hyper::body::Body for Underway {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -175,12 +175,21 @@ pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     (end > 0 && rest.as_bytes()[end] == b'/').then(|| rest.split_at(end))
 }
 
+/// The version in front of a target, if there is one.
+pub(super) fn asked(target: &str) -> Option<ApiVersion> {
+    split(target).map(|(version, _)| ApiVersion::of_digits(version))
+}
+
+/// Whether the engine is too new for a version that Gam serves.
+pub(super) fn is_lifted(asked: ApiVersion, engine: &EngineVersion) -> bool {
+    ApiVersion::OLDEST <= asked && asked < engine.min_api
+}
+
 /// Rewrites the path of a request that the engine is too new for: from [`ApiVersion::OLDEST`] on, a version below the
 /// engine's minimum becomes that minimum. `None` where nothing is to be done, which is nearly always.
 pub(super) fn lift(uri: &Uri, engine: &EngineVersion) -> Option<Uri> {
     let (version, rest) = split(uri.path())?;
-    let asked = ApiVersion::of_digits(version);
-    if asked < ApiVersion::OLDEST || asked >= engine.min_api {
+    if !is_lifted(ApiVersion::of_digits(version), engine) {
         return None;
     }
     let text = match uri.query() {
@@ -266,7 +275,7 @@ pub(super) fn stamp(headers: &mut HeaderMap) {
 }
 
 /// `Mon, 23 Nov 2026 08:51:37 GMT`.
-fn http_date(at: time::OffsetDateTime) -> String {
+pub(super) fn http_date(at: time::OffsetDateTime) -> String {
     let (weekday, month) = (at.weekday().to_string(), at.month().to_string());
     let (hour, minute, second) = at.to_hms();
     format!("{weekday:.3}, {:02} {month:.3} {} {hour:02}:{minute:02}:{second:02} GMT", at.day(), at.year())

@@ -17,6 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use futures_util::task::noop_waker_ref;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::unix::AsyncFd;
@@ -55,30 +56,52 @@ enum Kind {
     Tcp,
 }
 
-impl Socket {
-    /// A unix socket.
+/// A connected socket that no runtime watches.
+#[derive(Debug)]
+pub struct Unwatched {
+    fd: OwnedFd,
+    kind: Kind,
+}
+
+impl Unwatched {
+    /// Of a unix socket.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn unix(stream: UnixStream) -> io::Result<Unwatched> {
+        Ok(Unwatched { fd: stream.into_std()?.into(), kind: Kind::Unix })
+    }
+
+    /// Of a TCP socket.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn tcp(stream: TcpStream) -> io::Result<Unwatched> {
+        Ok(Unwatched { fd: stream.into_std()?.into(), kind: Kind::Tcp })
+    }
+
+    /// The socket, watched by the runtime in which this is called.
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub fn unix(stream: UnixStream) -> io::Result<Socket> {
-        Socket::new(stream.into_std()?.into(), Kind::Unix)
-    }
-
-    /// A TCP socket.
-    ///
-    /// # Errors
-    /// When the runtime cannot watch it.
-    pub fn tcp(stream: TcpStream) -> io::Result<Socket> {
-        Socket::new(stream.into_std()?.into(), Kind::Tcp)
-    }
-
-    fn new(fd: OwnedFd, kind: Kind) -> io::Result<Socket> {
+    pub fn watch(self) -> io::Result<Socket> {
+        let Unwatched { fd, kind } = self;
         #[expect(
             deprecated,
             reason = "its successor is unsafe; these descriptors are owned, so the old one is sound here"
         )]
         let reads = AsyncFd::with_interest(fd, Interest::READABLE)?;
         Ok(Socket(Arc::new(Inner { reads, writes: OnceLock::new(), room: AtomicUsize::new(READ_MIN), kind })))
+    }
+}
+
+impl Socket {
+    /// The same socket for another runtime, once this one is no longer used.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn unwatched(&self) -> io::Result<Unwatched> {
+        Ok(Unwatched { fd: self.fd().try_clone_to_owned()?, kind: self.0.kind })
     }
 
     /// Waits until the peer is gone for good. A unix peer that only closed its sending half is still there.
@@ -109,6 +132,12 @@ impl Socket {
         peeked.is_err_and(|errno| errno == Errno::AGAIN)
     }
 
+    /// The same as far as the runtime knows, without asking the kernel.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending()
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.0.reads.get_ref().as_fd()
     }
@@ -126,7 +155,7 @@ impl Socket {
                     Ok(n) => return Poll::Ready(Ok(n)),
                     Err(Errno::INTR) => {}
                     Err(Errno::AGAIN) => {
-                        #[expect(deprecated, reason = "see `Socket::new`")]
+                        #[expect(deprecated, reason = "see `Unwatched::watch`")]
                         let copy = AsyncFd::with_interest(self.fd().try_clone_to_owned()?, Interest::WRITABLE)?;
                         break self.0.writes.get_or_init(|| copy);
                     }
@@ -226,6 +255,12 @@ impl ClientIo {
     #[must_use]
     pub fn tls(stream: TlsStream<Socket>) -> ClientIo {
         ClientIo { early: Bytes::new(), stream: ClientStream::Tls(Box::new(stream)) }
+    }
+
+    /// The bytes that were read too early; the stream is given up.
+    #[must_use]
+    pub fn into_early(self) -> Bytes {
+        self.early
     }
 
     /// Gives bytes back that were read and belong to what comes next.

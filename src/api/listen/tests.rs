@@ -117,7 +117,7 @@ async fn a_taken_port_is_named() {
 #[tokio::test]
 async fn a_hangup_is_told_from_a_half_closed_peer() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let ours = Socket::unix(ours).expect("a socket");
+    let ours = Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket");
     theirs.shutdown().await.expect("half closed");
     let early = tokio::time::timeout(Duration::from_millis(50), ours.hangup()).await;
     assert!(early.is_err(), "a half-closed peer is still there");
@@ -128,7 +128,7 @@ async fn a_hangup_is_told_from_a_half_closed_peer() {
 #[tokio::test]
 async fn an_idle_connection_is_quiet_until_its_peer_speaks_or_goes() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let ours = Socket::unix(ours).expect("a socket");
+    let ours = Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket");
     assert!(ours.is_quiet());
     theirs.write_all(b"x").await.expect("written");
     assert!(!ours.is_quiet());
@@ -142,7 +142,7 @@ async fn an_idle_connection_is_quiet_until_its_peer_speaks_or_goes() {
 #[tokio::test]
 async fn bytes_given_back_come_first_and_in_order() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-    let mut io = ClientIo::plain(Socket::unix(ours).expect("a socket"));
+    let mut io = ClientIo::plain(Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket"));
     theirs.write_all(b"3").await.expect("written");
     io.unread(Bytes::from_static(b"2"));
     io.unread(Bytes::from_static(b"1"));
@@ -209,7 +209,7 @@ async fn tls_is_for_clients_with_a_certificate() {
         for _ in 0..2 {
             let opened = listener.accept().await.expect("a connection").open().await;
             outcomes.push(opened.is_ok());
-            if let Ok(mut io) = opened {
+            if let Ok((mut io, _)) = opened {
                 io.write_all(b"hello").await.expect("written");
                 io.flush().await.expect("flushed");
             }

@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::ProxyError;
-use crate::api::listen::Socket;
+use crate::api::listen::{Socket, Unwatched};
 use crate::api::relay::Relay;
 
 /// Connections kept for the next request: as many as clients that ask at the same moment. More are opened when
@@ -74,13 +74,14 @@ impl Engine {
     /// Opens a raw connection.
     pub(super) async fn dial(&self) -> Result<Socket, ProxyError> {
         let unreachable = |source| ProxyError::Unreachable { path: self.path.clone(), source };
+        let watch = |stream| Unwatched::unix(stream)?.watch();
         for _ in 1..CONNECT_ATTEMPTS {
             match UnixStream::connect(&self.path).await {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CONNECT_PAUSE).await,
-                result => return result.and_then(Socket::unix).map_err(unreachable),
+                result => return result.and_then(watch).map_err(unreachable),
             }
         }
-        UnixStream::connect(&self.path).await.and_then(Socket::unix).map_err(unreachable)
+        UnixStream::connect(&self.path).await.and_then(watch).map_err(unreachable)
     }
 
     /// Opens a connection.

@@ -72,13 +72,17 @@ pub(super) async fn upgrade(proxy: &Proxy, mut request: Request<Body>) -> Result
 /// Whether dockerd may answer this with a bare `200` and go raw: attach, or exec start, without an `Upgrade` header.
 pub(super) fn may_go_raw(request: &Request<Body>) -> bool {
     let path = request.uri().path();
-    let path = version::split(path).map_or(path, |(_, rest)| rest);
+    request.method() == Method::POST
+        && !request.headers().contains_key(UPGRADE)
+        && is_hijack(version::split(path).map_or(path, |(_, rest)| rest))
+}
+
+/// Whether a path without its version is one of the two calls that may go raw.
+pub(in crate::api) fn is_hijack(path: &str) -> bool {
     let between = |start, end| {
         path.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end)).is_some_and(|id| !id.contains('/'))
     };
-    request.method() == Method::POST
-        && !request.headers().contains_key(UPGRADE)
-        && (between("/containers/", "/attach") || between("/exec/", "/start"))
+    between("/containers/", "/attach") || between("/exec/", "/start")
 }
 
 /// Passes on a request that may go raw. If dockerd does, this never returns: the connection is no longer HTTP.

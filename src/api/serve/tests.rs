@@ -4,6 +4,7 @@ use axum::routing::get;
 use super::*;
 use crate::api::proxy::tests::fake::{DRAIN, Fake, Stream, within};
 use crate::api::version::{ApiVersion, native};
+use crate::api::way::Way;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
@@ -161,6 +162,8 @@ async fn idle_connections_end_and_busy_ones_do_not() {
     let proxy = fake.proxy.clone();
     let through = proxy.clone();
     let shared = Shared {
+        carriers: Carriers::start(&proxy, Arc::new(|_, _| Way::Straight)).expect("threads"),
+        runtime: Handle::current(),
         router: Router::new().fallback(move |request| async move { through.forward(request).await }),
         proxy,
         http: http_settings(),

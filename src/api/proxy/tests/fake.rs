@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::listen;
 use crate::api::proxy::Proxy;
-use crate::api::serve::serve;
+use crate::api::serve::{Carriers, serve};
+use crate::api::way::{Owner, Way, owner};
 use crate::config::{Options, Settings};
 
 /// Nothing in these tests takes longer, however busy the machine is.
@@ -128,9 +129,16 @@ impl Fake {
         let settings = Settings::load(options).expect("settings");
         let listener = listen::bind(&settings.hosts[0], &settings).await.expect("bound");
         let through = proxy.clone();
+        // The real one, but for the tests' own routes, and for those who want the router's way without having one.
+        let way = Arc::new(|method: &str, target: &str| match owner(method, target) {
+            Owner::Gam => Way::Routed,
+            _ if target.contains("panic") || target.contains("routed") => Way::Routed,
+            _ => Way::Straight,
+        });
+        let carriers = Carriers::start(&proxy, way).expect("threads");
         let fallback = move |request: Request| async move { through.forward(request).await };
         let router = routes(&proxy).fallback(fallback.clone()).method_not_allowed_fallback(fallback);
-        fake.serving = Some(tokio::spawn(serve(vec![listener], router, proxy, fake.stop.clone(), DRAIN)));
+        fake.serving = Some(tokio::spawn(serve(vec![listener], router, carriers, proxy, fake.stop.clone(), DRAIN)));
         fake
     }
 

@@ -1,0 +1,124 @@
+//! Which way a request takes, told from its first line alone.
+//!
+//! Nearly all requests of a busy host are dockerd's from end to end: they need no router, no handler and no second look, and
+//! [`super::straight`] passes them on as the bytes that they are. This module says which ones. It may send a request to
+//! the router that the router will pass on after all; never the other way round, and a test holds it to that.
+
+use super::Api;
+use super::proxy::is_hijack;
+use super::version::split;
+
+/// The way of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through the router: Gam's own, or in need of a closer look.
+    Routed,
+    /// To dockerd and back as it is.
+    Straight,
+    /// The same, and a good answer gets the header `Swarm` with this value.
+    Ping(&'static str),
+}
+
+impl Api {
+    /// The way of a request with this method and target.
+    #[must_use]
+    pub fn way(&self, method: &str, target: &str) -> Way {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        match owner(method, path) {
+            Owner::Gam => Way::Routed,
+            Owner::Engine => Way::Straight,
+            Owner::EnginesPing => Way::Ping(self.node.status()),
+            // Nothing to turn in the answer (`containers::list`), nor in the question: what is escaped may be a filter.
+            Owner::EnginesList
+                if !self.networks.has_backings() && !query.contains("filters") && !query.contains('%') =>
+            {
+                Way::Straight
+            }
+            Owner::EnginesList => Way::Routed,
+        }
+    }
+}
+
+/// Whose a path is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The router's.
+    Gam,
+    Engine,
+    /// `/_ping`
+    EnginesPing,
+    /// `/containers/json`
+    EnginesList,
+}
+
+pub(super) fn owner(method: &str, path: &str) -> Owner {
+    let path = split(path).map_or(path, |(_, rest)| rest);
+    // What Go's router would clean or unescape first.
+    let crooked = path.contains(['%', '#']) || path.contains("//") || path.contains("/.") || path.ends_with('/');
+    let Some(inner) = path.strip_prefix('/').filter(|_| !crooked) else { return Owner::Gam };
+    let mut parts = inner.split('/');
+    match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
+        ("_ping", None, None) if matches!(method, "GET" | "HEAD") => Owner::EnginesPing,
+        ("containers", Some("json"), None) if method == "GET" => Owner::EnginesList,
+        ("containers", Some("json" | "create"), None)
+        | ("containers", Some(_), Some("json" | "start" | "restart"))
+        | ("_ping" | "info" | "version" | "events", ..)
+        | ("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs" | "networks", ..)
+        | ("session" | "grpc", ..) => Owner::Gam,
+        _ if is_hijack(path) => Owner::Gam,
+        _ => Owner::Engine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_route_of_gams_goes_straight() {
+        let document: toml::Table = include_str!("../../api-spec/routes.toml").parse().expect("TOML");
+        let rows = document["route"].as_array().expect("rows");
+        let mut seen = 0;
+        for row in rows.iter().filter(|row| row["way"].as_str() != Some("proxied")) {
+            let path = row["path"].as_str().expect("a path").replace("{id}", "x").replace("{name}", "x");
+            for method in row["method"].as_str().expect("methods").split(", ") {
+                let expected = match path.as_str() {
+                    "/_ping" => Owner::EnginesPing,
+                    "/containers/json" => Owner::EnginesList,
+                    _ => Owner::Gam,
+                };
+                for path in [path.clone(), format!("/v1.41{path}")] {
+                    assert_eq!(owner(method, &path), expected, "{method} {path}");
+                }
+                assert_eq!(owner(method, &format!("{path}/")), Owner::Gam);
+                seen += 1;
+            }
+        }
+        assert!(seen > 40);
+    }
+
+    #[test]
+    fn crooked_paths_are_looked_at_by_the_router() {
+        for path in
+            ["/%73warm", "//swarm", "/x/../swarm", "/./swarm", "/images/../swarm", "*", "", "http://d/x", "/x#y"]
+        {
+            assert_eq!(owner("GET", path), Owner::Gam, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_may_become_a_raw_stream_is_the_routers() {
+        for path in ["/containers/x/attach", "/v1.51/exec/x/start", "/session", "/grpc"] {
+            assert_eq!(owner("POST", path), Owner::Gam, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_dockerds() {
+        for path in
+            ["/images/x/get", "/v1.51/containers/x/logs", "/build", "/containers/x/attach/ws", "/exec/x/json", "/x"]
+        {
+            assert_eq!(owner("GET", path), Owner::Engine, "{path}");
+        }
+    }
+}
