@@ -47,6 +47,7 @@
 //! | … [`step`](gam_core::step) | the fixed order of the above |
 //! | … [`assignment`](gam_core::assignment), [`agent`](gam_core::agent), [`container`](gam_core::container) | what one node must know; one action for one container; a task as a container's configuration |
 //! | `gam-store` (`src/store`) | the state on disk and on other managers; the only user of openraft |
+//! | `gam-rpc` (`src/rpc`) | calls between nodes, over mutual TLS |
 //! | [`manager`] | the leader's loop, and whoever asks it |
 //! | [`dispatcher`] | a session for each agent |
 //! | [`ca`] | keys and certificates |
