@@ -94,17 +94,7 @@ pub fn sign(
     role: Role,
     expiry: i64,
 ) -> Result<String, CaError> {
-    sign_as(&Signer::of(root), csr_der, cluster, node, role, expiry)
-}
-
-fn sign_as(
-    signer: &Signer<'_>,
-    csr_der: &[u8],
-    cluster: ClusterId,
-    node: NodeId,
-    role: Role,
-    expiry: i64,
-) -> Result<String, CaError> {
+    let signer = Signer::of(root);
     let request = CertificateSigningRequestParams::from_der(&csr_der.into())?;
     let issuer = Issuer::from_ca_cert_pem(signer.cert, keys::key_pair(signer.key)?)?;
     let mut params = CertificateParams::new(names(node, role))?;

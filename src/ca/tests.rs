@@ -1,7 +1,7 @@
 mod authority;
 mod external;
 
-use gam_core::model::IdSource;
+use gam_core::model::{IdSource, RootRotation};
 use rcgen::{BasicConstraints, IsCa, PKCS_ECDSA_P384_SHA384, SignatureAlgorithm};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -94,9 +94,11 @@ fn a_new_root_is_trusted_through_the_old_one() {
     let roots = [new_root().unwrap(), new_root().unwrap(), read_root(&cert, &key).unwrap().0];
     for (old, new) in [(0, 1), (0, 2), (2, 0)].map(|(old, new)| (&roots[old], &roots[new])) {
         let cross_signed = cross_sign(old, &new.cert).unwrap();
-        let signer = Signer { cross_signed: &cross_signed, ..Signer::of(new) };
+        let (cert, key) = (new.cert.clone(), new.key.clone());
+        let next = RootRotation { cert, key, cross_signed, ..RootRotation::default() };
+        let root = RootCa { rotation: Some(Box::new(next)), ..old.clone() };
         let (_, csr) = new_key_and_csr().unwrap();
-        let chain = sign_as(&signer, &csr, cluster, node, Role::Manager, HOUR).unwrap();
+        let chain = sign(&root, &csr, cluster, node, Role::Manager, HOUR).unwrap();
         assert!(leads_to(&chain, &[&old.cert]));
         assert!(leads_to(&chain, &[&new.cert]));
         assert!(!leads_to(&chain, &[&new_root().unwrap().cert]));

@@ -5,6 +5,7 @@ make_service web --replicas 6
 until_ok 30 'six tasks run' running web 6
 before=$(try docker service ps -q web | sort)
 lab cut 2
+# Not a wait: for so long the cable is out, and nothing can be observed that would end it.
 sleep 3
 lab heal 2
 make_service each --mode global

@@ -5,6 +5,7 @@ make_service web --replicas 6
 until_ok 30 'six tasks run' running web 6
 before=$(try docker service ps -q web | sort)
 lab pause 2
+# Not a wait: for so long the host stands still, and nothing can be observed that would end it.
 sleep 3
 lab resume 2
 until_ok 30 'three nodes are ready' ready 3

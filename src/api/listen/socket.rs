@@ -132,10 +132,10 @@ impl Socket {
         peeked.is_err_and(|errno| errno == Errno::AGAIN)
     }
 
-    /// The same as far as the runtime knows, without asking the kernel.
+    /// The same, and the kernel is asked only if the runtime has heard of something: it may be what was read already.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending()
+        self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending() || self.is_quiet()
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

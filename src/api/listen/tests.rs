@@ -140,6 +140,20 @@ async fn an_idle_connection_is_quiet_until_its_peer_speaks_or_goes() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_silent_even_after_a_read_that_was_full() {
+    let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+    let ours = Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket");
+    assert!(ours.is_silent());
+    theirs.write_all(&[0; 16]).await.expect("written");
+    let mut exactly = [0; 16];
+    ours.clone().read_exact(&mut exactly).await.expect("all of them");
+    assert!(ours.is_silent(), "there is nothing left");
+    drop(theirs);
+    ours.hangup().await;
+    assert!(!ours.is_silent());
+}
+
+#[tokio::test]
 async fn bytes_given_back_come_first_and_in_order() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
     let mut io = ClientIo::plain(Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket"));

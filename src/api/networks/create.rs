@@ -179,25 +179,26 @@ async fn check(api: &Api, outline: &Outline, create: &CreateRequest) -> Result<O
         // A dockerd that is away checks nothing, and a manager goes on without one.
         return Ok(Some(checked.into_response()));
     }
-    let forbidden = |sentence: &str| Some(ApiError::new(StatusCode::FORBIDDEN, sentence).into_response());
-    if create.scope == "local" {
-        return Ok(forbidden("cannot downgrade network scope for overlay networks"));
-    }
-    if create.ingress && create.driver != "overlay" {
-        return Ok(forbidden("Ingress network can only be global scope network"));
-    }
-    if create.enable_ipv4 == Some(false) {
-        return Err(ApiError::invalid("IPv4 cannot be disabled in a Swarm scoped network"));
-    }
-    if create.driver.is_empty() {
-        let sentence = "driver name: if driver is specified name is required";
-        return Err(Error::rpc(Code::InvalidArgument, sentence).into());
-    }
-    if create.config_from.as_ref().is_some_and(|reference| !reference.network.is_empty()) {
+    refusal(create).map_or(Ok(None), Err)
+}
+
+/// What the swarm has against a request by itself.
+fn refusal(create: &CreateRequest) -> Option<ApiError> {
+    let has_config_from = create.config_from.as_ref().is_some_and(|reference| !reference.network.is_empty());
+    Some(if create.scope == "local" {
+        ApiError::new(StatusCode::FORBIDDEN, "cannot downgrade network scope for overlay networks")
+    } else if create.ingress && create.driver != "overlay" {
+        ApiError::new(StatusCode::FORBIDDEN, "Ingress network can only be global scope network")
+    } else if create.enable_ipv4 == Some(false) {
+        ApiError::invalid("IPv4 cannot be disabled in a Swarm scoped network")
+    } else if create.driver.is_empty() {
+        Error::rpc(Code::InvalidArgument, "driver name: if driver is specified name is required").into()
+    } else if has_config_from {
         let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
-        return Err(Error::new(Kind::Unimplemented, sentence).into());
-    }
-    Ok(None)
+        Error::new(Kind::Unimplemented, sentence).into()
+    } else {
+        return None;
+    })
 }
 
 #[cfg(test)]
@@ -214,6 +215,19 @@ mod tests {
         assert!(read(r#"{"name":"o","scope":"swarm","driver":"macvlan"}"#).is_swarm());
         assert!(!read(r#"{"Name":"o","Driver":"overlay","ConfigOnly":true}"#).is_swarm());
         assert!(!read(r#"{"Name":"o","Attachable":true}"#).is_swarm());
+    }
+
+    #[test]
+    fn what_is_not_honoured_is_refused() {
+        let refused = |body: &str| refusal(&read(body)).map(|error| (error.status.as_u16(), error.message));
+        let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
+        assert_eq!(
+            refused(r#"{"Name":"o","Driver":"overlay","ConfigFrom":{"Network":"c"}}"#),
+            Some((501, sentence.into()))
+        );
+        let (status, _) = refused(r#"{"Name":"o","Driver":"overlay","Scope":"local"}"#).unwrap();
+        assert_eq!(status, 403);
+        assert_eq!(refused(r#"{"Name":"o","Driver":"overlay","ConfigFrom":{"Network":""}}"#), None);
     }
 
     #[test]

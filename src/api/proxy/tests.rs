@@ -17,89 +17,97 @@ async fn always(answer: &'static str, mut head: String, mut stream: Stream) {
 
 #[tokio::test]
 async fn heads_pass_byte_for_byte_both_ways() {
-    let seen = Arc::new(Mutex::new(String::new()));
-    let record = seen.clone();
-    let answer = "HTTP/1.1 202 Taken In\r\nX-ReSp: a\r\nx-resp: B\r\nOstype: linux\r\nContent-Length: 2\r\n\r\nOK";
-    let fake = Fake::start("heads", move |head, stream| {
-        record.lock().expect("a lock").clone_from(&head);
-        always(answer, head, stream)
-    })
-    .await;
-    let request = "GET /v1.41/containers/json?filters=%7B%22a%22%3A1%7D&all=1 HTTP/1.1\r\nhOst:\r\nX-WeIrD: Yes\r\nversion: 1.29\r\nAccept-Encoding: gzip, br\r\n\r\n";
-    let mut client = fake.client().await;
-    client.write(request).await;
-    client.expect(answer).await;
-    assert_eq!(*seen.lock().expect("a lock"), request);
+    for name in ["heads", "heads-routed"] {
+        let seen = Arc::new(Mutex::new(String::new()));
+        let record = seen.clone();
+        let answer = "HTTP/1.1 202 Taken In\r\nX-ReSp: a\r\nx-resp: B\r\nOstype: linux\r\nContent-Length: 2\r\n\r\nOK";
+        let fake = Fake::start(name, move |head, stream| {
+            record.lock().expect("a lock").clone_from(&head);
+            always(answer, head, stream)
+        })
+        .await;
+        let request = "GET /v1.41/containers/json?filters=%7B%22a%22%3A1%7D&all=1 HTTP/1.1\r\nhOst:\r\nX-WeIrD: Yes\r\nversion: 1.29\r\nAccept-Encoding: gzip, br\r\n\r\n";
+        let mut client = fake.client().await;
+        client.write(request).await;
+        client.expect(answer).await;
+        assert_eq!(*seen.lock().expect("a lock"), request);
+    }
 }
 
 #[tokio::test]
 async fn connections_to_the_engine_are_used_again() {
-    let fake = Fake::start("reuse", |head, stream| always(OK, head, stream)).await;
-    let mut client = fake.client().await;
-    for _ in 0..5 {
-        client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
-        client.expect(OK).await;
+    for name in ["reuse", "reuse-routed"] {
+        let fake = Fake::start(name, |head, stream| always(OK, head, stream)).await;
+        let mut client = fake.client().await;
+        for _ in 0..5 {
+            client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
+            client.expect(OK).await;
+        }
+        assert_eq!(fake.accepted(), 1);
+        // Each carrier keeps its own.
+        for _ in 0..50 {
+            let mut other = fake.client().await;
+            other.write("POST /x HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n").await;
+            other.expect(OK).await;
+        }
+        assert!(fake.accepted() <= 8, "{}", fake.accepted());
     }
-    assert_eq!(fake.accepted(), 1);
-    // Each carrier keeps its own.
-    for _ in 0..50 {
-        let mut other = fake.client().await;
-        other.write("POST /x HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n").await;
-        other.expect(OK).await;
-    }
-    assert!(fake.accepted() <= 8, "{}", fake.accepted());
 }
 
 #[tokio::test]
 async fn bodies_stream_in_both_directions_without_waiting_for_their_end() {
-    let fake = Fake::start("stream", |head, mut stream| async move {
-        assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
-        stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
-        for _ in 0..3 {
-            stream.expect("3\r\nabc\r\n").await;
-            stream.write("3\r\nxyz\r\n").await;
+    for name in ["stream", "stream-routed"] {
+        let fake = Fake::start(name, |head, mut stream| async move {
+            assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
+            stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            for _ in 0..3 {
+                stream.expect("3\r\nabc\r\n").await;
+                stream.write("3\r\nxyz\r\n").await;
+            }
+            stream.expect("0\r\n\r\n").await;
+            stream.write("0\r\n\r\n").await;
+        })
+        .await;
+        let mut client = fake.client().await;
+        client.write("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+        client.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n").await;
+        for _ in 0..2 {
+            client.write("3\r\nabc\r\n").await;
+            client.expect("3\r\nxyz\r\n").await;
         }
-        stream.expect("0\r\n\r\n").await;
-        stream.write("0\r\n\r\n").await;
-    })
-    .await;
-    let mut client = fake.client().await;
-    client.write("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
-    client.expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n").await;
-    for _ in 0..2 {
-        client.write("3\r\nabc\r\n").await;
-        client.expect("3\r\nxyz\r\n").await;
+        client.write("0\r\n\r\n").await;
+        client.expect("0\r\n\r\n").await;
     }
-    client.write("0\r\n\r\n").await;
-    client.expect("0\r\n\r\n").await;
 }
 
 #[tokio::test]
 async fn large_bodies_pass_whole() {
-    const SIZE: usize = 48 * 1024 * 1024;
-    let fake = Fake::start("large", |head, mut stream| async move {
-        if head.starts_with("POST") {
-            let mut body = vec![0; SIZE];
-            within(tokio::io::AsyncReadExt::read_exact(&mut stream.0, &mut body)).await.expect("the body");
-            assert!(body.iter().enumerate().all(|(n, byte)| *byte == (n % 251) as u8));
-            return stream.write(OK).await;
-        }
+    for name in ["large", "large-routed"] {
+        const SIZE: usize = 48 * 1024 * 1024;
+        let fake = Fake::start(name, |head, mut stream| async move {
+            if head.starts_with("POST") {
+                let mut body = vec![0; SIZE];
+                within(tokio::io::AsyncReadExt::read_exact(&mut stream.0, &mut body)).await.expect("the body");
+                assert!(body.iter().enumerate().all(|(n, byte)| *byte == (n % 251) as u8));
+                return stream.write(OK).await;
+            }
+            let body: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
+            stream.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n")).await;
+            stream.write(body).await;
+        })
+        .await;
         let body: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
-        stream.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n")).await;
-        stream.write(body).await;
-    })
-    .await;
-    let body: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
-    let mut client = fake.client().await;
-    client.write(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {SIZE}\r\n\r\n")).await;
-    client.write(&body).await;
-    client.expect(OK).await;
-    let mut client = fake.client().await;
-    client.write("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n").await;
-    client.head().await;
-    let mut read = vec![0; SIZE];
-    within(tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut read)).await.expect("the body");
-    assert!(read == body);
+        let mut client = fake.client().await;
+        client.write(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {SIZE}\r\n\r\n")).await;
+        client.write(&body).await;
+        client.expect(OK).await;
+        let mut client = fake.client().await;
+        client.write("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        client.head().await;
+        let mut read = vec![0; SIZE];
+        within(tokio::io::AsyncReadExt::read_exact(&mut client.0, &mut read)).await.expect("the body");
+        assert!(read == body);
+    }
 }
 
 #[tokio::test]
@@ -229,18 +237,20 @@ async fn an_engine_that_is_down_is_told_in_dockers_words_and_found_again() {
 
 #[tokio::test]
 async fn a_restarted_engine_is_met_on_new_connections_and_asked_again() {
-    let mut fake = Fake::start("restart", |head, stream| always(OK, head, stream)).await;
-    let ping = "GET /v1.41/_ping HTTP/1.1\r\nHost: d\r\n\r\n";
-    let mut client = fake.client().await;
-    client.write(ping).await;
-    client.expect(OK).await;
-    assert_eq!(fake.proxy.engine_version().await.min_api, version::ApiVersion::new(1, 24));
-    fake.engine_down().await;
-    *fake.min_api.lock().expect("a lock") = "1.44";
-    fake.engine_up();
-    client.write(ping).await;
-    client.expect(OK).await;
-    assert_eq!(fake.proxy.engine_version().await.min_api, version::ApiVersion::new(1, 44));
+    for name in ["restart", "restart-routed"] {
+        let mut fake = Fake::start(name, |head, stream| always(OK, head, stream)).await;
+        let ping = "GET /v1.41/_ping HTTP/1.1\r\nHost: d\r\n\r\n";
+        let mut client = fake.client().await;
+        client.write(ping).await;
+        client.expect(OK).await;
+        assert_eq!(fake.proxy.engine_version().await.min_api, version::ApiVersion::new(1, 24));
+        fake.engine_down().await;
+        *fake.min_api.lock().expect("a lock") = "1.44";
+        fake.engine_up();
+        client.write(ping).await;
+        client.expect(OK).await;
+        assert_eq!(fake.proxy.engine_version().await.min_api, version::ApiVersion::new(1, 44));
+    }
 }
 
 #[tokio::test]
@@ -288,57 +298,63 @@ async fn a_length_beside_chunks_is_dropped_and_the_connection_ends() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_its_request_along() {
-    let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
-    let fake = Fake::start("cancel", move |head, mut stream| {
-        let gone = gone.clone();
-        async move {
-            if head.starts_with("GET /events") {
-                stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
+    for name in ["cancel", "cancel-routed"] {
+        let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        let fake = Fake::start(name, move |head, mut stream| {
+            let gone = gone.clone();
+            async move {
+                if head.starts_with("GET /events") {
+                    stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
+                }
+                assert_eq!(stream.rest().await, "");
+                gone.send(head).expect("the test waits");
             }
-            assert_eq!(stream.rest().await, "");
-            gone.send(head).expect("the test waits");
+        })
+        .await;
+        for path in ["/containers/x/wait", "/events"] {
+            let mut client = fake.client().await;
+            client.write(format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n")).await;
+            if path == "/events" {
+                client.head().await;
+                client.expect("2\r\n{}\r\n").await;
+            }
+            drop(client);
+            let head = within(seen.recv()).await.expect("the engine notices");
+            assert!(head.contains(path), "{head}");
         }
-    })
-    .await;
-    for path in ["/containers/x/wait", "/events"] {
-        let mut client = fake.client().await;
-        client.write(format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n")).await;
-        if path == "/events" {
-            client.head().await;
-            client.expect("2\r\n{}\r\n").await;
-        }
-        drop(client);
-        let head = within(seen.recv()).await.expect("the engine notices");
-        assert!(head.contains(path), "{head}");
     }
 }
 
 #[tokio::test]
 async fn a_client_that_only_half_closes_still_gets_its_answer() {
-    let fake = Fake::start("halfclosed", |head, mut stream| async move {
-        // Longer than the edge gives to what a vanished client asked for.
-        assert!(tokio::time::timeout(std::time::Duration::from_secs(1), stream.head()).await.is_err());
-        always(OK, head, stream).await;
-    })
-    .await;
-    let mut client = fake.client().await;
-    client.write("GET /slow HTTP/1.1\r\nHost: d\r\n\r\n").await;
-    client.finish().await;
-    assert_eq!(client.rest().await, OK);
+    for name in ["halfclosed", "halfclosed-routed"] {
+        let fake = Fake::start(name, |head, mut stream| async move {
+            // Longer than the edge gives to what a vanished client asked for.
+            assert!(tokio::time::timeout(std::time::Duration::from_secs(1), stream.head()).await.is_err());
+            always(OK, head, stream).await;
+        })
+        .await;
+        let mut client = fake.client().await;
+        client.write("GET /slow HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        client.finish().await;
+        assert_eq!(client.rest().await, OK);
+    }
 }
 
 #[tokio::test]
 async fn an_engine_that_breaks_off_is_not_mistaken_for_one_that_has_finished() {
-    let fake = Fake::start("broken", |head, mut stream| async move {
-        if head.starts_with("GET /half") {
-            stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
-        }
-    })
-    .await;
-    let half = fake.exchange("GET /half HTTP/1.1\r\nHost: d\r\n\r\n").await;
-    assert!(half.ends_with("2\r\n{}\r\n"), "no last chunk: {half}");
-    let none = fake.exchange("GET /none HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").await;
-    assert!(none.starts_with("HTTP/1.1 502 Bad Gateway\r\n") && none.contains("closed the connection"), "{none}");
+    for name in ["broken", "broken-routed"] {
+        let fake = Fake::start(name, |head, mut stream| async move {
+            if head.starts_with("GET /half") {
+                stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n").await;
+            }
+        })
+        .await;
+        let half = fake.exchange("GET /half HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        assert!(half.ends_with("2\r\n{}\r\n"), "no last chunk: {half}");
+        let none = fake.exchange("GET /none HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").await;
+        assert!(none.starts_with("HTTP/1.1 502 Bad Gateway\r\n") && none.contains("closed the connection"), "{none}");
+    }
 }
 
 #[tokio::test]

@@ -95,7 +95,8 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// An engine that runs the script, and an edge that passes everything on to it.
+    /// An engine that runs the script, and an edge that passes everything on to it: straight where it can, or always by
+    /// the router's way if the name says `routed`.
     pub async fn start<F, A>(name: &str, script: F) -> Fake
     where
         F: Fn(String, Stream) -> A + Send + Sync + 'static,
@@ -129,10 +130,11 @@ impl Fake {
         let settings = Settings::load(options).expect("settings");
         let listener = listen::bind(&settings.hosts[0], &settings).await.expect("bound");
         let through = proxy.clone();
-        // The real one, but for the tests' own routes, and for those who want the router's way without having one.
-        let way = Arc::new(|method: &str, target: &str| match owner(method, target) {
+        // The real one, but for a route of the tests' own.
+        let routed = name.contains("routed");
+        let way = Arc::new(move |method: &str, target: &str| match owner(method, target) {
             Owner::Gam => Way::Routed,
-            _ if target.contains("panic") || target.contains("routed") => Way::Routed,
+            _ if routed || target.contains("panic") => Way::Routed,
             _ => Way::Straight,
         });
         let carriers = Carriers::start(&proxy, way).expect("threads");
