@@ -16,7 +16,8 @@ const CAPS: &[(&str, LogLevel)] = &[
     ("hyper", LogLevel::Info),
     ("hyper_util", LogLevel::Info),
     ("netlink_proto", LogLevel::Info),
-    ("openraft", LogLevel::Warn),
+    // It warns of each heartbeat that does not arrive, ten times a second for each manager that is down.
+    ("openraft", LogLevel::Error),
     ("rustls", LogLevel::Info),
     ("tokio_rustls", LogLevel::Info),
     ("tonic", LogLevel::Info),
@@ -80,9 +81,9 @@ mod tests {
     #[test]
     fn a_cap_counts_only_below_the_level() {
         assert!(directives(LogLevel::Trace).contains(",bollard=info"));
-        assert!(directives(LogLevel::Debug).contains(",openraft=warn"));
+        assert!(directives(LogLevel::Debug).contains(",openraft=error"));
         assert_eq!(directives(LogLevel::Error), "error");
-        assert!(directives(LogLevel::Info).starts_with("info,openraft=warn"));
+        assert!(directives(LogLevel::Info).starts_with("info,openraft=error"));
         assert!(!directives(LogLevel::Info).contains("bollard"));
     }
 

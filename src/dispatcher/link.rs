@@ -82,7 +82,8 @@ impl Link {
         }
     }
 
-    /// Whom to ask, those that the cluster named first; another order each time.
+    /// Whom to ask: those that the cluster named, then those known from the start; with whom it begins is left to chance, so
+    /// that agents spread over the managers.
     fn candidates(&self, known: &[String]) -> Vec<String> {
         let mut addresses: Vec<String> =
             self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
