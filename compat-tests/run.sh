@@ -47,7 +47,7 @@ counted() {
 # build: what the lanes below run; without it they would only repeat its failure.
 build() { cargo build --locked --workspace; }
 
-lane packages examples/install-docker.sh jq strace util-linux
+lane packages examples/install-docker.sh jq strace util-linux libfaketime
 rustup component list --installed 2>/dev/null | grep -q rustfmt && lane format cargo fmt --all --check
 rustup component list --installed 2>/dev/null | grep -q clippy && lane clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 lane deny compat-tests/deny.sh
