@@ -153,7 +153,7 @@ impl Manager {
         stop: CancellationToken,
     ) -> std::io::Result<Manager> {
         let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-        let mut liveness = Liveness::new(Duration::ZERO, Instant::now());
+        let mut liveness = Liveness::new(Duration::ZERO);
         liveness.set_period(store.state().cluster().map_or(0, |cluster| cluster.spec.dispatcher.heartbeat_period));
         let leadership = store.leadership();
         let shared = Arc::new(Shared { node, addr, raft_id, store, clients, inputs, liveness: Mutex::new(liveness) });
@@ -407,16 +407,19 @@ fn refuse(error: StoreError) -> Refusal {
 
 /// The swarm's state is there, and of no use for now.
 pub fn unusable(why: &str) -> Error {
-    Error::unavailable(format!("the swarm's state could not be read or written: {why}"))
+    Error::unavailable(format!("the swarm's state cannot be used: {why}"))
 }
 
-/// An error with its causes, outermost first.
+/// An error with its causes, outermost first. Errors of libraries often say themselves what their cause says: once is enough.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
         cause = error.source();
     }
     text

@@ -85,7 +85,9 @@ pub enum StartError {
     #[error(transparent)]
     State(#[from] DirectoryError),
     /// The node in it.
-    #[error("cannot start the node of this state directory")]
+    #[error(
+        "cannot start the node of this state directory: put back what it lacks from a copy, or move the directory away to begin outside of a swarm"
+    )]
     Node(#[from] NodeError),
     /// A socket.
     #[error(transparent)]

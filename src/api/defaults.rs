@@ -27,8 +27,12 @@ pub fn with_defaults(spec: &ServiceSpec) -> ServiceSpec {
     restart.delay.get_or_insert(RESTART_DELAY);
     restart.max_attempts.get_or_insert(0);
     task.placement.get_or_insert_with(Placement::default);
-    spec.update_config.get_or_insert_with(update_defaults);
-    spec.rollback_config.get_or_insert_with(update_defaults);
+    for config in [&mut spec.update_config, &mut spec.rollback_config] {
+        let config = config.get_or_insert_with(update_defaults);
+        if config.monitor == 0 {
+            config.monitor = MONITOR;
+        }
+    }
     spec
 }
 

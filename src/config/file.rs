@@ -16,7 +16,7 @@ const MAX_FILE_SIZE: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
-    #[error("cannot read the configuration file {path}: {source}")]
+    #[error("cannot read the configuration file {path}")]
     Read {
         /// Which file.
         path: PathBuf,

@@ -60,6 +60,7 @@ impl Loop {
         let at = Instant::now();
         let state = self.shared.store.state();
         self.shared.lock_liveness(|liveness| {
+            liveness.begin();
             for node in state.nodes().filter(|node| node.status.state == NodeState::Ready) {
                 liveness.expect(node.id, at);
             }
@@ -227,8 +228,9 @@ fn with_verdicts(inputs: Vec<Input>, state: &State, own: NodeId, liveness: &mut 
     if let Some(cluster) = state.cluster() {
         liveness.set_period(cluster.spec.dispatcher.heartbeat_period);
     }
+    // What this node hears of itself is no news.
+    liveness.retain(|node| node != own && state.node(node).is_some());
     liveness.look(at);
-    liveness.retain(|node| state.node(node).is_some());
     let others = state.nodes().filter(|node| node.id != own);
     let mut verdicts: Vec<Input> = others.filter_map(|node| verdict(node, liveness, at)).collect();
     verdicts.extend(inputs);

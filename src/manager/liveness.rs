@@ -31,14 +31,20 @@ pub struct Heard {
 pub struct Liveness {
     period: Duration,
     nodes: BTreeMap<NodeId, Heard>,
-    looked: Instant,
+    /// When somebody was last looked at; `None` if there was nobody, or nobody has looked yet.
+    looked: Option<Instant>,
 }
 
 impl Liveness {
     /// Nobody was heard yet. `period` is the dispatcher's heartbeat period: whoever is silent for (nearly) so long is
     /// gone.
-    pub fn new(period: Duration, now: Instant) -> Liveness {
-        Liveness { period, nodes: BTreeMap::new(), looked: now }
+    pub fn new(period: Duration) -> Liveness {
+        Liveness { period, nodes: BTreeMap::new(), looked: None }
+    }
+
+    /// Looks are taken from now on: that none was for a long time before says nothing.
+    pub fn begin(&mut self) {
+        self.looked = None;
     }
 
     /// How often an agent should be heard, and looks should be taken.
@@ -80,8 +86,10 @@ impl Liveness {
 
     /// To be called every beat, before verdicts are asked for: forgives everyone the time in which nobody looked.
     pub fn look(&mut self, now: Instant) {
-        let since = now.saturating_duration_since(self.looked);
-        self.looked = now;
+        // Who watches nobody sleeps long.
+        let watching = (!self.nodes.is_empty()).then_some(now);
+        let Some(before) = std::mem::replace(&mut self.looked, watching) else { return };
+        let since = now.saturating_duration_since(before);
         if since > self.beat() * STALL_BEATS {
             tracing::warn!(?since, "this manager stood still; no node is blamed for the time");
             for heard in self.nodes.values_mut() {
@@ -130,7 +138,7 @@ mod tests {
     fn a_stall_of_four_seconds_is_forgiven_and_a_dead_node_is_gone_before_the_period() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(PERIOD);
         liveness.hear(node, heard(start));
         let now = pass(&mut liveness, start, Duration::from_millis(4_500));
         assert!(liveness.is_alive(node, now));
@@ -144,8 +152,9 @@ mod tests {
     fn who_stood_still_itself_blames_nobody() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(PERIOD);
         liveness.hear(node, heard(start));
+        liveness.look(start);
         let now = start + Duration::from_secs(60);
         liveness.look(now);
         assert!(liveness.is_alive(node, now));
@@ -154,10 +163,28 @@ mod tests {
     }
 
     #[test]
+    fn who_watched_nobody_did_not_stand_still() {
+        let start = Instant::now();
+        let node = NodeId::from(1);
+        let mut liveness = Liveness::new(PERIOD);
+        liveness.look(start);
+        let joined = start + Duration::from_secs(30);
+        liveness.hear(node, heard(joined));
+        let later = joined + PERIOD;
+        liveness.look(later);
+        assert!(!liveness.is_alive(node, later), "alone it slept; that forgives a node that came later nothing");
+        liveness.hear(node, heard(later));
+        liveness.begin();
+        let again = later + PERIOD;
+        liveness.look(again);
+        assert!(!liveness.is_alive(node, again), "while another one led it did not look");
+    }
+
+    #[test]
     fn a_new_leader_waits_for_everyone() {
         let start = Instant::now();
         let (known, stranger) = (NodeId::from(1), NodeId::from(2));
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(PERIOD);
         liveness.expect(known, start);
         assert!(liveness.is_alive(known, start) && !liveness.is_alive(stranger, start));
         assert_eq!(liveness.since(start).count(), 1);
@@ -168,7 +195,7 @@ mod tests {
     #[test]
     fn old_news_change_nothing() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(PERIOD);
         let node = NodeId::from(1);
         liveness.hear(node, heard(start + Duration::from_secs(2)));
         liveness.hear(node, heard(start));

@@ -37,7 +37,7 @@ pub enum DirectoryError {
         found: u32,
     },
     /// It is not what a Gam writes.
-    #[error("{path} is damaged")]
+    #[error("{path} is damaged: put it back from a copy, or move the state directory away to begin outside of a swarm")]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -31,10 +31,7 @@ impl Node {
                 Err(error) => {
                     let error = chain(&error);
                     if error != known {
-                        tracing::error!(
-                            error,
-                            "the swarm's state cannot be opened; it is tried again: make room or mend the disk"
-                        );
+                        tracing::error!(error, "the swarm's state cannot be opened; it is tried again until it can");
                         known = error;
                     }
                 }

@@ -109,7 +109,7 @@ pub enum StoreError {
     #[error("a message of another manager cannot be read: {0}")]
     Message(String),
     /// This handle has failed for good: nothing is acknowledged any more until it is opened again.
-    #[error("the cluster state cannot be written any more: {0}")]
+    #[error("the cluster state cannot be written until its disk has room or is mended: {0}")]
     Failed(String),
     /// The store was shut down.
     #[error("the store is shut down")]

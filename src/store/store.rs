@@ -394,16 +394,19 @@ impl Store {
         }
     }
 
-    /// Another leader is an error for the caller; no leader, right after an election, is a reason to wait a little.
     /// Waits while this member leads but has not heard a quorum for a while. What it took in meanwhile might come true long
     /// after its user was told that nobody knows.
     async fn confirmed(&self, deadline: Instant) -> Result<(), StoreError> {
         let mut leadership = self.leadership();
         let confirmed = |now: &Leadership| *now != Leadership::NoLeader || self.inner.reign.since().is_none();
-        let waited = timeout_at(deadline, leadership.wait_for(confirmed)).await;
-        waited.map_err(|_| StoreError::NoLeader)?.map(drop).map_err(|_| StoreError::NoLeader)
+        match timeout_at(deadline, leadership.wait_for(confirmed)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => self.check().and(Err(StoreError::Stopped)),
+            Err(_) => Err(StoreError::NoLeader),
+        }
     }
 
+    /// Another leader is an error for the caller; no leader, right after an election, is a reason to wait a little.
     async fn not_leader(&self, forward: &ForwardToLeader<Types>, patience: &mut Patience) -> Result<(), StoreError> {
         match (forward.leader_id, &forward.leader_node) {
             (Some(leader), Some(node)) if leader != self.inner.member => {

@@ -47,8 +47,8 @@ pub async fn remove_swarm(api: &Api, manager: &Manager, network: NetworkId) -> R
         manager.submit(request).await?;
     }
     if let Err(error) = api.networks.remove(network).await {
-        // The next sweep takes it away; it is never shown.
-        tracing::warn!(%network, %error, "cannot remove the backing of a network that is gone");
+        // Its containers may only just be stopping. The next sweep takes it away; it is never shown.
+        tracing::debug!(%network, %error, "cannot remove the backing of a network that is gone");
     }
     Ok(())
 }
