@@ -44,6 +44,8 @@ const NO_SWARM: &str = "This node is not part of a swarm";
 const SWARM_EXISTS: &str =
     "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
 const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
+const LEAVE_LOCKED: &str =
+    "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.";
 const WORKER: &str = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
 const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
@@ -161,7 +163,7 @@ impl Node {
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
-            Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
+            Life::Locked(_) => LocalInfo { state: "locked", error: SWARM_LOCKED.to_owned(), ..LocalInfo::default() },
             Life::Failed(identity, why) => LocalInfo {
                 state: "error",
                 node: Some(identity.node),
@@ -192,6 +194,8 @@ impl Node {
             Life::Active(roles) if request.force_new_cluster && roles.manager.is_some() => {
                 return self.go_on_alone(roles, &request).await;
             }
+            // Nobody but a manager has a state to go on with.
+            _ if request.force_new_cluster => return Err(Error::unavailable(WORKER)),
             Life::Active(_) | Life::Locked(_) | Life::Failed(..) => {
                 return Err(Error::unavailable(SWARM_EXISTS));
             }
@@ -208,7 +212,7 @@ impl Node {
         let life = self.0.life.load_full();
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
-            Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
+            Life::Locked(_) if !force => return Err(Error::unavailable(LEAVE_LOCKED)),
             Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
             Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
                 return Err(control::leave_refusal(None, identity.node, |_| false));
@@ -243,7 +247,7 @@ impl Node {
             });
         };
         let wrong = || Error::invalid("swarm could not be unlocked: invalid key provided");
-        let key = init::parse_unlock_key(key).ok_or_else(wrong)?;
+        let key = init::parse_unlock_key(key).ok_or_else(|| Error::invalid("invalid key string"))?;
         let opened = self.open_roles(identity.clone(), KeySource::Given(key)).await;
         let roles = opened.map_err(|error| match error {
             NodeError::Store(StoreError::WrongKey) => wrong(),
@@ -279,10 +283,4 @@ impl Node {
 
 fn internal(error: impl std::error::Error + 'static) -> Error {
     Error::internal(chain(&error))
-}
-
-fn leave_locked() -> String {
-    "Swarm is locked. You are attempting to leave the swarm on a node that is participating as a manager. Unlock it \
-     with \"docker swarm unlock\", or use `--force` to leave all the same."
-        .into()
 }
