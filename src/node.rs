@@ -11,6 +11,7 @@ mod init;
 mod join;
 mod leftovers;
 mod mend;
+mod remote;
 mod roles;
 mod service;
 mod transport;
@@ -34,6 +35,7 @@ use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
 pub use join::Join;
+use join::Joining;
 use roles::Roles;
 
 /// How long a stop waits for what is under way before it goes on regardless.
@@ -70,6 +72,8 @@ pub enum NodeError {
 enum Life {
     /// In no swarm.
     Inactive,
+    /// About to be in one.
+    Joining(Arc<Joining>),
     /// In a swarm, but its keys are withheld.
     Locked(Identity),
     /// In a swarm, but its state cannot be opened for now, and why.
@@ -153,6 +157,7 @@ impl Node {
     pub fn manager(&self) -> Result<Manager, Error> {
         match &**self.0.life.load() {
             Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
+            Life::Joining(_) => Err(Error::unavailable(WORKER)),
             Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
             Life::Failed(_, why) => Err(manager::unusable(why)),
             Life::Active(roles) => roles.manager.clone().ok_or_else(|| Error::unavailable(WORKER)),
@@ -163,6 +168,7 @@ impl Node {
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
+            Life::Joining(joining) => joining.info(),
             Life::Locked(_) => LocalInfo { state: "locked", error: SWARM_LOCKED.to_owned(), ..LocalInfo::default() },
             Life::Failed(identity, why) => LocalInfo {
                 state: "error",
@@ -179,6 +185,7 @@ impl Node {
     pub fn status(&self) -> &'static str {
         match &**self.0.life.load() {
             Life::Inactive => "inactive",
+            Life::Joining(joining) => joining.info().state,
             Life::Locked(_) => "locked",
             Life::Failed(..) => "error",
             Life::Active(roles) if roles.manager.is_some() => "active/manager",
@@ -196,7 +203,7 @@ impl Node {
             }
             // Nobody but a manager has a state to go on with.
             _ if request.force_new_cluster => return Err(Error::unavailable(WORKER)),
-            Life::Active(_) | Life::Locked(_) | Life::Failed(..) => {
+            Life::Active(_) | Life::Joining(_) | Life::Locked(_) | Life::Failed(..) => {
                 return Err(Error::unavailable(SWARM_EXISTS));
             }
         }
@@ -212,6 +219,7 @@ impl Node {
         let life = self.0.life.load_full();
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
+            Life::Joining(joining) => joining.stop.cancel(),
             Life::Locked(_) if !force => return Err(Error::unavailable(LEAVE_LOCKED)),
             Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
             Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
@@ -243,6 +251,7 @@ impl Node {
         let Life::Locked(identity) = &*life else {
             return Err(match &*life {
                 Life::Inactive => Error::unavailable(NOT_MANAGER),
+                Life::Joining(_) => Error::unavailable(WORKER),
                 _ => Error::new(Kind::Conflict, "swarm is not locked"),
             });
         };
@@ -259,6 +268,10 @@ impl Node {
 
     /// Ends the roles cleanly; containers keep running.
     pub async fn stop(&self) {
+        // A join would keep the lock for long, and comes to nothing now.
+        if let Life::Joining(joining) = &**self.0.life.load() {
+            joining.stop.cancel();
+        }
         let _changing = self.0.changing.lock().await;
         if let Life::Active(roles) = &**self.0.life.load() {
             roles.stop(STOP_TIMEOUT).await;
