@@ -4,6 +4,7 @@
 //! together. What a node is survives restarts in the state directory ([`directory`]); what the cluster is, in the store.
 
 pub mod addresses;
+mod ask;
 mod change;
 pub mod directory;
 pub mod events;

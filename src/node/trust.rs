@@ -11,6 +11,7 @@ use gam_core::model::CaConfig;
 use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
 use tokio::sync::watch;
 
+use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
 use super::service::ManagerService;
 use super::{Node, internal};
@@ -51,6 +52,11 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
     Duration::from_nanos(u64::try_from(due - now().0).unwrap_or(0))
 }
 
+async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
+    let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
+    issued.map_err(|error| Error::unavailable(chain(&error)))
+}
+
 impl Node {
     /// Gets a certificate from another manager, or else from this node's own. The others come first: a manager that is to be
     /// one no more is the last to learn it.
@@ -63,13 +69,13 @@ impl Node {
     ) -> Result<(Issued, String), Error> {
         let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
         let request = IssueRequest { csr_der, ..IssueRequest::default() };
-        let mut last = Error::unavailable("no manager is known");
-        for address in managers.iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).within(ISSUE_TIMEOUT).issue(request.clone()).await {
-                Ok(issued) => return Ok((issued, key)),
-                Err(error) => last = Error::unavailable(chain(&error)),
-            }
-        }
+        let others = managers.iter().filter(|address| **address != identity.advertise).cloned().collect();
+        let ask = |address: String| certify(trust.clients.clone(), address, request.clone());
+        let last = match any_of(others, ask).await {
+            Some(Ok(issued)) => return Ok((issued, key)),
+            Some(Err(error)) => error,
+            None => Error::unavailable("no manager is known"),
+        };
         let Some(manager) = manager else { return Err(last) };
         let service = ManagerService { node: self.clone(), manager: manager.clone() };
         Ok((service.issue(Some(trust.tls.own()), request).await?, key))
