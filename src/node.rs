@@ -90,7 +90,7 @@ struct Inner {
     /// Held by whatever changes the node's life, so that two of them never meet.
     changing: Mutex<()>,
     life: ArcSwap<Life>,
-    /// Counts the node's new certificates.
+    /// Counts the node's new certificates and roots, of which the cluster is told.
     renewed: watch::Sender<u64>,
 }
 
