@@ -4,6 +4,7 @@
 //! together. What a node is survives restarts in the state directory ([`directory`]); what the cluster is, in the store.
 
 pub mod addresses;
+mod ask;
 mod change;
 pub mod directory;
 pub mod events;
@@ -11,6 +12,7 @@ mod init;
 mod join;
 mod leftovers;
 mod mend;
+mod remote;
 mod roles;
 mod service;
 mod transport;
@@ -34,6 +36,7 @@ use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
 pub use join::Join;
+use join::Joining;
 use roles::Roles;
 
 /// How long a stop waits for what is under way before it goes on regardless.
@@ -44,6 +47,8 @@ const NO_SWARM: &str = "This node is not part of a swarm";
 const SWARM_EXISTS: &str =
     "This node is already part of a swarm. Use \"docker swarm leave\" to leave this swarm and join another one.";
 const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
+const LEAVE_LOCKED: &str =
+    "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.";
 const WORKER: &str = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
 const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
@@ -68,6 +73,8 @@ pub enum NodeError {
 enum Life {
     /// In no swarm.
     Inactive,
+    /// About to be in one.
+    Joining(Arc<Joining>),
     /// In a swarm, but its keys are withheld.
     Locked(Identity),
     /// In a swarm, but its state cannot be opened for now, and why.
@@ -83,7 +90,7 @@ struct Inner {
     /// Held by whatever changes the node's life, so that two of them never meet.
     changing: Mutex<()>,
     life: ArcSwap<Life>,
-    /// Counts the node's new certificates.
+    /// Counts the node's new certificates and roots, of which the cluster is told.
     renewed: watch::Sender<u64>,
 }
 
@@ -151,6 +158,7 @@ impl Node {
     pub fn manager(&self) -> Result<Manager, Error> {
         match &**self.0.life.load() {
             Life::Inactive => Err(Error::unavailable(NOT_MANAGER)),
+            Life::Joining(_) => Err(Error::unavailable(WORKER)),
             Life::Locked(_) => Err(Error::unavailable(SWARM_LOCKED)),
             Life::Failed(_, why) => Err(manager::unusable(why)),
             Life::Active(roles) => roles.manager.clone().ok_or_else(|| Error::unavailable(WORKER)),
@@ -161,7 +169,8 @@ impl Node {
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
-            Life::Locked(_) => LocalInfo { state: "locked", ..LocalInfo::default() },
+            Life::Joining(joining) => joining.info(),
+            Life::Locked(_) => LocalInfo { state: "locked", error: SWARM_LOCKED.to_owned(), ..LocalInfo::default() },
             Life::Failed(identity, why) => LocalInfo {
                 state: "error",
                 node: Some(identity.node),
@@ -177,6 +186,7 @@ impl Node {
     pub fn status(&self) -> &'static str {
         match &**self.0.life.load() {
             Life::Inactive => "inactive",
+            Life::Joining(joining) => joining.info().state,
             Life::Locked(_) => "locked",
             Life::Failed(..) => "error",
             Life::Active(roles) if roles.manager.is_some() => "active/manager",
@@ -192,7 +202,9 @@ impl Node {
             Life::Active(roles) if request.force_new_cluster && roles.manager.is_some() => {
                 return self.go_on_alone(roles, &request).await;
             }
-            Life::Active(_) | Life::Locked(_) | Life::Failed(..) => {
+            // Nobody but a manager has a state to go on with.
+            _ if request.force_new_cluster => return Err(Error::unavailable(WORKER)),
+            Life::Active(_) | Life::Joining(_) | Life::Locked(_) | Life::Failed(..) => {
                 return Err(Error::unavailable(SWARM_EXISTS));
             }
         }
@@ -208,7 +220,8 @@ impl Node {
         let life = self.0.life.load_full();
         match &*life {
             Life::Inactive => return Err(Error::unavailable(NO_SWARM)),
-            Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
+            Life::Joining(joining) => joining.stop.cancel(),
+            Life::Locked(_) if !force => return Err(Error::unavailable(LEAVE_LOCKED)),
             Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
             Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
                 return Err(control::leave_refusal(None, identity.node, |_| false));
@@ -239,11 +252,12 @@ impl Node {
         let Life::Locked(identity) = &*life else {
             return Err(match &*life {
                 Life::Inactive => Error::unavailable(NOT_MANAGER),
+                Life::Joining(_) => Error::unavailable(WORKER),
                 _ => Error::new(Kind::Conflict, "swarm is not locked"),
             });
         };
         let wrong = || Error::invalid("swarm could not be unlocked: invalid key provided");
-        let key = init::parse_unlock_key(key).ok_or_else(wrong)?;
+        let key = init::parse_unlock_key(key).ok_or_else(|| Error::invalid("invalid key string"))?;
         let opened = self.open_roles(identity.clone(), KeySource::Given(key)).await;
         let roles = opened.map_err(|error| match error {
             NodeError::Store(StoreError::WrongKey) => wrong(),
@@ -255,6 +269,10 @@ impl Node {
 
     /// Ends the roles cleanly; containers keep running.
     pub async fn stop(&self) {
+        // A join would keep the lock for long, and comes to nothing now.
+        if let Life::Joining(joining) = &**self.0.life.load() {
+            joining.stop.cancel();
+        }
         let _changing = self.0.changing.lock().await;
         if let Life::Active(roles) = &**self.0.life.load() {
             roles.stop(STOP_TIMEOUT).await;
@@ -279,10 +297,4 @@ impl Node {
 
 fn internal(error: impl std::error::Error + 'static) -> Error {
     Error::internal(chain(&error))
-}
-
-fn leave_locked() -> String {
-    "Swarm is locked. You are attempting to leave the swarm on a node that is participating as a manager. Unlock it \
-     with \"docker swarm unlock\", or use `--force` to leave all the same."
-        .into()
 }

@@ -25,9 +25,9 @@ use crate::model::{
 use crate::plan::Plan;
 
 pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
-pub use node::{leave_refusal, normalise as normalise_node};
+pub use node::{first_availability, leave_refusal, normalise as normalise_node};
 pub use swarm::{InitRequest, init};
-pub use token::{join_token, pinned_digest, unlock_key};
+pub use token::{digest_hex, join_token, pinned_digest, unlock_key};
 
 /// A request that changes the cluster. Ids were looked up by whoever made the request; versions are Docker's
 /// `?version=`, the optimistic lock.

@@ -56,7 +56,7 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
 
 /// Decodes a JSON value with Go's leniency.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
-    T::deserialize(Lenient { value, path: &Path::Root, owner: "" })
+    T::deserialize(Lenient { value, path: &Path::Root, owner: "", word: "" })
 }
 
 fn too_deep() -> DecodeError {
@@ -115,6 +115,8 @@ struct Lenient<'a> {
     path: &'a Path<'a>,
     /// Name of the outermost struct, by which Go names the field.
     owner: &'a str,
+    /// Name of the type, where Go has one of its own for a text.
+    word: &'a str,
 }
 
 impl<'a> Lenient<'a> {
@@ -208,7 +210,8 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
         match self.value {
             Value::Null => visitor.visit_str(""),
             Value::String(text) => visitor.visit_str(text),
-            _ => Err(self.mismatch("string")),
+            _ if self.word.is_empty() => Err(self.mismatch("string")),
+            _ => Err(self.mismatch(&format!("swarm.{}", self.word))),
         }
     }
 
@@ -270,10 +273,10 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
+        visitor.visit_newtype_struct(Lenient { word: name, ..self })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -311,7 +314,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
         let Some(value) = self.elements.get(self.at) else { return Ok(None) };
         let path = Path::Index(self.path, self.at);
         self.at += 1;
-        seed.deserialize(Lenient { value, path: &path, owner: self.owner }).map(Some)
+        seed.deserialize(Lenient { value, path: &path, owner: self.owner, word: "" }).map(Some)
     }
 }
 
@@ -336,7 +339,7 @@ impl<'de> de::MapAccess<'de> for Fields<'_> {
         let (name, value) = self.entries[self.at];
         self.at += 1;
         let path = Path::Field(self.path, name);
-        seed.deserialize(Lenient { value, path: &path, owner: self.owner })
+        seed.deserialize(Lenient { value, path: &path, owner: self.owner, word: "" })
     }
 }
 
@@ -363,6 +366,18 @@ mod tests {
         assert_eq!(container.image, "b", "of duplicates the last wins");
         assert_eq!(container.env, ["x", ""]);
         assert_eq!(read("null").unwrap(), ServiceSpec::default());
+    }
+
+    /// Recorded from dockerd 28.5.2 (`join/api`).
+    #[test]
+    fn a_word_of_a_type_of_its_own_is_named_so() {
+        let read =
+            |body: &str| from_slice::<crate::model::NodeSpec>(body.as_bytes()).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"Availability":"drain","Role":null}"#).unwrap().availability, "drain");
+        assert_eq!(
+            read(r#"{"Availability":7}"#).unwrap_err(),
+            "invalid JSON: json: cannot unmarshal number into Go struct field NodeSpec.Availability of type swarm.NodeAvailability"
+        );
     }
 
     #[test]

@@ -38,11 +38,17 @@ enum Unresolved {
     Interface(String),
 }
 
-/// The address to listen on; a missing port is Docker's.
-pub fn listen(given: &str, interfaces: &[Interface]) -> Result<HostPort, Error> {
-    if given.is_empty() {
+/// Refuses an address to listen on that is empty.
+pub fn is_given(listen: &str) -> Result<(), Error> {
+    if listen.is_empty() {
         return Err(Error::invalid("invalid ListenAddr \"\": invalid empty address"));
     }
+    Ok(())
+}
+
+/// The address to listen on; a missing port is Docker's.
+pub fn listen(given: &str, interfaces: &[Interface]) -> Result<HostPort, Error> {
+    is_given(given)?;
     let (host, port) = split(given);
     let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
     let host = if host.is_empty() { "0.0.0.0" } else { &host };
@@ -116,13 +122,6 @@ impl Subnet {
         let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
         u32::from(address) & mask == u32::from(self.network) & mask
     }
-}
-
-/// `host:port` of what a user may write without a port (`moby: swarm join`: 2377).
-pub fn with_default_port(given: &str) -> String {
-    let (host, port) = split(given);
-    let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The host of `host:port`.

@@ -3,24 +3,32 @@
 //! The token names the root that must be trusted and the role that is asked for; the manager that is asked signs a
 //! certificate for a key that never leaves this host. From then on the node speaks with its certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gam_core::control::pinned_digest;
-use gam_core::error::Error;
+use gam_core::control::{self, pinned_digest};
+use gam_core::error::{Code, Error};
 use gam_core::model::ClusterId;
 use gam_rpc::{IssueRequest, Issued, Role, RpcError};
 use gam_store::{KeySource, Store};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
+use super::addresses::{self, HostPort};
 use super::directory::{Identity, NodeRole};
 use super::init::Addresses;
 use super::trust::Trust;
-use super::{Life, Node, Roles, SWARM_EXISTS, internal};
+use super::{Life, LocalInfo, Node, Roles, SWARM_EXISTS, internal, remote};
 use crate::ca;
-use crate::manager::{chain, seed};
+use crate::manager::seed;
+use crate::network::interfaces;
 
 /// How long a join waits for the node to be part of the swarm (moby: `swarmConnectTimeout`).
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often managers that do not answer are asked while the user waits (swarmkit `DownloadRootCA`).
+const TRIES: usize = 5;
+/// Between two such tries (swarmkit: `GetCertRetryInterval`).
+const TRY_PAUSE: Duration = Duration::from_secs(2);
 /// `moby: daemon/cluster/errors.go`
 const JOIN_TIMED_OUT: &str = "Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the \"docker info\" command to see the current swarm status of your node.";
 
@@ -41,6 +49,35 @@ pub struct Join {
     pub availability: String,
 }
 
+/// A join that takes long. It goes on until somebody leaves, or until a manager refuses the host.
+#[derive(Default)]
+pub(super) struct Joining {
+    /// The address that the node will tell others.
+    addr: String,
+    pub(super) stop: CancellationToken,
+    failed: OnceLock<Error>,
+}
+
+impl Joining {
+    pub(super) fn info(&self) -> LocalInfo {
+        let (state, error) = match self.failed.get() {
+            Some(error) => ("error", error.message.clone()),
+            None => ("pending", String::new()),
+        };
+        LocalInfo { state, error, addr: self.addr.clone(), ..LocalInfo::default() }
+    }
+}
+
+/// What a join needs to come to an end.
+struct Attempt {
+    request: Join,
+    addresses: Addresses,
+    /// Of the root that the token names.
+    digest: String,
+    /// When the user stops waiting.
+    deadline: Instant,
+}
+
 impl Node {
     /// `docker swarm join`. Returns once the node is part of the swarm; if that takes too long it goes on by itself.
     pub async fn join(&self, request: Join) -> Result<(), Error> {
@@ -48,8 +85,66 @@ impl Node {
         if !matches!(&**self.0.life.load(), Life::Inactive) {
             return Err(Error::unavailable(SWARM_EXISTS));
         }
-        let addresses = self.addresses(&request.listen_addr, &request.advertise_addr, &request.data_path_addr).await?;
-        let (issued, key) = self.introduce(&request, &addresses).await?;
+        let attempt = self.check(request).await?;
+        let deadline = attempt.deadline;
+        let addr = attempt.addresses.advertise.host.to_string();
+        let joining = Arc::new(Joining { addr, ..Joining::default() });
+        self.become_(Life::Joining(joining.clone()));
+        let mut made = Box::pin(self.clone().attempt(attempt));
+        let waited = tokio::select! {
+            waited = timeout_at(deadline, &mut made) => waited,
+            () = joining.stop.cancelled() => {
+                self.become_(Life::Inactive);
+                return Err(Error::unavailable("gam is being stopped"));
+            }
+        };
+        let Ok(made) = waited else {
+            let later = self.clone().join_later(made, joining.clone());
+            tokio::spawn(joining.stop.clone().run_until_cancelled_owned(later));
+            return Err(Error::unavailable(JOIN_TIMED_OUT));
+        };
+        let entered = match made {
+            Ok((attempt, issued, key)) => self.enter(&attempt, &issued, &key).await,
+            Err(error) => Err(error),
+        };
+        let roles = entered.inspect_err(|_| self.become_(Life::Inactive))?;
+        let joined = timeout_at(deadline, roles.until_joined()).await;
+        joined.map_err(|_| Error::unavailable(JOIN_TIMED_OUT))
+    }
+
+    /// Looks at what was asked, in dockerd's order.
+    async fn check(&self, mut request: Join) -> Result<Attempt, Error> {
+        addresses::is_given(&request.listen_addr)?;
+        request.remote_addrs = remote::complete(&request.remote_addrs)?;
+        let addresses = self.addresses_towards(&request).await?;
+        request.availability = control::first_availability(&request.availability)?;
+        if request.join_token.is_empty() {
+            // What any manager answers; but without a digest none can be trusted.
+            return Err(no_token());
+        }
+        let digest = pinned_digest(&request.join_token)?.to_owned();
+        Ok(Attempt { request, addresses, digest, deadline: Instant::now() + JOIN_TIMEOUT })
+    }
+
+    /// Where the node listens, and what it tells others: what the user said, or the address on the way to the manager.
+    async fn addresses_towards(&self, request: &Join) -> Result<Addresses, Error> {
+        let interfaces = interfaces::interfaces().await.map_err(internal)?;
+        let listen = addresses::listen(&request.listen_addr, &interfaces)?;
+        let data_path = addresses::data_path(&request.data_path_addr, &interfaces)?;
+        let own = match request.remote_addrs.first() {
+            Some(manager) if listen.host.is_unspecified() => remote::own_address(manager).await?,
+            _ => listen.host,
+        };
+        // Docker does not say that an address cannot be used here: another one is found.
+        let named = Some(&request.advertise_addr).filter(|named| !named.is_empty());
+        let named = named.and_then(|named| addresses::advertise(named, &listen, &interfaces, &[]).ok());
+        let advertise = named.unwrap_or_else(|| HostPort { host: own, port: listen.port.clone() });
+        Ok(Addresses { listen, advertise, data_path: data_path.map(|address| address.to_string()) })
+    }
+
+    /// Becomes the node that a manager has made of this host.
+    async fn enter(&self, attempt: &Attempt, issued: &Issued, key: &str) -> Result<Arc<Roles>, Error> {
+        let Attempt { request, addresses, .. } = attempt;
         self.networks().gwbridge().await.map_err(internal)?;
         let role = if issued.role == Role::Manager { NodeRole::Manager } else { NodeRole::Worker };
         let identity = Identity {
@@ -60,18 +155,30 @@ impl Node {
             raft_id: if role == NodeRole::Manager { new_raft_id()? } else { 0 },
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
-            data_path: addresses.data_path,
-            managers: request.remote_addrs.iter().map(|address| with_port(address)).collect(),
+            data_path: addresses.data_path.clone(),
+            managers: request.remote_addrs.clone(),
         };
-        let joined = self.settle(&identity, &issued, &key).await;
+        let joined = self.settle(&identity, issued, key).await;
         if joined.is_err() {
             self.0.directory.abandon().map_err(internal)?;
         }
         let roles = Arc::new(joined?);
         self.become_(Life::Active(roles.clone()));
-        match tokio::time::timeout(JOIN_TIMEOUT, roles.until_joined()).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(Error::unavailable(JOIN_TIMED_OUT)),
+        Ok(roles)
+    }
+
+    /// Ends a join that nobody waits for any more.
+    async fn join_later(self, made: impl Future<Output = Result<Made, Error>>, joining: Arc<Joining>) {
+        let made = made.await;
+        // Whoever leaves holds this lock too, and has stopped this task before it gets it.
+        let _changing = self.0.changing.lock().await;
+        let entered = match made {
+            Ok((attempt, issued, key)) => self.enter(&attempt, &issued, &key).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = entered {
+            tracing::warn!(%error, "this host could not join the swarm");
+            let _ = joining.failed.set(error);
         }
     }
 
@@ -96,49 +203,62 @@ impl Node {
         self.start_manager(identity, store, trust, listener).map_err(internal)
     }
 
-    /// Asks the managers that the user named, one after the other, for a certificate.
-    async fn introduce(&self, request: &Join, addresses: &Addresses) -> Result<(Issued, String), Error> {
-        let digest = pinned_digest(&request.join_token)?;
+    /// Asks the managers that the user named for a certificate, one after the other, and again while one is silent: a few
+    /// times for the user, and without end once nobody waits.
+    async fn attempt(self, attempt: Attempt) -> Result<Made, Error> {
+        let Attempt { request, addresses, digest, deadline } = &attempt;
         let description = self.engine().describe().await.map_err(internal)?;
         let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
-        let mut last = Error::invalid("at least 1 RemoteAddr is required to join");
-        for address in &request.remote_addrs {
-            let issue = IssueRequest {
-                token: request.join_token.clone(),
-                csr_der: csr_der.clone(),
-                availability: request.availability.clone(),
-                hostname: description.hostname.clone(),
-                address: addresses.advertise.to_string(),
-            };
-            match introduce_to(&with_port(address), digest, issue).await {
-                Ok(issued) => return Ok((issued, key)),
-                Err(error) => last = error,
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let mut is_silent = false;
+            let mut last = Error::invalid("at least 1 RemoteAddr is required to join");
+            for address in &request.remote_addrs {
+                let issue = IssueRequest {
+                    token: request.join_token.clone(),
+                    csr_der: csr_der.clone(),
+                    availability: request.availability.clone(),
+                    hostname: description.hostname.clone(),
+                    address: addresses.advertise.to_string(),
+                };
+                match introduce_to(address, digest, issue).await {
+                    Ok(issued) => return Ok((attempt, issued, key)),
+                    Err(error) => {
+                        is_silent |= remote::is_silence(&error);
+                        last = remote::refused(error);
+                    }
+                }
             }
+            let is_waited_for = Instant::now() < *deadline;
+            if !is_silent || (tried >= TRIES && is_waited_for) {
+                return Err(last);
+            }
+            tracing::info!(error = %last, "no manager answers; this host still tries to join");
+            tokio::time::sleep(TRY_PAUSE).await;
         }
-        Err(last)
     }
 }
 
-async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Result<Issued, Error> {
-    let root = gam_rpc::fetch_root(address).await.map_err(unreachable)?;
+/// What was tried, the certificate that a manager issued, and its key.
+type Made = (Attempt, Issued, String);
+
+async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Result<Issued, RpcError> {
+    let root = gam_rpc::fetch_root(address).await?;
     if ca::digest(&root) != digest {
-        return Err(Error::unavailable(format!(
-            "error while validating Root CA Certificate: remote CA does not match fingerprint. Expected: {digest}"
-        )));
+        let expected = control::digest_hex(digest);
+        let words = format!("remote CA does not match fingerprint. Expected: {expected}");
+        return Err(RpcError::Refused(Error::unavailable(words)));
     }
-    gam_rpc::issue(address, &root, request).await.map_err(unreachable)
+    gam_rpc::issue(address, &root, request).await.map_err(|error| match error {
+        // The node may have been made; a second try would make another.
+        RpcError::TimedOut { .. } => RpcError::Refused(remote::refused(error)),
+        error => error,
+    })
 }
 
-fn unreachable(error: RpcError) -> Error {
-    match error {
-        RpcError::Refused(error) => error,
-        error => Error::unavailable(format!("rpc error: code = Unavailable desc = {}", chain(&error))),
-    }
-}
-
-/// An address with Docker's port if it has none.
-fn with_port(address: &str) -> String {
-    super::addresses::with_default_port(address)
+fn no_token() -> Error {
+    Error::rpc(Code::InvalidArgument, "A valid join token is necessary to join this cluster")
 }
 
 /// A number for the consensus that no manager ever had.

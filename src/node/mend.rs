@@ -59,7 +59,7 @@ impl Node {
                     }
                     _ => return Ok(()),
                 },
-                Life::Inactive | Life::Locked(_) => return Ok(()),
+                Life::Inactive | Life::Joining(_) | Life::Locked(_) => return Ok(()),
             };
             match self.open_roles(identity.clone(), key).await {
                 Ok(roles) => self.become_(Life::Active(roles.into())),

@@ -39,6 +39,15 @@ impl ManagerService {
         Err(not_allowed(peer_node, "is not a manager of this swarm"))
     }
 
+    /// One that is being demoted still speaks for the agents whose sessions it holds, and for its own: they must not count as
+    /// gone before it has left.
+    async fn check_relay(&self, peer: &Peer) -> Result<(), Error> {
+        if self.manager.state().may_vote(peer.node) {
+            return Ok(());
+        }
+        self.check_manager(peer).await
+    }
+
     /// Consensus must work while the state is behind. A member that knows no leader may lack the very change that made the
     /// caller a manager, and only the caller can bring it: then the certificate must do.
     fn check_member(&self, peer: &Peer) -> Result<(), Error> {
@@ -121,7 +130,7 @@ impl Service for ManagerService {
     }
 
     async fn tell(&self, peer: Peer, inputs: Bytes) -> Result<(), Error> {
-        self.check_manager(&peer).await?;
+        self.check_relay(&peer).await?;
         let relay: Relay = serde_json::from_slice(&inputs).map_err(not_understood)?;
         self.manager.take_relay(relay).await
     }

@@ -11,6 +11,7 @@ use gam_core::model::CaConfig;
 use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
 use tokio::sync::watch;
 
+use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
 use super::service::ManagerService;
 use super::{Node, internal};
@@ -41,6 +42,24 @@ impl Trust {
         let tls = Tls::new(Credentials { chain_pem: chain, key_pem: key, roots_pem: vec![roots] }).map_err(internal)?;
         Ok(Trust { clients: Clients::new(tls.clone()), tls })
     }
+
+    /// Keeps and uses another certificate, or the same one beside other roots, and counts that in `renewed`: the cluster is
+    /// told of both, and a rotation of the root, and whoever waits for its end, waits for that.
+    fn replace(&self, directory: &Directory, renewed: &watch::Sender<u64>, by: Certificate<'_>) -> Result<(), Error> {
+        let Certificate { roots, chain, key } = by;
+        directory.keep_certificates(roots, chain, key).map_err(internal)?;
+        let (chain_pem, key_pem, roots_pem) = (chain.to_owned(), key.to_owned(), vec![roots.to_owned()]);
+        self.tls.replace(Credentials { chain_pem, key_pem, roots_pem }).map_err(internal)?;
+        renewed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+/// A certificate with its issuers, its key, and the roots to trust; all PEM.
+struct Certificate<'a> {
+    roots: &'a str,
+    chain: &'a str,
+    key: &'a str,
 }
 
 /// How long a certificate can still be used as it is.
@@ -49,6 +68,11 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
     let part = RENEW_AFTER.start + seed % (RENEW_AFTER.end - RENEW_AFTER.start);
     let due = begin + (end - begin) / 100 * i64::try_from(part).unwrap_or(50);
     Duration::from_nanos(u64::try_from(due - now().0).unwrap_or(0))
+}
+
+async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
+    let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
+    issued.map_err(|error| Error::unavailable(chain(&error)))
 }
 
 impl Node {
@@ -63,13 +87,13 @@ impl Node {
     ) -> Result<(Issued, String), Error> {
         let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
         let request = IssueRequest { csr_der, ..IssueRequest::default() };
-        let mut last = Error::unavailable("no manager is known");
-        for address in managers.iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).within(ISSUE_TIMEOUT).issue(request.clone()).await {
-                Ok(issued) => return Ok((issued, key)),
-                Err(error) => last = Error::unavailable(chain(&error)),
-            }
-        }
+        let others = managers.iter().filter(|address| **address != identity.advertise).cloned().collect();
+        let ask = |address: String| certify(trust.clients.clone(), address, request.clone());
+        let last = match any_of(others, ask).await {
+            Some(Ok(issued)) => return Ok((issued, key)),
+            Some(Err(error)) => error,
+            None => Error::unavailable("no manager is known"),
+        };
         let Some(manager) = manager else { return Err(last) };
         let service = ManagerService { node: self.clone(), manager: manager.clone() };
         Ok((service.issue(Some(trust.tls.own()), request).await?, key))
@@ -131,15 +155,8 @@ impl Node {
         let Some(wanted) = directive.role else { return Ok(None) };
         let [roots, chain, key] = self.0.directory.certificates_kept().map_err(internal)?;
         if !directive.roots.is_empty() && directive.roots != roots {
-            self.0.directory.keep_certificates(&directive.roots, &chain, &key).map_err(internal)?;
-            trust
-                .tls
-                .replace(Credentials {
-                    chain_pem: chain.clone(),
-                    key_pem: key,
-                    roots_pem: vec![directive.roots.clone()],
-                })
-                .map_err(internal)?;
+            let issued = Certificate { roots: &directive.roots, chain: &chain, key: &key };
+            trust.replace(&self.0.directory, &self.0.renewed, issued)?;
         }
         let held = identity.role;
         let role = if wanted == Role::Manager { NodeRole::Manager } else { NodeRole::Worker };
@@ -152,10 +169,8 @@ impl Node {
         if (issued.role == Role::Manager) != (role == NodeRole::Manager) {
             return Err(Error::unavailable("the cluster has changed its mind about this node's role"));
         }
-        self.0.directory.keep_certificates(&issued.roots_pem, &issued.chain_pem, &key).map_err(internal)?;
-        let credentials = Credentials { chain_pem: issued.chain_pem, key_pem: key, roots_pem: vec![issued.roots_pem] };
-        trust.tls.replace(credentials).map_err(internal)?;
-        self.0.renewed.send_modify(|count| *count += 1);
+        let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };
+        trust.replace(&self.0.directory, &self.0.renewed, issued)?;
         tracing::info!(?role, "this node has a new certificate");
         Ok((role != held).then_some(role))
     }
@@ -170,5 +185,34 @@ impl Node {
         if let Err(error) = self.0.directory.adopt(&Identity { managers, ..kept }) {
             tracing::warn!(%error, "cannot keep the managers' addresses");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gam_core::model::IdSource;
+
+    use super::*;
+
+    /// `swarm ca --rotate` waits until every node says that it trusts the new root alone, also those whose certificate has not
+    /// changed since.
+    #[test]
+    fn other_roots_are_told_as_a_new_certificate_is() {
+        let path = std::env::temp_dir().join(format!("gam-trust-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let directory = Directory::open(&path).unwrap();
+        let mut ids = IdSource::new([7; 32]);
+        let (root, other) = (ca::new_root().unwrap(), ca::new_root().unwrap());
+        let (key, csr) = ca::new_key_and_csr().unwrap();
+        let hour = 3_600_000_000_000;
+        let chain = ca::sign(&root, &csr, ids.fresh(), ids.fresh(), ca::Role::Worker, hour).unwrap();
+        directory.keep_certificates(&root.cert, &chain, &key).unwrap();
+        let trust = Trust::open(&directory).unwrap();
+        let (renewed, told) = watch::channel(0);
+        let roots = format!("{}{}", root.cert, other.cert);
+        trust.replace(&directory, &renewed, Certificate { roots: &roots, chain: &chain, key: &key }).unwrap();
+        assert_eq!(*told.borrow(), 1);
+        assert_eq!(directory.certificates_kept().unwrap(), [roots, chain, key]);
+        std::fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -24,10 +24,7 @@ pub(super) fn join(
     let Some(role) = token::role_of(&cluster.join_tokens, shown) else {
         return Err(Error::rpc(Code::InvalidArgument, "A valid join token is necessary to join this cluster"));
     };
-    let availability = match availability {
-        "" => "active".to_owned(),
-        word => node::availability(word)?,
-    };
+    let availability = node::first_availability(availability)?;
     // Never a second node under one identifier: the first one's certificate would speak for both.
     if plan.state().is_member(id) {
         return Err(Error::rpc(Code::AlreadyExists, format!("node {id} is already part of this swarm")));

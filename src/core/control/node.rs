@@ -50,9 +50,16 @@ pub(super) fn remove(plan: &mut Plan<'_>, id: NodeId, force: bool) -> Result<Res
     Ok(Response::Done)
 }
 
-/// Docker's word for an availability, in small letters, or its refusal of an unknown one. (400 here; dockerd's `init`
-/// says the same with 500.)
-pub(super) fn availability(word: &str) -> Result<String, Error> {
+/// The availability of a node that comes to be: none means active. Here dockerd refuses an unknown word with 500.
+pub fn first_availability(word: &str) -> Result<String, Error> {
+    match word {
+        "" => Ok("active".to_owned()),
+        word => availability(word).map_err(|refusal| Error::internal(refusal.message)),
+    }
+}
+
+/// Docker's word for an availability, in small letters, or its refusal of an unknown one.
+fn availability(word: &str) -> Result<String, Error> {
     known_word("Availability", word, &["active", "pause", "drain"])
 }
 

@@ -137,10 +137,7 @@ pub(super) fn update(
 
 /// A manager, available unless the user says otherwise. dockerd's error for an unknown word has no type here, hence 500.
 fn first_node(node: Node) -> Result<Node, Error> {
-    let availability = match node.spec.availability.as_str() {
-        "" => "active".to_owned(),
-        word => node::availability(word).map_err(|refusal| Error::internal(refusal.message))?,
-    };
+    let availability = node::first_availability(&node.spec.availability)?;
     let spec = NodeSpec { role: "manager".to_owned(), availability, ..node.spec };
     Ok(Node { spec, ..node })
 }

@@ -7,6 +7,8 @@ use crate::model::{JoinTokens, Role};
 
 /// Digits of the root's digest in a join token: 256 bits in base 36.
 const DIGEST_LENGTH: usize = 50;
+/// The same in hexadecimal.
+const DIGEST_HEX_LENGTH: usize = 64;
 /// Digits of the secret in a join token: 128 bits in base 36.
 const SECRET_LENGTH: usize = 25;
 
@@ -38,6 +40,22 @@ pub fn pinned_digest(token: &str) -> Result<&str, Error> {
         return Err(invalid());
     }
     Ok(digest)
+}
+
+/// A token's digest as dockerd shows it: 64 hexadecimal digits.
+pub fn digest_hex(digest: &str) -> String {
+    // 50 digits in base 36 may say a little more than 256 bits.
+    let mut number = [0_u8; DIGEST_HEX_LENGTH / 2 + 1];
+    for digit in digest.chars().filter_map(|digit| digit.to_digit(36)) {
+        let mut carry = digit;
+        for byte in number.iter_mut().rev() {
+            let value = u32::from(*byte) * 36 + carry;
+            *byte = (value & 0xff) as u8;
+            carry = value >> 8;
+        }
+    }
+    let hex: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{:0>DIGEST_HEX_LENGTH$}", hex.trim_start_matches('0'))
 }
 
 /// The role that a token gives, if it is one of the cluster's.
@@ -105,6 +123,13 @@ mod tests {
         ] {
             assert_eq!(pinned_digest(wrong).unwrap_err().message, "invalid join token", "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_shown_in_hexadecimal() {
+        assert_eq!(digest_hex("6dp5qcb22im238nr3wvp0ic7q99w035jmy2iw7i6n43d37jtof"), "f".repeat(64));
+        assert_eq!(digest_hex(&format!("{:0>50}", "10")), format!("{:0>64}", "24"));
+        assert_eq!(digest_hex(&"0".repeat(50)), "0".repeat(64));
     }
 
     #[test]

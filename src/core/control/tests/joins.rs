@@ -64,7 +64,7 @@ fn wrong_tokens_are_refused_in_dockers_words() {
     for token in ["", "x", &worker[..worker.len() - 1], &worker.to_uppercase(), &format!("{manager} "), &other] {
         assert_eq!(shown(join(&mut world, token, 2, "")), (400, REFUSED.to_owned()), "{token:?}");
     }
-    assert_eq!(shown(join(&mut world, &worker, 2, "asleep")), (400, "invalid Availability: \"asleep\"".to_owned()));
+    assert_eq!(shown(join(&mut world, &worker, 2, "asleep")), (500, "invalid Availability: \"asleep\"".to_owned()));
     assert_eq!(shown(join(&mut World::empty(), &worker, 2, "")).0, 503);
 }
 

@@ -1,6 +1,6 @@
 //! The cluster, its nodes, networks, secrets and configs as specified (`moby: api/types/swarm/{swarm,node,secret}.go`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Driver, StringMap, is_default};
 
@@ -97,6 +97,20 @@ pub struct EncryptionConfig {
     pub auto_lock_managers: bool,
 }
 
+/// Reads a node's role, whose type has a name of its own in Go, which [`crate::json`] says when it refuses another type.
+pub fn role_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    struct NodeRole(String);
+    NodeRole::deserialize(deserializer).map(|word| word.0)
+}
+
+/// The same for its availability.
+pub fn availability_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    struct NodeAvailability(String);
+    NodeAvailability::deserialize(deserializer).map(|word| word.0)
+}
+
 /// A node as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -105,10 +119,10 @@ pub struct NodeSpec {
     pub name: String,
     pub labels: StringMap,
     /// `worker` or `manager`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "role_word")]
     pub role: String,
     /// `active`, `pause` or `drain`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "availability_word")]
     pub availability: String,
 }
 
