@@ -128,8 +128,7 @@ impl Node {
             renewed: watch::channel(0).0,
         }));
         match identity {
-            // Whatever an interrupted init or leave left behind belongs to nobody.
-            None => node.0.directory.abandon()?,
+            None => node.0.directory.clear()?,
             Some(identity) => match node.open_roles(identity.clone(), KeySource::OnDisk).await {
                 Ok(roles) => node.become_(Life::Active(Arc::new(roles))),
                 Err(NodeError::Store(StoreError::Locked)) => node.become_(Life::Locked(identity)),

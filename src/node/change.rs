@@ -81,7 +81,6 @@ impl Node {
             }
             NodeRole::Manager => {
                 let identity = Identity { role, raft_id: new_raft_id()?, managers, ..identity };
-                self.0.directory.adopt(&identity)?;
                 Ok(self.start_joining_manager(identity).await?)
             }
         }

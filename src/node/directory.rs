@@ -1,7 +1,8 @@
 //! The state directory: who may use it, and which node it belongs to.
 //!
 //! `node.json` names the node; it is written last when a node comes to be and removed first when it leaves, always by
-//! rename, so that a crash leaves either a whole node or none. Files beside it that no node owns are leftovers.
+//! rename, so that a crash leaves either a whole node or none. While `unowned` is there as well, the files beside it belong
+//! to no node yet, or no more, and may be removed. Without either the state of a swarm lies there whose name is lost.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -43,6 +44,22 @@ pub enum DirectoryError {
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// A manager's part of the cluster's state is there, but not the file that says whose it is.
+    #[error(
+        "{path} is missing, but the state of a swarm is there: put it back from a copy, or move the state directory away to begin outside of a swarm"
+    )]
+    Nameless {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A manager's part of the cluster's state is not there.
+    #[error(
+        "the swarm's state, {path}, is missing: is its file system mounted? Without it, move the state directory away and join the swarm anew"
+    )]
+    Stateless {
+        /// The folder.
+        path: PathBuf,
     },
     /// The file system refused.
     #[error("cannot use the state directory {path}")]
@@ -140,6 +157,28 @@ impl Directory {
         self.path.join("node.json")
     }
 
+    fn unowned_path(&self) -> PathBuf {
+        self.path.join("unowned")
+    }
+
+    /// Says that what is in the directory belongs to no node until [`Directory::adopt`]: what is written from now on,
+    /// and what was there.
+    pub fn disown(&self) -> Result<(), DirectoryError> {
+        let path = self.unowned_path();
+        write_durably(&path, b"").map_err(|source| DirectoryError::Io { path, source })
+    }
+
+    /// Removes what a start or a leave that was interrupted has left behind.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Nameless`] if it is not that.
+    pub fn clear(&self) -> Result<(), DirectoryError> {
+        if self.raft().exists() && !self.unowned_path().exists() {
+            return Err(DirectoryError::Nameless { path: self.identity_path() });
+        }
+        self.abandon()
+    }
+
     /// The node that this directory belongs to; `None` if to none.
     pub fn identity(&self) -> Result<Option<Identity>, DirectoryError> {
         #[derive(Deserialize)]
@@ -170,7 +209,8 @@ impl Directory {
             Ok(bytes) => bytes,
             Err(source) => return Err(DirectoryError::Damaged { path, source }),
         };
-        write_durably(&path, &bytes).map_err(|source| DirectoryError::Io { path, source })
+        write_durably(&path, &bytes).map_err(|source| DirectoryError::Io { path, source })?;
+        self.remove(&self.unowned_path())
     }
 
     /// Writes a certificate and its key, the key for root's eyes only.
@@ -212,15 +252,22 @@ impl Directory {
 
     /// Makes the directory belong to no node; what no node owns is removed with it.
     pub fn abandon(&self) -> Result<(), DirectoryError> {
-        for path in [self.identity_path(), self.certificates(), self.raft()] {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(DirectoryError::Io { path, source }),
-                Ok(()) => sync_directory(&self.path).map_err(|source| DirectoryError::Io { path, source })?,
-            }
+        self.disown()?;
+        for path in [self.identity_path(), self.certificates(), self.raft(), self.unowned_path()] {
+            self.remove(&path)?;
         }
         Ok(())
+    }
+
+    /// Removes a file or folder of the directory, durably; that it is not there is no error.
+    fn remove(&self, path: &Path) -> Result<(), DirectoryError> {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        let removed = match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => sync_directory(&self.path),
+        };
+        removed.map_err(|source| DirectoryError::Io { path: path.to_owned(), source })
     }
 }
 
@@ -280,6 +327,31 @@ mod tests {
         assert_eq!(directory.left_behind(), [identity().node], "that is remembered longer than the swarm");
         drop(directory);
         Directory::open(&path).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn what_an_interrupted_init_or_leave_left_behind_is_removed_and_nothing_else() {
+        let path = scratch("unowned");
+        let directory = Directory::open(&path).unwrap();
+        directory.clear().unwrap();
+        let begin = || {
+            directory.disown().unwrap();
+            fs::create_dir(directory.raft()).unwrap();
+        };
+        begin();
+        directory.clear().unwrap();
+        assert!(!directory.raft().exists(), "no node was made of it");
+        begin();
+        directory.adopt(&identity()).unwrap();
+        fs::remove_file(directory.identity_path()).unwrap();
+        assert!(matches!(directory.clear(), Err(DirectoryError::Nameless { .. })));
+        assert!(directory.raft().exists(), "its name was lost, and it is whole");
+        directory.adopt(&identity()).unwrap();
+        directory.disown().unwrap();
+        fs::remove_file(directory.identity_path()).unwrap();
+        directory.clear().unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "a leave goes on where it was interrupted; the lock stays");
         fs::remove_dir_all(&path).unwrap();
     }
 

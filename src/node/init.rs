@@ -100,6 +100,7 @@ impl Node {
         let key = key_source(unlock_key(&changes).unwrap_or_default());
         let founded = async {
             let directory = &self.0.directory;
+            directory.disown().map_err(internal)?;
             directory.keep_certificates(&root_ca.cert, &certificate, &node_key).map_err(internal)?;
             let trust = Trust::open(directory)?;
             let listener = self.listen(&identity.listen).await?;

@@ -185,21 +185,25 @@ impl Node {
     /// Writes down what the node is now, and starts it.
     async fn settle(&self, identity: &Identity, issued: &Issued, key: &str) -> Result<Roles, Error> {
         let directory = &self.0.directory;
+        directory.disown().map_err(internal)?;
         directory.keep_certificates(&issued.roots_pem, &issued.chain_pem, key).map_err(internal)?;
-        directory.adopt(identity).map_err(internal)?;
         match identity.role {
-            NodeRole::Worker => self.start_worker(identity.clone()),
+            NodeRole::Worker => {
+                directory.adopt(identity).map_err(internal)?;
+                self.start_worker(identity.clone())
+            }
             NodeRole::Manager => self.start_joining_manager(identity.clone()).await,
         }
     }
 
-    /// Starts a manager that has no state yet: it gets it from the others once it is one of them.
+    /// Makes this node a manager that has no state yet: it gets it from the others once it is one of them.
     pub(super) async fn start_joining_manager(&self, identity: Identity) -> Result<Roles, Error> {
         let trust = Trust::open(&self.0.directory)?;
         Store::destroy(&self.0.directory.raft()).map_err(internal)?;
         let config = self.store_config(&identity, KeySource::OnDisk, &trust);
         let listener = self.listen_again(&identity.listen).await?;
         let store = Store::join(config).await.map_err(internal)?;
+        self.0.directory.adopt(&identity).map_err(internal)?;
         self.start_manager(identity, store, trust, listener).map_err(internal)
     }
 

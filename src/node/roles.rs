@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::directory::{Identity, NodeRole};
+use super::directory::{DirectoryError, Identity, NodeRole};
 use super::init::key_source;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
@@ -83,11 +83,8 @@ impl Node {
             return Ok(self.start_worker(identity)?);
         }
         if !Store::exists(&self.0.directory.raft()) {
-            // It went down in the middle of becoming a manager. Whatever it had promised as a member is gone with the
-            // state, so it begins as another one.
-            let identity = Identity { raft_id: super::join::new_raft_id()?, ..identity };
-            self.0.directory.adopt(&identity)?;
-            return Ok(self.start_joining_manager(identity).await?);
+            // A manager's state is made before the node is called one, so it is not that it never was there.
+            return Err(DirectoryError::Stateless { path: self.0.directory.raft() }.into());
         }
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
