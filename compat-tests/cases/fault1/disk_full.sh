@@ -19,6 +19,12 @@ fills() { # until it is refused
   while answer=$(create "s$round$n"); do ((++n < 200)) || return; done
   [[ $answer == *'No space left on device'* ]]
 }
+starts_in_error() {
+  fills
+  daemon kill
+  daemon start
+  [ "$(try docker info --format '{{.Swarm.LocalNodeState}}')" = error ]
+}
 serves_on() {
   [ "$(try docker ps -q | wc -l)" = 1 ] && engine docker run --rm busybox true && [ -n "$(try docker info --format '{{.Swarm.NodeID}}')" ]
 }
@@ -32,11 +38,8 @@ if [ "$TARGET" = gam ]; then
     before=$(try docker service ls -q | sort)
     if [ $round = started ]; then
       # Until even the little room within the log's file is used up.
-      until_ok 30 'it cannot be opened' 'fills; grep -q "state cannot be opened; it is tried again" "$LAB_DIR/h1/gam.log"'
-      daemon kill
-      daemon start
+      until_ok 60 'it cannot be opened' starts_in_error
       until_ok 1 'a start on the full disk serves, too' serves_on
-      until_ok 1 'in a state of error' '[ "$(docker info --format "{{.Swarm.LocalNodeState}}")" = error ]'
       until_ok 1 'and refuses' fills
     fi
     until_ok 1 'the reason is shown' '[[ $(docker info --format {{.Swarm.Error}}) == *"No space left"* ]]'
