@@ -4,6 +4,8 @@
 
 mod accepted;
 mod case;
+mod chaos;
+mod dice;
 mod http1;
 mod kinds;
 mod lab;
@@ -54,6 +56,8 @@ enum Verb {
         #[command(flatten)]
         options: Options,
     },
+    /// Cut, kill and restart hosts by chance while clients write, and judge the history and what runs at the end.
+    Chaos(chaos::Options),
     /// Print the cases.
     List {
         /// Only cases whose area/name contains one of these.
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
             .with_context(|| format!("there is no gam binary at {} (build it, or give --gam-bin)", gam_bin.display()))
             .and_then(|binary| work(&options, &Target::Gam(binary), false)),
         Verb::Record { options } => work(&options, &Target::Reference, true),
+        Verb::Chaos(options) => chaos::run(&options),
         Verb::List { filter } => list(&filter),
         Verb::Pick { path } => pick(&path),
     };
@@ -317,7 +322,7 @@ impl Run<'_> {
 }
 
 /// An interrupted run takes its labs down too; dockerds must not outlive it.
-fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
+pub(crate) fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
     let script = tests.join("lab");
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
