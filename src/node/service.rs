@@ -131,7 +131,7 @@ impl Service for ManagerService {
         match self.manager.read_index_here().await {
             Ok(read) => Ok(read),
             Err(Refusal::Error(error)) => Err(error),
-            Err(Refusal::NotLeading) => Err(Error::unavailable("this manager does not lead")),
+            Err(Refusal::NotLeading | Refusal::Unanswered) => Err(Error::unavailable("this manager does not lead")),
         }
     }
 
