@@ -158,3 +158,6 @@ impl Service for ManagerService {
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }
+
+#[cfg(test)]
+mod tests;
