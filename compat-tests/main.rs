@@ -14,6 +14,7 @@ mod sweep;
 mod target;
 mod tee;
 mod transcript;
+mod wire;
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -58,6 +59,13 @@ enum Verb {
     },
     /// Cut, kill and restart hosts by chance while clients write, and judge the history and what runs at the end.
     Chaos(chaos::Options),
+    /// Record every frame of this network namespace, until killed.
+    Capture {
+        /// The file (pcap).
+        file: PathBuf,
+    },
+    /// Judge recorded frames: everything on a port is TLS.
+    Tls(wire::Options),
     /// Print the cases.
     List {
         /// Only cases whose area/name contains one of these.
@@ -115,6 +123,8 @@ fn main() -> ExitCode {
             .and_then(|binary| work(&options, &Target::Gam(binary), false)),
         Verb::Record { options } => work(&options, &Target::Reference, true),
         Verb::Chaos(options) => chaos::run(&options),
+        Verb::Capture { file } => wire::record(&file),
+        Verb::Tls(options) => wire::judge(&options),
         Verb::List { filter } => list(&filter),
         Verb::Pick { path } => pick(&path),
     };
