@@ -159,11 +159,7 @@ fn line(operation: &Operation, is_next: bool) -> String {
     let Operation { client, host, call, outcome, begun, ended, .. } = operation;
     let seconds = |at: &u64| *at as f64 / 1e9;
     let mark = if is_next { '>' } else { ' ' };
-    format!(
-        "{mark} {:9.3}-{:9.3} client {client} host {host}: {call:?} {outcome:?}\n",
-        seconds(begun),
-        seconds(ended)
-    )
+    format!("{mark} {:9.3}-{:9.3} client {client} host {host}: {call:?} {outcome:?}\n", seconds(begun), seconds(ended))
 }
 
 /// How many calls had which outcome.

@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn a_doubled_a_missing_and_a_stray_container_are_found() {
         let services = json!([{ "ID": "s", "Spec": { "Name": "web", "Mode": { "Replicated": { "Replicas": 2 } } } }]);
-        let nodes = json!([1, 2].map(|k| json!({ "ID": format!("n{k}"), "Description": { "Hostname": format!("host{k}") } })));
+        let nodes =
+            json!([1, 2].map(|k| json!({ "ID": format!("n{k}"), "Description": { "Hostname": format!("host{k}") } })));
         let task = |id: &str, slot: u64, node: &str| {
             json!({ "ID": id, "ServiceID": "s", "Slot": slot, "NodeID": node, "DesiredState": "running",
                     "Status": { "State": "running" } })
