@@ -10,23 +10,33 @@ use serde_json::Value;
 use super::Hosts;
 
 /// After the last fault: restarts that were put off, adoption, images of a cold dockerd, on a machine that does more than this.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(180);
+/// For so long everything must stay as it should be: what is adopted late, or restarted after a pause, shows within it.
+const STEADY: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Waits until `look` finds nothing wrong any more; what it found last, otherwise.
+/// Waits until `look` finds nothing wrong, and goes on finding nothing for a while. How long the first part took.
 ///
 /// # Errors
-/// When it takes too long.
-fn wait(what: &str, look: impl Fn() -> Result<Vec<String>>) -> Result<Duration> {
+/// When it takes too long: what was found last.
+fn wait(what: &str, steady: Duration, look: impl Fn() -> Result<Vec<String>>) -> Result<Duration> {
     let begun = Instant::now();
+    let mut right_since: Option<Duration> = None;
     loop {
-        let wrong = match look() {
-            Ok(wrong) if wrong.is_empty() => return Ok(begun.elapsed()),
-            Ok(wrong) => wrong,
-            Err(error) => vec![format!("{error:#}")],
-        };
-        if begun.elapsed() > LIMIT {
+        let wrong = look().unwrap_or_else(|error| vec![format!("{error:#}")]);
+        // Right for a moment is wrong: it is said what came then, and the wait begins anew.
+        if !wrong.is_empty() && right_since.take().is_some() {
+            println!("it was so for a moment: {what}; then: {}", wrong.join("; "));
+        }
+        let now = begun.elapsed();
+        if wrong.is_empty() {
+            let since = *right_since.get_or_insert(now);
+            if now - since >= steady {
+                return Ok(since);
+            }
+        }
+        if now > LIMIT {
             bail!("after {} s still not so: {what}\n  {}", LIMIT.as_secs(), wrong.join("\n  "));
         }
         std::thread::sleep(LOOK_AGAIN);
@@ -38,7 +48,7 @@ fn wait(what: &str, look: impl Fn() -> Result<Vec<String>>) -> Result<Duration> 
 /// # Errors
 /// When that takes too long.
 pub fn members(hosts: &Hosts) -> Result<Duration> {
-    wait("every node is ready, for every manager", || {
+    wait("every node is ready, for every manager", Duration::ZERO, || {
         let (mut wrong, mut leaders) = (Vec::new(), BTreeSet::new());
         for host in hosts.managers() {
             let nodes = hosts.ask(host, "/nodes")?;
@@ -71,7 +81,7 @@ pub fn members(hosts: &Hosts) -> Result<Duration> {
 /// # Errors
 /// When that takes too long.
 pub fn replicas(hosts: &Hosts) -> Result<Duration> {
-    wait("every replica runs exactly once", || {
+    wait("every replica runs exactly once", STEADY, || {
         let Some(host) = hosts.managers().next() else { bail!("there is no manager") };
         let services = hosts.ask(host, "/services")?;
         let tasks = hosts.ask(host, "/tasks")?;
