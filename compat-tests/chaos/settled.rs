@@ -188,7 +188,10 @@ mod tests {
             judge(&tasks, &[a.clone(), b.clone(), container(1, "b")]),
             ["the task b of host Some(2) has containers on the hosts [2, 1]"]
         );
-        assert_eq!(judge(&tasks, &[a.clone()]), ["the task b of host Some(2) has containers on the hosts []"]);
+        assert_eq!(
+            judge(&tasks, std::slice::from_ref(&a)),
+            ["the task b of host Some(2) has containers on the hosts []"]
+        );
         let old = Container { runs: false, ..container(2, "c") };
         assert_eq!(
             judge(&tasks, &[a.clone(), b.clone(), old]),
