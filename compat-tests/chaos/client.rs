@@ -24,6 +24,8 @@ const GENERATION: Duration = Duration::from_secs(45);
 const NAMES: u64 = 5;
 /// Replicas of a service, at most.
 const REPLICAS: u64 = 3;
+/// How an update at an old version is refused.
+const OUT_OF_SEQUENCE: &str = "rpc error: code = Unknown desc = update out of sequence";
 /// The label that holds a service's value.
 const LABEL: &str = "value";
 
@@ -177,7 +179,8 @@ impl<'a> Client<'a> {
             Heard::Unsent => return,
             Heard::Answer((200, _)) => Outcome::Done,
             Heard::Answer((404, _)) => Outcome::Refused,
-            Heard::Answer((_, answer)) if message(&answer).contains("update out of sequence") => Outcome::Refused,
+            // In so many words, and not within another sentence: that would say that an earlier try may have worked.
+            Heard::Answer((_, answer)) if message(&answer) == OUT_OF_SEQUENCE => Outcome::Refused,
             heard => Outcome::Unknown(heard.why()),
         };
         self.note(host, name, Call::Update { read: seen.value, value }, outcome, begun);

@@ -131,3 +131,48 @@ pub fn steps(operations: &[Operation]) -> (Vec<usize>, Vec<Step>) {
     let step = |(at, operation): (usize, &Operation)| operation.step().map(|step| (at, step));
     operations.iter().enumerate().filter_map(step).unzip()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(call: Call, outcome: Outcome) -> Operation {
+        Operation { client: 0, host: 1, name: "web".into(), call, outcome, begun: 5, ended: 9 }
+    }
+
+    fn step(call: Call, outcome: Outcome) -> Option<(Needs, Option<Option<Value>>, Option<u64>)> {
+        operation(call, outcome).step().map(|step| (step.needs, step.sets, step.ended))
+    }
+
+    #[test]
+    fn what_was_answered_has_an_end_and_what_is_unknown_has_none() {
+        let unknown = || Outcome::Unknown("timed out".into());
+        let update = Call::Update { read: 1, value: 2 };
+        assert_eq!(step(Call::Create(1), Outcome::Done), Some((Needs::Absent, Some(Some(1)), Some(9))));
+        assert_eq!(step(Call::Create(1), unknown()), Some((Needs::Absent, Some(Some(1)), None)));
+        assert_eq!(step(update, Outcome::Done), Some((Needs::Value(1), Some(Some(2)), Some(9))));
+        assert_eq!(step(update, unknown()), Some((Needs::Value(1), Some(Some(2)), None)));
+        assert_eq!(step(Call::Remove, Outcome::Done), Some((Needs::Present, Some(None), Some(9))));
+        assert_eq!(step(Call::Remove, unknown()), Some((Needs::Present, Some(None), None)));
+        assert_eq!(step(Call::Read, Outcome::Saw(Some(3))), Some((Needs::Value(3), None, Some(9))));
+    }
+
+    #[test]
+    fn a_refusal_changes_nothing_but_may_tell_something() {
+        assert_eq!(step(Call::Create(1), Outcome::Exists), Some((Needs::Present, None, Some(9))));
+        assert_eq!(step(Call::Remove, Outcome::Absent), Some((Needs::Absent, None, Some(9))));
+        assert_eq!(step(Call::Update { read: 1, value: 2 }, Outcome::Refused), None);
+    }
+
+    #[test]
+    fn calls_are_judged_in_the_order_of_their_begin() {
+        let history = History::new();
+        history.note(Operation { begun: 7, ..operation(Call::Read, Outcome::Saw(Some(1))) });
+        history.note(operation(Call::Update { read: 0, value: 9 }, Outcome::Refused));
+        history.note(Operation { begun: 1, ended: 2, ..operation(Call::Create(1), Outcome::Done) });
+        let all = history.by_name();
+        let (places, steps) = steps(&all["web"]);
+        assert_eq!(places, [0, 2], "the refused update tells nothing");
+        assert_eq!(super::super::linear::check(&steps), Ok(()));
+    }
+}
