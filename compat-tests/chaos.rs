@@ -80,8 +80,9 @@ pub fn run(options: &Options) -> Result<bool> {
         options.tests.canonicalize().with_context(|| format!("there is no folder {}", options.tests.display()))?;
     crate::take_down_on_signal(&tests, options.keep);
     let hosts = Hosts { lab: Lab::up(&tests, &options.lab, HOSTS, options.keep)?, gam_bin };
+    let founded = hosts.found();
     let history = History::new();
-    let outcome = hosts.found().and_then(|()| storm(&hosts, &history, options));
+    let outcome = founded.and_then(|()| storm(&hosts, &history, options));
     fs::create_dir_all(&options.out)?;
     let kept = options.out.join(format!("seed-{}.history", options.seed));
     history.write(&mut BufWriter::new(File::create(&kept)?))?;
