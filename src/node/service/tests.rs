@@ -306,3 +306,18 @@ async fn without_a_certificate_a_token_is_needed() {
     }
     assert_eq!(swarm.manager.state().nodes().count(), 1, "nobody came in");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
+    let swarm = Swarm::found().await;
+    let (worker, _) = swarm.join(&swarm.tokens.worker).await;
+    let (removed, _) = swarm.join(&swarm.tokens.worker).await;
+    swarm.remove(removed).await;
+    let state = swarm.manager.read().await.unwrap();
+    let unknown = NodeId::from(77);
+    let may =
+        |leaderless| [swarm.identity.node, worker, unknown, removed].map(|node| may_speak(&state, node, leaderless));
+    assert_eq!(may(false), [true, false, false, false]);
+    // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
+    assert_eq!(may(true), [true, true, true, false]);
+}
