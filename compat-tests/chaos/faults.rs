@@ -1,4 +1,4 @@
-//! What happens to the hosts: faults by chance, one or two at once, each held for some seconds and then ended. Whatever
+//! What happens to the hosts: faults by chance, one or some at once, each held for some seconds and then ended. Whatever
 //! befalls a host ends the same way: it is mended, and its daemons are started if they are down.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::dice::Dice;
 /// The longest time that faults are held, in milliseconds: over the six seconds after which a node counts as down.
 const HOLD_MS: u64 = 12_000;
 /// The longest rest without a fault.
-const REST_MS: u64 = 6_000;
+const REST_MS: u64 = 5_000;
 
 /// One thing that can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,9 +83,11 @@ pub fn strike(hosts: &Hosts, seed: u64, begun: Instant, end: Instant) -> Result<
     };
     while Instant::now() < end {
         let mut faults = vec![choose(&mut dice, hosts)];
-        if dice.chance(35) {
-            let second = choose(&mut dice, hosts);
-            faults.extend((second.host != faults[0].host).then_some(second));
+        while dice.chance(45) {
+            let further = choose(&mut dice, hosts);
+            if faults.iter().all(|fault| fault.host != further.host) {
+                faults.push(further);
+            }
         }
         let hold = 200 + dice.below(HOLD_MS);
         let listed: Vec<String> = faults.iter().map(Fault::to_string).collect();
@@ -112,7 +114,9 @@ fn choose(dice: &mut Dice, hosts: &Hosts) -> Fault {
         is_it
     });
     let count = hosts.count() as u64;
-    let host = 1 + dice.below(count) as usize;
+    // Managers have more to lose.
+    let among = if dice.chance(50) { hosts.managers().count() as u64 } else { count };
+    let host = 1 + dice.below(among) as usize;
     let other = 1 + (host + dice.below(count - 1) as usize) % count as usize;
     Fault { kind: kind.map_or(Kind::Cut, |(kind, _)| *kind), host, other }
 }
