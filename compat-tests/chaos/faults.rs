@@ -149,7 +149,7 @@ fn begin(hosts: &Hosts, fault: Fault) -> Result<()> {
 
 fn finish(hosts: &Hosts, fault: Fault) -> Result<()> {
     if fault.kind == Kind::KillManagers {
-        hosts.managers().try_for_each(|host| hosts.start(host))
+        hosts.managers().try_for_each(|host| hosts.mend(host))
     } else {
         ensure!(fault.host != fault.other, "a host has no line to itself");
         hosts.mend(fault.host)
