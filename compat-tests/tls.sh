@@ -4,51 +4,40 @@
 # byte on, and no frame may show what the swarm was told. The recorded frames stay in target/tls.pcap.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LAB_NAME=${LAB_NAME:-tls} GAM_BIN=${GAM_BIN:-$PWD/target/debug/gam}
-lab=compat-tests/lab compat=$(dirname "$GAM_BIN")/gam-compat pcap=$PWD/target/tls.pcap
+# shellcheck source=compat-tests/lane.sh
+. compat-tests/lane.sh
+compat=$(dirname "$GAM_BIN")/gam-compat pcap=$PWD/target/tls.pcap recorder=
+leave() { [ -z "$recorder" ] || kill "$recorder" 2>/dev/null || true; }
 mkdir -p target && rm -f "$pcap"
-recorder=
-trap '[ -z "$recorder" ] || kill "$recorder" 2>/dev/null; $lab down' EXIT
-$lab down
-$lab up 3
-dir=${LAB_DIR:-/tmp/gamlab-$LAB_NAME}
-on() { local k=$1; shift; docker -H "unix://$dir/h$k/gam.sock" "$@"; }
-until_ok() { # until_ok SECONDS WHAT COMMAND...
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || { echo "tls.sh: after a while still not so: $what" >&2; tail -n 20 "$dir"/h?/gam.log >&2; exit 1; }
-    sleep 0.1
-  done
-}
+lane_up tls 3
 
 $lab switch "$compat" capture "$pcap" &
 recorder=$!
 until_ok 10 'the recorder is ready' test -s "$pcap"
 
 for k in 1 2 3; do $lab gam-start $k; done
-on 1 swarm init --advertise-addr "$($lab addr 1)" >/dev/null
-worker=$(on 1 swarm join-token -q worker) manager=$(on 1 swarm join-token -q manager)
-on 2 swarm join --token "$manager" --advertise-addr "$($lab addr 2)" "$($lab addr 1):2377" >/dev/null
-on 3 swarm join --token "$worker" --advertise-addr "$($lab addr 3)" "$($lab addr 1):2377" >/dev/null
-ready() { [ "$(on 2 node ls --format '{{.Status}}' | grep -c Ready)" = 3 ]; }
+gam 1 swarm init --advertise-addr "$($lab addr 1)" >/dev/null
+worker=$(gam 1 swarm join-token -q worker) manager=$(gam 1 swarm join-token -q manager)
+gam 2 swarm join --token "$manager" --advertise-addr "$($lab addr 2)" "$($lab addr 1):2377" >/dev/null
+gam 3 swarm join --token "$worker" --advertise-addr "$($lab addr 3)" "$($lab addr 1):2377" >/dev/null
+ready() { [ "$(gam 2 node ls --format '{{.Status}}' | grep -c Ready)" = 3 ]; }
 until_ok 60 'three nodes are ready' ready
 
 # Made through one manager, changed through the other; each host runs a part of it.
-on 1 service create -d --name quietname --replicas 3 --stop-signal KILL --no-resolve-image --env 'WORD=silverspoon' \
+gam 1 service create -d --name quietname --replicas 3 --stop-signal KILL --no-resolve-image --env 'WORD=silverspoon' \
   --label 'about=hiddenlabel' busybox:1 sleep 100000 >/dev/null
-running() { [ "$(on 2 service ls --format '{{.Replicas}}')" = "$1/$1" ]; }
+running() { [ "$(gam 2 service ls --format '{{.Replicas}}')" = "$1/$1" ]; }
 until_ok 60 'three tasks run' running 3
-on 2 service scale -d quietname=5 >/dev/null
+gam 2 service scale -d quietname=5 >/dev/null
 until_ok 60 'five tasks run' running 5
-on 1 node promote host3 >/dev/null
-serves() { on 3 service inspect quietname; }
+gam 1 node promote host3 >/dev/null
+serves() { gam 3 service inspect quietname; }
 until_ok 60 'the third host is a manager' serves
-on 3 swarm ca --rotate --detach >/dev/null
-rotated() { on 1 info --format '{{json .Swarm.Cluster}}' | jq -e '.RootRotationInProgress == false'; }
+gam 3 swarm ca --rotate --detach >/dev/null
+rotated() { gam 1 info --format '{{json .Swarm.Cluster}}' | jq -e '.RootRotationInProgress == false'; }
 until_ok 90 'the new root is taken over' rotated
-on 1 node demote host3 >/dev/null
-demoted() { on 3 info --format '{{.Swarm.ControlAvailable}}' | grep -q false; }
+gam 1 node demote host3 >/dev/null
+demoted() { gam 3 info --format '{{.Swarm.ControlAvailable}}' | grep -q false; }
 until_ok 60 'the third host is a worker again' demoted
 
 kill $recorder
