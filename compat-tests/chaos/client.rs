@@ -15,7 +15,7 @@ use crate::dice::Dice;
 use crate::http1;
 
 /// A call may take so long: most often less than Gam gives itself (20 s), so that there are outcomes that nobody knows.
-const LIMITS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(6), Duration::from_secs(25)];
+const LIMITS: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(3), Duration::from_secs(25)];
 /// The longest rest between two calls, in milliseconds.
 const REST_MS: u64 = 400;
 /// How long names are in use before new ones come.
