@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request or response head longer than this is not HTTP that these tests make.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -297,14 +297,38 @@ fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 /// # Errors
 /// When nobody listens, when the answer takes longer than [`REQUEST_LIMIT`], or when it ends before its time.
 pub fn request(socket: &Path, method: &str, path: &str) -> io::Result<Exchange> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(REQUEST_LIMIT))?;
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes())?;
+    exchange(UnixStream::connect(socket)?, method, path, b"", REQUEST_LIMIT)
+}
+
+/// One request with a JSON body, on a fresh connection that is closed afterwards.
+///
+/// # Errors
+/// When the answer is not whole within `limit`. The server may have heard the request all the same.
+pub fn exchange(
+    mut stream: UnixStream,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    limit: Duration,
+) -> io::Result<Exchange> {
+    let deadline = Instant::now() + limit;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n");
+    if !body.is_empty() {
+        head.push_str("Content-Type: application/json\r\n");
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let sent = [head.as_bytes(), body].concat();
+    stream.set_write_timeout(Some(limit))?;
+    stream.write_all(&sent)?;
     let mut conversation = Conversation::default();
-    conversation.client_sent(head.as_bytes());
+    conversation.client_sent(&sent);
     let mut chunk = [0; 16 * 1024];
     loop {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(rest))?;
         let n = stream.read(&mut chunk)?;
         let done = if n == 0 { conversation.server_closed() } else { conversation.server_sent(&chunk[..n]).pop() };
         match done {

@@ -13,26 +13,12 @@ while [ $# -gt 0 ]; do
   esac
 done
 RANDOM=$seed
-export LAB_NAME=kill GAM_BIN=${GAM_BIN:-$PWD/target/debug/gam}
-lab=compat-tests/lab
-trap '$lab down' EXIT
-$lab down
-$lab up 1
+# shellcheck source=compat-tests/lane.sh
+. compat-tests/lane.sh
+lane_up kill 1
 $lab gam-start 1
-dir=${LAB_DIR:-/tmp/gamlab-$LAB_NAME}/h1
-gam() { docker -H "unix://$dir/gam.sock" "$@"; }
-engine() { docker -H "unix://$dir/docker.sock" "$@"; }
-until_ok() { # until_ok SECONDS WHAT COMMAND...
-  local end=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || { echo "kill.sh: after a while still not so: $what (seed $seed)" >&2; show; exit 1; }
-    sleep 0.1
-  done
-}
-show() { gam service ls >&2 || true; engine ps -a >&2 || true; tail -n 20 "$dir/gam.log" >&2; }
 
-$lab exec 1 env DOCKER_HOST="unix://$dir/gam.sock" docker swarm init --advertise-addr "$($lab addr 1)" >/dev/null
+gam 1 swarm init --advertise-addr "$($lab addr 1)" >/dev/null
 
 # Replicas that were acknowledged, by service. A call that failed because Gam died may or may not have happened: what it
 # would have made is allowed, but not demanded.
@@ -40,9 +26,9 @@ declare -A wanted=() perhaps=()
 change() { # one random change; its outcome is recorded
   local name=s$((RANDOM % 4)) replicas=$((RANDOM % 4))
   if [ -n "${wanted[$name]+x}" ] || [ -n "${perhaps[$name]+x}" ]; then
-    if gam service scale -d "$name=$replicas" >/dev/null 2>&1; then wanted[$name]=$replicas; unset "perhaps[$name]"
+    if gam 1 service scale -d "$name=$replicas" >/dev/null 2>&1; then wanted[$name]=$replicas; unset "perhaps[$name]"
     else perhaps[$name]="${perhaps[$name]:-} ${wanted[$name]:-none} $replicas"; unset "wanted[$name]"; fi
-  elif gam service create -d --name "$name" --replicas $replicas --stop-signal KILL --no-resolve-image busybox:1 sleep 100000 >/dev/null 2>&1; then
+  elif gam 1 service create -d --name "$name" --replicas $replicas --stop-signal KILL --no-resolve-image busybox:1 sleep 100000 >/dev/null 2>&1; then
     wanted[$name]=$replicas
   else
     perhaps[$name]="none $replicas"
@@ -57,10 +43,10 @@ for round in $(seq "$rounds"); do
   $lab gam-start 1
 done
 
-count() { engine ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l; }
+count() { engine 1 ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l; }
 replicas() { # the CLI prints an empty line for a service that is not there
   local found
-  found=$(gam service inspect "$1" --format '{{.Spec.Mode.Replicated.Replicas}}' 2>/dev/null) || found=none
+  found=$(gam 1 service inspect "$1" --format '{{.Spec.Mode.Replicated.Replicas}}' 2>/dev/null) || found=none
   echo "$found"
 }
 for name in "${!perhaps[@]}"; do
@@ -74,9 +60,9 @@ for name in "${!wanted[@]}"; do
     { echo "kill.sh: $name lost an acknowledged change (seed $seed)" >&2; show; exit 1; }
 done
 is_settled() { local n; for n in "${!wanted[@]}"; do [ "$(count "$n")" = "${wanted[$n]}" ] || return 1; done; }
-until_ok 60 'every service has its replicas' is_settled
+until_ok 60 "every service has its replicas (seed $seed)" is_settled
 total=0
 for name in "${!wanted[@]}"; do total=$((total + wanted[$name])); done
-no_strays() { [ "$(engine ps -q | wc -l)" = $total ] && [ "$(gam service ls -q | wc -l)" = ${#wanted[@]} ]; }
-until_ok 30 'no stray containers or services' no_strays
+no_strays() { [ "$(engine 1 ps -q | wc -l)" = $total ] && [ "$(gam 1 service ls -q | wc -l)" = ${#wanted[@]} ]; }
+until_ok 30 "no stray containers or services (seed $seed)" no_strays
 echo "kill.sh: $rounds rounds with seed $seed: ${#wanted[@]} services, $total containers, all as acknowledged"

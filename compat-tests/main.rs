@@ -4,6 +4,8 @@
 
 mod accepted;
 mod case;
+mod chaos;
+mod dice;
 mod http1;
 mod kinds;
 mod lab;
@@ -12,6 +14,7 @@ mod sweep;
 mod target;
 mod tee;
 mod transcript;
+mod wire;
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -54,6 +57,15 @@ enum Verb {
         #[command(flatten)]
         options: Options,
     },
+    /// Cut, kill and restart hosts by chance while clients write, and judge the history and what runs at the end.
+    Chaos(chaos::Options),
+    /// Record every frame of this network namespace, until killed.
+    Capture {
+        /// The file (pcap).
+        file: PathBuf,
+    },
+    /// Judge recorded frames: everything on a port is TLS.
+    Tls(wire::Options),
     /// Print the cases.
     List {
         /// Only cases whose area/name contains one of these.
@@ -110,6 +122,9 @@ fn main() -> ExitCode {
             .with_context(|| format!("there is no gam binary at {} (build it, or give --gam-bin)", gam_bin.display()))
             .and_then(|binary| work(&options, &Target::Gam(binary), false)),
         Verb::Record { options } => work(&options, &Target::Reference, true),
+        Verb::Chaos(options) => chaos::run(&options),
+        Verb::Capture { file } => wire::record(&file),
+        Verb::Tls(options) => wire::judge(&options),
         Verb::List { filter } => list(&filter),
         Verb::Pick { path } => pick(&path),
     };
@@ -317,7 +332,7 @@ impl Run<'_> {
 }
 
 /// An interrupted run takes its labs down too; dockerds must not outlive it.
-fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
+pub(crate) fn take_down_on_signal(tests: &std::path::Path, keep: bool) {
     let script = tests.join("lab");
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };

@@ -65,6 +65,8 @@ pub fn seed() -> std::io::Result<[u8; 32]> {
 pub enum Refusal {
     /// This manager does not lead: ask the one that does.
     NotLeading,
+    /// It may lead or have led, and was lost before it answered: the request may have been carried out, or may be yet.
+    Unanswered,
     /// For the user to read.
     Error(Error),
 }
@@ -176,7 +178,8 @@ impl Manager {
     /// Asks for a change of the cluster, wherever the leader is; answered once it is durable.
     ///
     /// If the lead changes hands meanwhile the new leader is asked again. That is safe: the old one can commit nothing any
-    /// more, and what it had committed makes the second try fail (names are unique, versions are checked).
+    /// more, and what it had committed makes the second try fail (names are unique, versions are checked). Such a failure is
+    /// not passed on as it is, or somebody would believe that nothing had changed: see [`Doubt`].
     pub async fn submit(&self, request: Request) -> Result<Response, Error> {
         if let Some(error) = self.stranded() {
             return Err(error);
@@ -201,6 +204,7 @@ impl Manager {
     /// Asks the leader, this node or another one, until one takes the question; an outer time-out bounds it.
     async fn ask_leader(&self, question: &Question) -> Result<Told, Error> {
         let mut leadership = self.0.store.leadership();
+        let mut doubt = Doubt::default();
         loop {
             // This member cannot take part any more, so nobody will tell it who leads.
             if let Some(why) = &*self.0.store.failed().borrow() {
@@ -211,14 +215,12 @@ impl Manager {
                 Leadership::Leader { .. } => self.ask_here(question).await,
                 Leadership::Follower { address, .. } => tokio::select! {
                     answer = self.ask_there(address, question) => answer,
-                    _ = leadership.changed() => Err(Refusal::NotLeading),
+                    _ = leadership.changed() => Err(Refusal::Unanswered),
                 },
                 Leadership::NoLeader => Err(Refusal::NotLeading),
             };
-            match answer {
-                Ok(told) => return Ok(told),
-                Err(Refusal::Error(error)) => return Err(error),
-                Err(Refusal::NotLeading) => {}
+            if let Some(answer) = doubt.weigh(answer, matches!(question, Question::Submit { .. })) {
+                return answer;
             }
             if *leadership.borrow() != known {
                 continue;
@@ -334,7 +336,7 @@ impl Manager {
         };
         let state = self.0.store.applied(index).await.map_err(|error| match refuse(error) {
             Refusal::Error(error) => error,
-            Refusal::NotLeading => no_leader(),
+            Refusal::NotLeading | Refusal::Unanswered => no_leader(),
         })?;
         let leads = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|manager| manager.raft_id == leader);
         let leader = state.nodes().find(leads).map(|node| node.id);
@@ -364,6 +366,40 @@ impl Manager {
     }
 }
 
+/// What earlier tries leave open about one question.
+#[derive(Default)]
+struct Doubt {
+    /// A try was not answered, so what was asked for may have been done.
+    is_open: bool,
+}
+
+impl Doubt {
+    /// What the caller is told after this try; `None` if there is to be another one.
+    ///
+    /// A leader that refuses a change may do so because an earlier try has made it already: the name is taken, the version is
+    /// an old one, the thing is gone. Then all that can be said is that nobody knows.
+    fn weigh<T>(&mut self, answer: Result<T, Refusal>, is_change: bool) -> Option<Result<T, Error>> {
+        match answer {
+            Ok(told) => Some(Ok(told)),
+            Err(Refusal::Error(error)) if self.is_open && is_change => Some(Err(in_doubt(&error))),
+            Err(Refusal::Error(error)) => Some(Err(error)),
+            Err(Refusal::NotLeading) => None,
+            Err(Refusal::Unanswered) => {
+                self.is_open = true;
+                None
+            }
+        }
+    }
+}
+
+fn in_doubt(error: &Error) -> Error {
+    Error::unavailable(format!(
+        "rpc error: code = Unavailable desc = the leader was lost before it answered, and may have done what was asked; \
+         asked again, the swarm says: {}",
+        error.message
+    ))
+}
+
 /// Whoever was asked does not lead any more, or is gone; whether it did what was asked, the next leader's state tells.
 fn unanswered(leader: &str, error: &RpcError) -> Refusal {
     if let RpcError::Refused(refusal) = error
@@ -372,7 +408,7 @@ fn unanswered(leader: &str, error: &RpcError) -> Refusal {
         return Refusal::Error(refusal.clone());
     }
     tracing::debug!(error = %chain(error), leader, "the leader did not answer");
-    Refusal::NotLeading
+    if error.nothing_sent() { Refusal::NotLeading } else { Refusal::Unanswered }
 }
 
 fn failed(error: RpcError) -> Error {
@@ -423,4 +459,49 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weigh(doubt: &mut Doubt, answer: Result<(), Refusal>) -> Option<Result<(), Error>> {
+        doubt.weigh(answer, true)
+    }
+
+    fn refusal(message: &str) -> Result<(), Refusal> {
+        Err(Refusal::Error(Error::new(Kind::Conflict, message)))
+    }
+
+    #[test]
+    fn a_refusal_after_a_try_without_an_answer_is_no_proof_that_nothing_happened() {
+        let mut doubt = Doubt::default();
+        assert_eq!(weigh(&mut doubt, Err(Refusal::Unanswered)), None);
+        assert_eq!(weigh(&mut doubt, Err(Refusal::NotLeading)), None);
+        let told = weigh(&mut doubt, refusal("name conflicts")).unwrap().unwrap_err();
+        assert_eq!(told.kind, Kind::Unavailable);
+        assert!(told.message.ends_with("may have done what was asked; asked again, the swarm says: name conflicts"));
+        // The versions and names of the first try did not stand in the way of the second, so only that one has happened.
+        assert_eq!(weigh(&mut doubt, Ok(())), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_refusal_without_doubt_is_passed_on() {
+        let mut doubt = Doubt::default();
+        assert_eq!(weigh(&mut doubt, Err(Refusal::NotLeading)), None);
+        assert_eq!(weigh(&mut doubt, refusal("no")), Some(Err(Error::new(Kind::Conflict, "no"))));
+        // To ask twice how things are does no harm.
+        assert_eq!(weigh(&mut doubt, Err(Refusal::Unanswered)), None);
+        assert_eq!(doubt.weigh(refusal("no"), false), Some(Err(Error::new(Kind::Conflict, "no"))));
+    }
+
+    #[test]
+    fn what_was_not_sent_leaves_no_doubt() {
+        let connect = RpcError::Connect { address: "a".into(), source: Arc::new(std::io::ErrorKind::NotFound.into()) };
+        assert_eq!(unanswered("a", &connect), Refusal::NotLeading);
+        let broken = RpcError::Call { address: "a".into(), cause: "broken".into() };
+        assert_eq!(unanswered("a", &broken), Refusal::Unanswered);
+        let stopping = RpcError::Refused(Error::unavailable("stopping"));
+        assert_eq!(unanswered("a", &stopping), Refusal::Unanswered);
+    }
 }

@@ -18,7 +18,7 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::model::{
     Cluster, Config, ConfigId, Network, NetworkId, Node, NodeId, Role, Secret, SecretId, Service, ServiceId, Task,
-    TaskId,
+    TaskId, Timestamp,
 };
 
 pub use change::{Change, Proposal};
@@ -31,6 +31,8 @@ pub struct State {
     index: u64,
     cluster: Option<Arc<Cluster>>,
     nodes: OrdMap<NodeId, Arc<Node>>,
+    /// Nodes that were removed, until their certificates have expired (swarmkit: `BlacklistedCertificates`).
+    former: OrdMap<NodeId, Timestamp>,
     services: OrdMap<ServiceId, Arc<Service>>,
     tasks: OrdMap<TaskId, Arc<Task>>,
     networks: OrdMap<NetworkId, Arc<Network>>,
@@ -72,6 +74,12 @@ impl State {
     /// Whether a node belongs to the cluster. One that was removed does not, whatever its certificate says.
     pub fn is_member(&self, id: NodeId) -> bool {
         self.nodes.contains_key(&id)
+    }
+
+    /// Whether a node belonged to the cluster and was removed. A state that is behind does not know a node yet that is new; of
+    /// one that was removed it knows, as long as a certificate of it can be valid.
+    pub fn was_removed(&self, id: NodeId) -> bool {
+        self.former.contains_key(&id)
     }
 
     /// Whether a node may do what only managers may. It loses this the moment that it is demoted.

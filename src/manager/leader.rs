@@ -108,14 +108,19 @@ impl Loop {
     /// Proposes what was decided, then answers. If the proposal fails, so does every request of the batch: what of
     /// it may have been committed is told by a later read. Says whether it was proposed.
     async fn settle(&self, outcome: Outcome, at: Timestamp, answers: Answers) -> bool {
-        let mut failure = None;
+        let (mut failure, mut is_begun) = (None, false);
         let mut changes = outcome.changes.into_iter().peekable();
         while changes.peek().is_some() {
             let changes = changes.by_ref().take(CHANGES_MAX).collect();
             if let Err(error) = self.shared.store.propose(Proposal { at, changes }).await {
-                failure = Some(refuse(error));
+                failure = Some(match refuse(error) {
+                    // The store took nothing of this piece; but of the earlier ones.
+                    Refusal::NotLeading if is_begun => Refusal::Unanswered,
+                    refusal => refusal,
+                });
                 break;
             }
+            is_begun = true;
         }
         let mut answers: Vec<Option<_>> = answers.into_iter().map(Some).collect();
         for (ticket, reply) in outcome.replies {

@@ -48,12 +48,10 @@ impl ManagerService {
         self.check_manager(peer).await
     }
 
-    /// Consensus must work while the state is behind. A member that knows no leader may lack the very change that made the
-    /// caller a manager, and only the caller can bring it: then the certificate must do.
+    /// Refuses whoever is no member of the consensus (any more).
     fn check_member(&self, peer: &Peer) -> Result<(), Error> {
-        let state = self.manager.state();
         let leaderless = *self.manager.store().leadership().borrow() == Leadership::NoLeader;
-        if state.may_vote(peer.node) || state.cluster().is_none() || leaderless {
+        if may_speak(&self.manager.state(), peer.node, leaderless) {
             return Ok(());
         }
         Err(not_allowed(peer.node, "is not a manager of this swarm"))
@@ -81,6 +79,15 @@ impl ManagerService {
             _ => Err(Error::internal("a join was not answered as one")),
         }
     }
+}
+
+/// Whether a node with a manager's certificate may speak in the consensus, as far as a state that may be behind can tell.
+///
+/// Consensus must work while the state is behind. A member that knows no leader may lack the very change that made the
+/// caller a manager, and only the caller can bring it: then the certificate must do, except that of a removed node, which
+/// never comes back.
+fn may_speak(state: &State, node: NodeId, leaderless: bool) -> bool {
+    !state.was_removed(node) && (state.may_vote(node) || state.cluster().is_none() || leaderless)
 }
 
 fn not_allowed(node: NodeId, why: &str) -> Error {
@@ -140,7 +147,7 @@ impl Service for ManagerService {
         match self.manager.read_index_here().await {
             Ok(read) => Ok(read),
             Err(Refusal::Error(error)) => Err(error),
-            Err(Refusal::NotLeading) => Err(Error::unavailable("this manager does not lead")),
+            Err(Refusal::NotLeading | Refusal::Unanswered) => Err(Error::unavailable("this manager does not lead")),
         }
     }
 
@@ -167,3 +174,6 @@ impl Service for ManagerService {
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::dial::{Connection, Expected, MANAGER_NAME};
 use crate::fixture::{Authority, Cable, Server, cluster, node, within};
 use crate::proto::control_client::ControlClient;
 use crate::proto::dispatch_client::DispatchClient;
-use crate::proto::{Payload, RootRequest};
+use crate::proto::{JoinRaftRequest, LeaveRaftRequest, Payload, ReadIndexRequest, RootRequest};
 use crate::*;
 
 fn clients(credentials: Credentials) -> Clients {
@@ -102,9 +102,19 @@ async fn without_a_certificate_one_may_only_join() {
     let limit = Duration::from_secs(5);
     let stranger = Connection::dial(address, config, MANAGER_NAME, Expected::AsConfigured, limit).await.unwrap();
     let origin = Uri::from_static("https://swarm-manager");
-    let status = ControlClient::with_origin(stranger.clone(), origin.clone()).raft(Payload::default()).await;
-    let refusal = refused::<()>(Err(RpcError::from_status(address, &status.unwrap_err())));
-    assert_eq!(refusal, Error::new(Kind::Forbidden, "the call needs a certificate of this cluster"));
+    let mut control = ControlClient::with_origin(stranger.clone(), origin.clone());
+    let statuses = [
+        control.raft(Payload::default()).await.unwrap_err(),
+        control.submit(Payload::default()).await.unwrap_err(),
+        control.tell(Payload::default()).await.unwrap_err(),
+        control.read_index(ReadIndexRequest {}).await.unwrap_err(),
+        control.join_raft(JoinRaftRequest::default()).await.unwrap_err(),
+        control.leave_raft(LeaveRaftRequest {}).await.unwrap_err(),
+    ];
+    for status in statuses {
+        let refusal = refused::<()>(Err(RpcError::from_status(address, &status)));
+        assert_eq!(refusal, Error::new(Kind::Forbidden, "the call needs a certificate of this cluster"));
+    }
     let nothing = futures_util::stream::pending();
     let status = DispatchClient::with_origin(stranger.clone(), origin.clone()).session(nothing).await;
     assert_eq!(refused::<()>(Err(RpcError::from_status(address, &status.err().unwrap()))).kind, Kind::Forbidden);

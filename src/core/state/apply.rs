@@ -8,9 +8,13 @@ use std::sync::Arc;
 use super::event::{Event, EventKind};
 use super::{Change, Proposal, State};
 use crate::model::{
-    Attachment, Config, ContainerStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, Secret, Service, ServiceId,
-    ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
+    Attachment, Config, ContainerStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, NodeId, Secret, Service,
+    ServiceId, ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
 };
+
+/// How long at least a removed node is remembered, in nanoseconds: its certificate may be from a time when they lived longer than
+/// they do now. Docker's default are these 90 days.
+const FORMER_MIN: i64 = 90 * 24 * 3600 * 1_000_000_000;
 
 /// The address part of `10.0.1.3/24`, as a number.
 pub(super) fn ipv4(address: &str) -> Option<u32> {
@@ -100,17 +104,27 @@ impl State {
         cluster.meta.touch(moment.index, moment.at);
     }
 
+    /// Notes that a node was removed, and forgets those whose certificates have expired by now.
+    fn remember_removed(&mut self, id: NodeId, at: Timestamp) {
+        let expiry = self.cluster.as_ref().map_or(0, |cluster| cluster.spec.ca_config.node_cert_expiry);
+        let valid = self.former.iter().filter(|(_, until)| **until >= at);
+        self.former = valid.map(|(node, until)| (*node, *until)).collect();
+        self.former.insert(id, Timestamp(at.0.saturating_add(expiry.max(FORMER_MIN))));
+    }
+
     fn change_node(&mut self, change: &Change, moment: &mut Moment) {
         match change {
             Change::NodeCreate(node) => {
                 let mut node = (**node).clone();
                 node.meta = Meta::created(moment.index, moment.at);
                 moment.emit(EventKind::Node, "create", node.id, named(node_name(&node)));
+                self.former.remove(&node.id);
                 self.nodes.insert(node.id, Arc::new(node));
             }
             Change::NodeRemove { id } => {
                 if let Some(node) = self.nodes.remove(id) {
                     moment.emit(EventKind::Node, "remove", id, named(node_name(&node)));
+                    self.remember_removed(*id, moment.at);
                 }
             }
             Change::NodeUpdate { id, .. } | Change::NodeReport { id, .. } | Change::NodeManager { id, .. } => {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Proposal, State};
 use crate::model::{
     Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, RestartPlan, Secret, Service, ServiceId,
-    ServiceSpec, Task, TaskId, TaskState, TaskStatus,
+    ServiceSpec, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
 use crate::record::{decode, encode};
 
@@ -33,6 +33,8 @@ struct Snapshot {
     index: u64,
     cluster: Option<Arc<Cluster>>,
     nodes: Vec<Arc<Node>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<(NodeId, Timestamp)>,
     specs: Vec<Arc<ServiceSpec>>,
     services: Vec<ServiceRecord>,
     tasks: Vec<TaskRecord>,
@@ -98,6 +100,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
         index: state.index,
         cluster: state.cluster.clone(),
         nodes: state.nodes().cloned().collect(),
+        former: state.former.iter().map(|(node, until)| (*node, *until)).collect(),
         services,
         tasks,
         specs: specs.list,
@@ -148,6 +151,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     let mut state = State { index: snapshot.index, cluster: snapshot.cluster, ..State::default() };
     let spec = |number: usize| snapshot.specs.get(number).cloned().unwrap_or_default();
     state.nodes = snapshot.nodes.into_iter().map(|node| (node.id, node)).collect();
+    state.former = snapshot.former.into_iter().collect();
     for ServiceRecord { spec: number, service } in snapshot.services {
         let service = Service { spec: spec(number), ..service };
         state.service_names.insert(service.name().to_owned(), service.id);

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Attachment, ContainerSpec, IdSource, ReplicatedService, RestartPlan, ServiceMode, ServiceSpec, TaskSpec, TaskState,
-    TaskStatus, Timestamp,
+    Attachment, ContainerSpec, IdSource, Meta, NodeDescription, NodeSpec, NodeStatus, ReplicatedService, RestartPlan,
+    ServiceMode, ServiceSpec, TaskSpec, TaskState, TaskStatus,
 };
 
 fn ids() -> IdSource {
@@ -91,6 +91,31 @@ fn a_state_survives_its_bytes_and_tasks_still_share_their_spec() {
     let service = copy.find_service("web").unwrap();
     assert!(Arc::ptr_eq(&copy.task(tasks[0]).unwrap().origin, &copy.task(tasks[1]).unwrap().origin));
     assert!(Arc::ptr_eq(&copy.task(tasks[0]).unwrap().origin, &service.spec));
+}
+
+#[test]
+fn a_removed_node_is_remembered_as_long_as_its_certificate_can_be_valid() {
+    let node = |number: u128| Node {
+        id: NodeId::from(number),
+        meta: Meta::default(),
+        spec: NodeSpec::default(),
+        description: NodeDescription::default(),
+        status: NodeStatus::default(),
+        manager: None,
+    };
+    let mut state = State::default();
+    let create = |number: u128| Change::NodeCreate(Box::new(node(number)));
+    let remove = |number: u128| Change::NodeRemove { id: NodeId::from(number) };
+    put(&mut state, vec![create(1), create(2), create(3), remove(1), remove(9)]);
+    let removed = |state: &State| [1, 2, 9].map(|number| state.was_removed(NodeId::from(number)));
+    assert_eq!(removed(&state), [true, false, false], "who was never here was not removed either");
+    let mut state = codec::decode_state(&codec::encode_state(&state)).unwrap();
+    assert_eq!(removed(&state), [true, false, false]);
+    let day = |days: i64| Timestamp(days * 24 * 3600 * 1_000_000_000);
+    state.apply(state.index() + 1, &Proposal { at: day(89), changes: vec![remove(2)] });
+    assert_eq!(removed(&state), [true, true, false]);
+    state.apply(state.index() + 1, &Proposal { at: day(91), changes: vec![remove(3)] });
+    assert_eq!(removed(&state), [false, true, false]);
 }
 
 #[test]

@@ -1,0 +1,323 @@
+//! A manager as others meet it on its port, over true TLS: who may call what is tried with every kind of certificate. (That a
+//! worker's certificate opens no manager's service and that a stranger may only join, `gam_rpc` tests call by call.)
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gam_core::control::{self, InitRequest};
+use gam_core::model::{
+    ClusterId, JoinTokens, Meta, Node as NodeObject, NodeSpec, NodeState, NodeStatus, RootCa, SwarmSpec,
+};
+use gam_core::plan::Plan;
+use gam_core::state::{Change, Proposal};
+use gam_rpc::{AgentMessage, Client, Clients, Credentials, PROTOCOL, RpcError, Tls, serve};
+use gam_store::{KeySource, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::agent::AgentConfig;
+use crate::engine::Engine;
+use crate::manager::now;
+use crate::network::Networks;
+use crate::node::directory::{Directory, Identity, NodeRole};
+use crate::node::trust::Trust;
+
+const DAY: i64 = 24 * 3600 * 1_000_000_000;
+/// How long anything may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A swarm of one manager, without a dockerd.
+struct Swarm {
+    manager: Manager,
+    address: String,
+    root: RootCa,
+    identity: Identity,
+    tokens: JoinTokens,
+    folder: PathBuf,
+    stop: CancellationToken,
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Swarm {
+    async fn found() -> Swarm {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("gam-service-{}-{count}", std::process::id()));
+        let engine = Engine::new("/nowhere/docker.sock");
+        let agent = AgentConfig::new(engine.clone(), Networks::new(engine), None);
+        let node = Node::open(Directory::open(&folder).unwrap(), agent).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut ids = IdSource::new(seed().unwrap());
+        let identity = Identity {
+            format: 0,
+            node: ids.fresh(),
+            cluster: ids.fresh(),
+            role: NodeRole::Manager,
+            raft_id: 7,
+            listen: address.clone(),
+            advertise: address.clone(),
+            data_path: None,
+            managers: Vec::new(),
+        };
+        let root = ca::new_root().unwrap();
+        let (key, csr) = ca::new_key_and_csr().unwrap();
+        let chain = ca::sign(&root, &csr, identity.cluster, identity.node, Role::Manager, DAY).unwrap();
+        node.0.directory.keep_certificates(&root.cert, &chain, &key).unwrap();
+        let trust = Trust::open(&node.0.directory).unwrap();
+        let store = Store::create(node.store_config(&identity, KeySource::OnDisk, &trust)).await.unwrap();
+        let digest = ca::digest(&root.cert);
+        let mut token = || control::join_token(&digest, ids.bytes());
+        let tokens = JoinTokens { worker: token(), manager: token() };
+        store.propose(founding(&identity, &root, &tokens)).await.unwrap();
+        let stop = CancellationToken::new();
+        let own = (identity.node, "127.0.0.1".to_owned(), identity.raft_id);
+        let manager = Manager::start(own.0, own.1, own.2, store, trust.clients.clone(), stop.clone()).unwrap();
+        let service = Arc::new(ManagerService { node, manager: manager.clone() });
+        tokio::spawn(serve(listener, trust.tls, service, stop.clone()));
+        Swarm { manager, address, root, identity, tokens, folder, stop }
+    }
+
+    /// A host joins by a token.
+    async fn join(&self, token: &str) -> (NodeId, Tls) {
+        let (key, csr_der) = ca::new_key_and_csr().unwrap();
+        let request = IssueRequest { token: token.to_owned(), csr_der, ..IssueRequest::default() };
+        let issued = gam_rpc::issue(&self.address, &self.root.cert, request).await.unwrap();
+        (issued.node, tls(issued.chain_pem, key, &issued.roots_pem))
+    }
+
+    /// A certificate that says what the test wants, signed by this swarm's root.
+    fn sign(&self, node: NodeId, cluster: ClusterId, role: Role, expiry: i64) -> Tls {
+        let (key, csr) = ca::new_key_and_csr().unwrap();
+        tls(ca::sign(&self.root, &csr, cluster, node, role, expiry).unwrap(), key, &self.root.cert)
+    }
+
+    fn client(&self, tls: &Tls) -> Client {
+        Clients::new(tls.clone()).to(&self.address)
+    }
+
+    /// The node is a worker from now on. (A demotion that is asked for waits for members of the consensus, of which this is none.)
+    async fn demote(&self, node: NodeId) {
+        let spec = self.manager.read().await.unwrap().node(node).map(|node| node.spec.clone()).unwrap();
+        let change = Change::NodeUpdate { id: node, spec: NodeSpec { role: "worker".into(), ..spec } };
+        self.manager.store().propose(Proposal { at: now(), changes: vec![change] }).await.unwrap();
+    }
+
+    async fn remove(&self, node: NodeId) {
+        self.manager.submit(Request::NodeRemove { id: node, force: true }).await.unwrap();
+    }
+}
+
+fn tls(chain_pem: String, key_pem: String, roots_pem: &str) -> Tls {
+    Tls::new(Credentials { chain_pem, key_pem, roots_pem: vec![roots_pem.to_owned()] }).unwrap()
+}
+
+fn founding(identity: &Identity, root: &RootCa, tokens: &JoinTokens) -> Proposal {
+    let node = NodeObject {
+        id: identity.node,
+        meta: Meta::default(),
+        spec: NodeSpec { role: "manager".into(), ..NodeSpec::default() },
+        description: NodeDescription { hostname: "host1".into(), ..NodeDescription::default() },
+        status: NodeStatus { state: NodeState::Ready, addr: "127.0.0.1".into(), ..NodeStatus::default() },
+        manager: Some(ManagerStatus { raft_id: identity.raft_id, addr: identity.advertise.clone() }),
+    };
+    let request = InitRequest {
+        cluster: identity.cluster,
+        spec: SwarmSpec::default(),
+        root_ca: root.clone(),
+        join_tokens: tokens.clone(),
+        unlock_key: String::new(),
+        default_addr_pool: Vec::new(),
+        subnet_size: 0,
+        data_path_port: 0,
+        node,
+    };
+    let (at, state, mut ids) = (now(), State::default(), IdSource::new([8; 32]));
+    let mut plan = Plan::new(&state, at, &mut ids);
+    control::init(&mut plan, request).unwrap();
+    Proposal { at, changes: plan.finish().0 }
+}
+
+/// Every call that only managers may make, by its name.
+async fn control_calls(client: &Client) -> Vec<(&'static str, Result<(), RpcError>)> {
+    let request = Bytes::from(wire::encode_request(&Request::NodeRemove { id: NodeId::MIN, force: true }));
+    let relay = Bytes::from(serde_json::to_vec(&Relay::default()).unwrap());
+    vec![
+        ("raft", client.raft(Bytes::from_static(b"vote for me")).await.map(drop)),
+        ("submit", client.submit(request).await.map(drop)),
+        ("tell", client.tell(relay).await),
+        ("read_index", client.read_index().await.map(drop)),
+        ("join_raft", client.join_raft(9, "127.0.0.1:1").await),
+        ("leave_raft", client.leave_raft().await),
+    ]
+}
+
+#[track_caller]
+fn all_forbidden(calls: Vec<(&'static str, Result<(), RpcError>)>, why: &str) {
+    for (name, outcome) in calls {
+        match outcome {
+            Err(RpcError::Refused(error)) => {
+                assert_eq!((error.kind, error.message.as_str()), (Kind::Forbidden, why), "{name}");
+            }
+            other => panic!("{name} is not refused: {other:?}"),
+        }
+    }
+}
+
+async fn renew(client: &Client) -> Result<Role, Error> {
+    let request = IssueRequest { csr_der: ca::new_key_and_csr().unwrap().1, ..IssueRequest::default() };
+    client.issue(request).await.map(|issued| issued.role).map_err(refusal)
+}
+
+/// Opens a session and says hello; what the first answer is.
+async fn greet(client: &Client) -> Result<gam_rpc::Session, Error> {
+    let mut session = client.session().await.map_err(refusal)?;
+    let description = wire::encode_description(&NodeDescription::default()).into();
+    // A refused session may be over before this is sent; then the answer says why.
+    let _ = session.outbound.send(AgentMessage::Hello { protocol: PROTOCOL, description, index: 0 }).await;
+    match tokio::time::timeout(LIMIT, session.inbound.recv()).await.expect("no answer") {
+        Ok(Some(ManagerMessage::Welcome { .. })) => Ok(session),
+        Ok(other) => panic!("no welcome: {other:?}"),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+fn refusal(error: RpcError) -> Error {
+    match error {
+        RpcError::Refused(error) => error,
+        other => panic!("no refusal: {other:?}"),
+    }
+}
+
+/// Why TLS already refuses a caller.
+#[track_caller]
+fn unconnected(outcome: Result<(), RpcError>) -> String {
+    match outcome {
+        Err(RpcError::Connect { source, .. }) => source.to_string(),
+        other => panic!("connected: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_served_as_a_worker_only() {
+    let swarm = Swarm::found().await;
+    let (node, worker) = swarm.join(&swarm.tokens.worker).await;
+    let client = swarm.client(&worker);
+    let why = "the call is for managers, and the certificate is that of a swarm-worker";
+    all_forbidden(control_calls(&client).await, why);
+    assert_eq!(renew(&client).await, Ok(Role::Worker), "it gets no better certificate than it had");
+    greet(&client).await.unwrap();
+    // Even a true manager's certificate that somebody stole a signature for is worth what the swarm says of its node.
+    let forged = swarm.client(&swarm.sign(node, swarm.identity.cluster, Role::Manager, DAY));
+    all_forbidden(control_calls(&forged).await, &format!("node {node} is not a manager of this swarm"));
+    assert_eq!(renew(&forged).await, Ok(Role::Worker));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demoted_manager_that_keeps_talking_is_refused_at_once() {
+    let swarm = Swarm::found().await;
+    let (node, manager) = swarm.join(&swarm.tokens.manager).await;
+    let client = swarm.client(&manager);
+    client.read_index().await.unwrap();
+    client.tell(serde_json::to_vec(&Relay::default()).unwrap().into()).await.unwrap();
+    assert_eq!(renew(&client).await, Ok(Role::Manager));
+    swarm.demote(node).await;
+    // On the very same connection, with a certificate that is valid for a day.
+    all_forbidden(control_calls(&client).await, &format!("node {node} is not a manager of this swarm"));
+    assert_eq!(renew(&client).await, Ok(Role::Worker));
+    greet(&client).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_is_out_at_once() {
+    let swarm = Swarm::found().await;
+    let (worker_id, worker) = swarm.join(&swarm.tokens.worker).await;
+    let (manager_id, manager) = swarm.join(&swarm.tokens.manager).await;
+    let (worker, manager) = (swarm.client(&worker), swarm.client(&manager));
+    let mut session = greet(&worker).await.unwrap();
+    manager.read_index().await.unwrap();
+    swarm.demote(manager_id).await;
+    swarm.remove(manager_id).await;
+    swarm.remove(worker_id).await;
+    all_forbidden(control_calls(&manager).await, &format!("node {manager_id} is not a manager of this swarm"));
+    for (client, node) in [(&worker, worker_id), (&manager, manager_id)] {
+        let out = Error::new(Kind::Forbidden, format!("node {node} is not part of this swarm"));
+        assert_eq!(renew(client).await, Err(out.clone()));
+        assert_eq!(greet(client).await.err(), Some(out));
+    }
+    // The session that stood is over with the next thing that the agent says.
+    let _ = session.outbound.send(AgentMessage::Heartbeat).await;
+    let end = async {
+        loop {
+            match session.inbound.recv().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("ended without a word"),
+                Err(error) => return refusal(error),
+            }
+        }
+    };
+    let end = tokio::time::timeout(LIMIT, end).await.expect("the session goes on");
+    assert_eq!(end, Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_proves_nothing_opens_nothing() {
+    let swarm = Swarm::found().await;
+    let (cluster, own) = (swarm.identity.cluster, swarm.identity.node);
+    // Expired: even the manager's own.
+    let expired = swarm.client(&swarm.sign(own, cluster, Role::Manager, -60_000_000_000));
+    for (name, outcome) in control_calls(&expired).await {
+        let why = unconnected(outcome);
+        assert!(why.contains("CertificateExpired") || why.contains("Expired"), "{name}: {why}");
+    }
+    // Signed by a root that somebody made for himself, in the manager's own name.
+    let foreign = ca::new_root().unwrap();
+    let (key, csr) = ca::new_key_and_csr().unwrap();
+    let chain = ca::sign(&foreign, &csr, cluster, own, Role::Manager, DAY).unwrap();
+    let foreign = swarm.client(&tls(chain, key, &swarm.root.cert));
+    for (name, outcome) in control_calls(&foreign).await {
+        let why = unconnected(outcome);
+        assert!(why.contains("fatal alert"), "{name}: {why}");
+    }
+    unconnected(foreign.session().await.map(drop));
+    // Of another cluster under the same root: the client finds out first, so it is told that it belongs there.
+    let other = swarm.client(&swarm.sign(own, ClusterId::from(77), Role::Manager, DAY));
+    assert_eq!(unconnected(other.root().await.map(drop)), "who answers is no manager of this cluster");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_certificate_a_token_is_needed() {
+    let swarm = Swarm::found().await;
+    let csr_der = ca::new_key_and_csr().unwrap().1;
+    let foreign = control::join_token(&ca::digest(&swarm.root.cert), [9; 32]);
+    let truncated = swarm.tokens.manager[..swarm.tokens.manager.len() - 1].to_owned();
+    for token in ["", "SWMTKN-1", &foreign, &truncated] {
+        let request = IssueRequest { token: token.to_owned(), csr_der: csr_der.clone(), ..IssueRequest::default() };
+        let refused = refusal(gam_rpc::issue(&swarm.address, &swarm.root.cert, request).await.unwrap_err());
+        assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
+    }
+    assert_eq!(swarm.manager.state().nodes().count(), 1, "nobody came in");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
+    let swarm = Swarm::found().await;
+    let (worker, _) = swarm.join(&swarm.tokens.worker).await;
+    let (removed, _) = swarm.join(&swarm.tokens.worker).await;
+    swarm.remove(removed).await;
+    let state = swarm.manager.read().await.unwrap();
+    let unknown = NodeId::from(77);
+    let may =
+        |leaderless| [swarm.identity.node, worker, unknown, removed].map(|node| may_speak(&state, node, leaderless));
+    assert_eq!(may(false), [true, false, false, false]);
+    // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
+    assert_eq!(may(true), [true, true, true, false]);
+}
