@@ -125,8 +125,8 @@ impl Shared {
         with(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn beat(&self) -> Duration {
-        self.lock_liveness(|liveness| liveness.beat())
+    fn look_interval(&self) -> Duration {
+        self.lock_liveness(|liveness| liveness.look_interval())
     }
 
     /// Whether another manager answers at an address; that it refuses to say anything yet is an answer too.
@@ -155,8 +155,8 @@ impl Manager {
         stop: CancellationToken,
     ) -> std::io::Result<Manager> {
         let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-        let mut liveness = Liveness::new(Duration::ZERO);
-        liveness.set_period(store.state().cluster().map_or(0, |cluster| cluster.spec.dispatcher.heartbeat_period));
+        let mut liveness = Liveness::new();
+        liveness.follow(&store.state());
         let leadership = store.leadership();
         let shared = Arc::new(Shared { node, addr, raft_id, store, clients, inputs, liveness: Mutex::new(liveness) });
         let ids = IdSource::new(seed()?);
@@ -272,7 +272,7 @@ impl Manager {
 
     /// How often an agent should be heard.
     pub fn beat(&self) -> Duration {
-        self.0.beat()
+        self.0.lock_liveness(|liveness| liveness.beat())
     }
 
     /// Takes what a follower sends on; refuses unless this node leads, so that nothing of it is lost.

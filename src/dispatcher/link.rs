@@ -22,12 +22,14 @@ use crate::manager::chain;
 const REPORTS_MAX: usize = 4;
 /// How long one manager may take to welcome the agent.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
-/// A manager that says nothing for so many of its beats is taken for gone.
-const SILENT_BEATS: u32 = 6;
-/// Pause after a manager that could not be reached, so that a cluster that is down costs little; short, because the node
-/// counts as gone a few seconds later.
+/// A manager that says nothing for so many of its beats is taken for gone; it speaks at every second one.
+const SILENT_BEATS: u32 = 5;
+/// The least from one try to the next, so that a cluster that is down costs little; short, because the node counts as gone a
+/// few seconds after its session broke.
 const PAUSE: Duration = Duration::from_millis(150);
-/// The longest such pause, once all managers were tried several times.
+/// For so long after the loss of a session the pause stays short: by then the node counts as gone.
+const EAGER: Duration = Duration::from_secs(6);
+/// The longest pause after that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What is known of the session, for `docker info`.
@@ -67,24 +69,28 @@ pub fn connect(
 
 impl Link {
     async fn run(mut self, known: Vec<String>) {
-        let mut pause = PAUSE;
         // The host must be described before it can be given work.
         self.description = self.described.recv().await;
+        let (mut pause, mut lost, mut tried) = (PAUSE, Instant::now(), String::new());
         loop {
-            for address in self.candidates(&known) {
+            for address in self.candidates(&known, &tried) {
                 let began = Instant::now();
                 let Err(error) = self.hold(&address).await else { return };
-                self.state.send_replace(LinkState { manager: None, error: error.message.clone() });
+                if self.state.send_replace(LinkState { manager: None, error: error.message.clone() }).manager.is_some()
+                {
+                    lost = Instant::now();
+                }
                 tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
-                pause = if began.elapsed() > WELCOME_TIMEOUT { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-                tokio::time::sleep(pause).await;
+                pause = if lost.elapsed() < EAGER { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
+                tried = address;
             }
         }
     }
 
     /// Whom to ask: those that the cluster named, then those known from the start; with whom it begins is left to chance, so
-    /// that agents spread over the managers.
-    fn candidates(&self, known: &[String]) -> Vec<String> {
+    /// that agents spread over the managers. The one that was tried last comes last.
+    fn candidates(&self, known: &[String], tried: &str) -> Vec<String> {
         let mut addresses: Vec<String> =
             self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
         for address in known {
@@ -92,12 +98,8 @@ impl Link {
                 addresses.push(address.clone());
             }
         }
-        if addresses.len() > 1 {
-            let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let turn = at.subsec_nanos() as usize % addresses.len();
-            addresses.rotate_left(turn);
-        }
-        addresses
+        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        turned(addresses, at.subsec_nanos() as usize, tried)
     }
 
     /// One session, until it breaks; `Ok` when the agent itself is gone.
@@ -169,6 +171,16 @@ impl Link {
     }
 }
 
+/// The same addresses, begun elsewhere, and one of them last.
+fn turned(mut addresses: Vec<String>, turn: usize, last: &str) -> Vec<String> {
+    if !addresses.is_empty() {
+        let turn = turn % addresses.len();
+        addresses.rotate_left(turn);
+        addresses.sort_by_key(|address| address == last);
+    }
+    addresses
+}
+
 fn silent() -> Error {
     Error::unavailable("the manager does not answer")
 }
@@ -179,4 +191,20 @@ fn broken() -> Error {
 
 fn not_understood(error: impl std::fmt::Display) -> Error {
     Error::internal(format!("assignments were not understood: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_fell_silent_is_asked_last() {
+        let addresses = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        assert_eq!(turned(addresses(), 4, ""), ["b", "c", "a"]);
+        for turn in 0..3 {
+            let turned = turned(addresses(), turn, "b");
+            assert_eq!((turned.len(), turned[2].as_str()), (3, "b"));
+        }
+        assert!(turned(Vec::new(), 4, "b").is_empty());
+    }
 }

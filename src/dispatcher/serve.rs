@@ -22,7 +22,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long this manager may take until its state is known to be the newest; then the agent asks another one.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A manager that knows no leader for so many beats sends its agents to others, which may know one.
-const LEADERLESS_BEATS: u32 = 8;
+const LEADERLESS_BEATS: u32 = 6;
+/// A sign of life is given at every so many beats: that a manager is gone need not be known as soon as that an agent is.
+const SIGN_BEATS: u32 = 2;
 
 /// Holds a session until the agent goes, or should go elsewhere.
 pub async fn serve(
@@ -108,7 +110,7 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
     direct(&outbound, &directive).await?;
     let bytes = wire::encode_assignments(&held).into();
     outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
-    let mut beats = tokio::time::interval(beat);
+    let mut beats = tokio::time::interval(beat * SIGN_BEATS);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

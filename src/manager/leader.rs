@@ -5,6 +5,7 @@
 //! leader that loses the lead in the middle leaves nothing half done: what was committed stands, and the next leader's
 //! first step is like any other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, now, refuse};
 const CHANGES_MAX: usize = 10_000;
 /// A step is taken this often even when nothing asks for one, as a net under missed wake-ups.
 const IDLE_STEP: Duration = Duration::from_secs(30);
+
+/// How long the leader may take for what a follower tells it, in looks; then it is told again.
+const TELL_LOOKS: u32 = 6;
 
 /// swarmkit's word for a node that is not heard from (`manager/dispatcher`).
 const SILENT: &str = "heartbeat failure";
@@ -59,12 +63,8 @@ impl Loop {
     async fn lead(&mut self) -> Option<()> {
         let at = Instant::now();
         let state = self.shared.store.state();
-        self.shared.lock_liveness(|liveness| {
-            liveness.begin();
-            for node in state.nodes().filter(|node| node.status.state == NodeState::Ready) {
-                liveness.expect(node.id, at);
-            }
-        });
+        let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
+        self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
         let mut wake_at = Some(now());
         let mut members = members::Keeper::default();
         loop {
@@ -84,7 +84,11 @@ impl Loop {
             inputs.splice(0..0, self.waiting.drain(..));
             let state = self.shared.store.state();
             let own = self.shared.node;
-            let inputs = self.shared.lock_liveness(|liveness| with_verdicts(inputs, &state, own, liveness));
+            let acknowledged = self.shared.store.acknowledged();
+            let inputs = self.shared.lock_liveness(|liveness| {
+                hear_of_managers(&state, &acknowledged, liveness);
+                with_verdicts(inputs, &state, own, liveness)
+            });
             let ids = &mut self.ids;
             // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
             let at = now();
@@ -101,7 +105,7 @@ impl Loop {
     fn wait_until(&self, wake_at: Option<Timestamp>) -> Duration {
         let planned = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64));
         // Alone there is nobody whose silence could be noticed.
-        let look = if self.shared.store.state().nodes().count() > 1 { self.shared.beat() } else { IDLE_STEP };
+        let look = if self.shared.store.state().nodes().count() > 1 { self.shared.look_interval() } else { IDLE_STEP };
         planned.min(look).min(IDLE_STEP)
     }
 
@@ -138,26 +142,30 @@ impl Loop {
     /// Sends on to the leader what agents said, and who was heard, until the lead changes hands.
     async fn follow(&mut self, leader: &str) -> Option<()> {
         let mut told = Instant::now();
+        // The leader, if it is new to this member, hears at once who is there.
+        let mut wait = Duration::ZERO;
         loop {
-            let beat = self.shared.beat();
             let mut batch = Vec::new();
             tokio::select! {
                 received = self.queue.recv_many(&mut batch, BATCH_MAX), if self.waiting.len() < BATCH_MAX => {
                     if received == 0 { return None }
                 }
-                () = tokio::time::sleep(beat) => {}
+                () = tokio::time::sleep(wait) => {}
                 changed = self.leadership.changed() => return changed.ok(),
             }
+            wait = self.shared.look_interval();
             self.waiting.extend(batch.into_iter().filter_map(turn_away));
             let at = Instant::now();
+            let state = self.shared.store.state();
             let heard = self.shared.lock_liveness(|liveness| {
+                liveness.follow(&state);
                 // The agent beside this manager is as alive as it is itself.
                 liveness.hear(self.shared.node, Heard { at, addr: self.shared.addr.clone() });
                 heard_since(liveness, told, at)
             });
             let relay = Relay { inputs: self.waiting.clone(), heard };
             let sent = tokio::select! {
-                sent = self.shared.tell(leader, &relay, beat * 4) => sent,
+                sent = self.shared.tell(leader, &relay, wait * TELL_LOOKS) => sent,
                 changed = self.leadership.changed() => return changed.ok(),
             };
             match sent {
@@ -167,7 +175,7 @@ impl Loop {
                 }
                 Err(error) => {
                     tracing::debug!(%error, leader, "the leader did not take what agents said; it is told again");
-                    tokio::time::sleep(beat).await;
+                    tokio::time::sleep(wait).await;
                 }
             }
         }
@@ -227,12 +235,21 @@ fn turn_away(envelope: Envelope) -> Option<Input> {
     }
 }
 
+/// The agent beside a manager is as alive as the manager, and that one acknowledges the leader's every heartbeat: no need to
+/// wait until it has found the leader again by itself.
+fn hear_of_managers(state: &State, acknowledged: &BTreeMap<u64, Instant>, liveness: &mut Liveness) {
+    for node in state.nodes() {
+        let at = node.manager.as_ref().and_then(|manager| acknowledged.get(&manager.raft_id));
+        if let Some(at) = at {
+            liveness.hear_of(node.id, *at);
+        }
+    }
+}
+
 /// The inputs, and before them a verdict on every other node whose state does not say what was heard of it.
 fn with_verdicts(inputs: Vec<Input>, state: &State, own: NodeId, liveness: &mut Liveness) -> Vec<Input> {
     let at = Instant::now();
-    if let Some(cluster) = state.cluster() {
-        liveness.set_period(cluster.spec.dispatcher.heartbeat_period);
-    }
+    liveness.follow(state);
     // What this node hears of itself is no news.
     liveness.retain(|node| node != own && state.node(node).is_some());
     liveness.look(at);

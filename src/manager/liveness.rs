@@ -8,12 +8,21 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gam_core::model::NodeId;
+use gam_core::state::State;
 
-/// How often an agent is heard, and looks are taken, as a part of the time after which it counts as gone.
-const BEATS: u32 = 20;
-/// A look that comes later than this many beats after the one before says that this manager itself stood still.
-const STALL_BEATS: u32 = 4;
+/// How often an agent is heard in a period. Each time costs its manager some microseconds, and there may be thousands of agents.
+const BEATS: u32 = 15;
+/// How often in a period the leader looks who was heard, and the other managers tell it.
+const LOOKS: u32 = 30;
+/// A look that comes later than this many looks after the one before says that this manager itself stood still.
+const STALL_LOOKS: u32 = 6;
+/// What is missing from a period when a node counts as gone, as a part of it: with the time that it takes to start a task
+/// elsewhere, a dead host costs little more than the period. A stall of four fifths of it is forgiven, with a beat before it, a
+/// look after it, and time to find a manager anew.
+const EARLY: u32 = 20;
 
+/// The period of a cluster that is not known yet; Docker's default.
+const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Docker takes any period, also 0; below this one a busy host would be taken for a dead one.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
@@ -26,57 +35,82 @@ pub struct Heard {
     pub addr: String,
 }
 
+/// What is known of one node.
+#[derive(Debug)]
+struct Known {
+    /// From itself.
+    heard: Heard,
+    /// When it was last known to be there by another way, which says nothing of its address.
+    there: Instant,
+}
+
 /// Who was heard when.
 #[derive(Debug)]
 pub struct Liveness {
     period: Duration,
-    nodes: BTreeMap<NodeId, Heard>,
+    nodes: BTreeMap<NodeId, Known>,
     /// When somebody was last looked at; `None` if there was nobody, or nobody has looked yet.
     looked: Option<Instant>,
 }
 
 impl Liveness {
-    /// Nobody was heard yet. `period` is the dispatcher's heartbeat period: whoever is silent for (nearly) so long is
-    /// gone.
-    pub fn new(period: Duration) -> Liveness {
-        Liveness { period, nodes: BTreeMap::new(), looked: None }
+    /// Nobody was heard yet.
+    pub fn new() -> Liveness {
+        Liveness { period: DEFAULT_PERIOD, nodes: BTreeMap::new(), looked: None }
     }
 
-    /// Looks are taken from now on: that none was for a long time before says nothing.
-    pub fn begin(&mut self) {
-        self.looked = None;
+    /// Takes the period from the cluster's spec, the dispatcher's heartbeat period: whoever is silent for (nearly) so long is
+    /// gone. A manager that is only just joining knows no cluster yet, so this is to be called again and again.
+    pub fn follow(&mut self, state: &State) {
+        if let Some(cluster) = state.cluster() {
+            self.set_period(cluster.spec.dispatcher.heartbeat_period);
+        }
     }
 
-    /// How often an agent should be heard, and looks should be taken.
+    fn set_period(&mut self, nanos: i64) {
+        self.period = Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()).max(SHORTEST_PERIOD);
+    }
+
+    /// How often an agent should be heard.
     pub fn beat(&self) -> Duration {
         self.period / BEATS
     }
 
-    /// One beat less than the period: with the time that it takes to start a task elsewhere, a dead host costs little
-    /// more than the period; and a stall of four fifths of it is forgiven.
-    fn expiry(&self) -> Duration {
-        self.period - self.beat()
+    /// How often looks should be taken, and the leader told.
+    pub fn look_interval(&self) -> Duration {
+        self.period / LOOKS
     }
 
-    /// Changes the period, given in nanoseconds as the cluster's spec has it.
-    pub fn set_period(&mut self, nanos: i64) {
-        self.period = Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()).max(SHORTEST_PERIOD);
+    fn expiry(&self) -> Duration {
+        self.period - self.period / EARLY
     }
 
     /// A node was heard.
     pub fn hear(&mut self, node: NodeId, heard: Heard) {
         match self.nodes.get_mut(&node) {
-            Some(known) if known.at >= heard.at => {}
-            Some(known) => *known = heard,
+            Some(known) if known.heard.at >= heard.at => {}
+            Some(known) => known.heard = heard,
             None => {
-                self.nodes.insert(node, heard);
+                self.nodes.insert(node, Known { there: heard.at, heard });
             }
         }
     }
 
-    /// Gives a node the whole time anew, as a new leader does that cannot know when it was heard last.
-    pub fn expect(&mut self, node: NodeId, now: Instant) {
-        self.nodes.entry(node).or_insert(Heard { at: now, addr: String::new() }).at = now;
+    /// A node is there, though it was not heard itself. Makes no node known: that must come from itself.
+    pub fn hear_of(&mut self, node: NodeId, at: Instant) {
+        if let Some(known) = self.nodes.get_mut(&node) {
+            known.there = known.there.max(at);
+        }
+    }
+
+    /// Gives these nodes the whole time anew, as a new leader does that cannot know when they were heard last. It looks from
+    /// now on.
+    pub fn begin(&mut self, nodes: impl Iterator<Item = NodeId>, now: Instant) {
+        self.looked = Some(now);
+        for node in nodes {
+            let unheard = Known { heard: Heard { at: now, addr: String::new() }, there: now };
+            self.nodes.entry(node).or_insert(unheard).there = now;
+        }
     }
 
     /// Forgets nodes.
@@ -84,33 +118,35 @@ impl Liveness {
         self.nodes.retain(|node, _| keep(*node));
     }
 
-    /// To be called every beat, before verdicts are asked for: forgives everyone the time in which nobody looked.
+    /// To be called at every look, before verdicts are asked for: forgives everyone the time in which nobody looked.
     pub fn look(&mut self, now: Instant) {
         // Who watches nobody sleeps long.
         let watching = (!self.nodes.is_empty()).then_some(now);
         let Some(before) = std::mem::replace(&mut self.looked, watching) else { return };
         let since = now.saturating_duration_since(before);
-        if since > self.beat() * STALL_BEATS {
+        if since > self.look_interval() * STALL_LOOKS {
             tracing::warn!(?since, "this manager stood still; no node is blamed for the time");
-            for heard in self.nodes.values_mut() {
-                heard.at = (heard.at + since).min(now);
+            for known in self.nodes.values_mut() {
+                known.there = (known.there.max(known.heard.at) + since).min(now);
             }
         }
     }
 
     /// Whether a node counts as there.
     pub fn is_alive(&self, node: NodeId, now: Instant) -> bool {
-        self.nodes.get(&node).is_some_and(|heard| now.saturating_duration_since(heard.at) < self.expiry())
+        let last = self.nodes.get(&node).map(|known| known.there.max(known.heard.at));
+        last.is_some_and(|last| now.saturating_duration_since(last) < self.expiry())
     }
 
     /// Everyone who was heard at or after a moment.
     pub fn since(&self, moment: Instant) -> impl Iterator<Item = (NodeId, &Heard)> {
-        self.nodes.iter().filter(move |(_, heard)| heard.at >= moment).map(|(node, heard)| (*node, heard))
+        let heard = self.nodes.iter().map(|(node, known)| (*node, &known.heard));
+        heard.filter(move |(_, heard)| heard.at >= moment)
     }
 
     /// The address at which a node was last heard; empty if it never was.
     pub fn addr(&self, node: NodeId) -> &str {
-        self.nodes.get(&node).map_or("", |heard| &heard.addr)
+        self.nodes.get(&node).map_or("", |known| &known.heard.addr)
     }
 }
 
@@ -118,17 +154,17 @@ impl Liveness {
 mod tests {
     use super::*;
 
-    const PERIOD: Duration = Duration::from_secs(5);
+    const PERIOD: Duration = DEFAULT_PERIOD;
 
     fn heard(at: Instant) -> Heard {
         Heard { at, addr: "192.0.2.1".into() }
     }
 
-    /// Looks every beat for so long.
+    /// Looks for so long.
     fn pass(liveness: &mut Liveness, from: Instant, time: Duration) -> Instant {
         let mut now = from;
         while now < from + time {
-            now += liveness.beat();
+            now += liveness.look_interval();
             liveness.look(now);
         }
         now
@@ -138,7 +174,7 @@ mod tests {
     fn a_stall_of_four_seconds_is_forgiven_and_a_dead_node_is_gone_before_the_period() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD);
+        let mut liveness = Liveness::new();
         liveness.hear(node, heard(start));
         let now = pass(&mut liveness, start, Duration::from_millis(4_500));
         assert!(liveness.is_alive(node, now));
@@ -152,7 +188,7 @@ mod tests {
     fn who_stood_still_itself_blames_nobody() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD);
+        let mut liveness = Liveness::new();
         liveness.hear(node, heard(start));
         liveness.look(start);
         let now = start + Duration::from_secs(60);
@@ -166,26 +202,34 @@ mod tests {
     fn who_watched_nobody_did_not_stand_still() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD);
+        let mut liveness = Liveness::new();
         liveness.look(start);
         let joined = start + Duration::from_secs(30);
         liveness.hear(node, heard(joined));
         let later = joined + PERIOD;
         liveness.look(later);
         assert!(!liveness.is_alive(node, later), "alone it slept; that forgives a node that came later nothing");
-        liveness.hear(node, heard(later));
-        liveness.begin();
-        let again = later + PERIOD;
-        liveness.look(again);
-        assert!(!liveness.is_alive(node, again), "while another one led it did not look");
+    }
+
+    #[test]
+    fn the_period_is_dockers_until_the_cluster_is_known_and_never_too_short() {
+        let mut liveness = Liveness::new();
+        liveness.follow(&State::default());
+        assert_eq!(liveness.period, PERIOD);
+        liveness.set_period(30_000_000_000);
+        assert_eq!(liveness.beat(), Duration::from_secs(2));
+        for nonsense in [0, -1] {
+            liveness.set_period(nonsense);
+            assert_eq!(liveness.period, SHORTEST_PERIOD);
+        }
     }
 
     #[test]
     fn a_new_leader_waits_for_everyone() {
         let start = Instant::now();
         let (known, stranger) = (NodeId::from(1), NodeId::from(2));
-        let mut liveness = Liveness::new(PERIOD);
-        liveness.expect(known, start);
+        let mut liveness = Liveness::new();
+        liveness.begin([known].into_iter(), start);
         assert!(liveness.is_alive(known, start) && !liveness.is_alive(stranger, start));
         assert_eq!(liveness.since(start).count(), 1);
         liveness.retain(|node| node != known);
@@ -193,9 +237,38 @@ mod tests {
     }
 
     #[test]
+    fn a_new_leader_has_not_stood_still_before() {
+        let start = Instant::now();
+        let node = NodeId::from(1);
+        let mut liveness = Liveness::new();
+        let later = start + Duration::from_secs(60);
+        liveness.hear(node, heard(later - Duration::from_secs(3)));
+        liveness.begin([].into_iter(), later);
+        liveness.look(later);
+        assert!(!liveness.is_alive(node, later + Duration::from_secs(2)), "nothing is forgiven that was looked at");
+    }
+
+    #[test]
+    fn what_is_heard_of_a_node_counts_but_makes_none_known() {
+        let start = Instant::now();
+        let (known, stranger) = (NodeId::from(1), NodeId::from(2));
+        let mut liveness = Liveness::new();
+        liveness.hear(known, heard(start));
+        let later = start + Duration::from_secs(4);
+        liveness.hear_of(known, later);
+        liveness.hear_of(known, start);
+        liveness.hear_of(stranger, later);
+        assert!(liveness.is_alive(known, start + Duration::from_secs(8)));
+        assert!(!liveness.is_alive(stranger, later));
+        // What comes from the node itself is not made old by it.
+        liveness.hear(known, Heard { at: start + Duration::from_secs(1), addr: "192.0.2.2".into() });
+        assert_eq!(liveness.addr(known), "192.0.2.2");
+    }
+
+    #[test]
     fn old_news_change_nothing() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(PERIOD);
+        let mut liveness = Liveness::new();
         let node = NodeId::from(1);
         liveness.hear(node, heard(start + Duration::from_secs(2)));
         liveness.hear(node, heard(start));

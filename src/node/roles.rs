@@ -209,8 +209,12 @@ impl Roles {
         }
     }
 
-    /// Stops everything, the store last; what does not stop within `limit` is left to end by itself.
+    /// Stops everything, the store last; what does not stop within `limit` is left to end by itself. A leader hands over while
+    /// it still answers the others: its successor needs votes, and whoever asks must learn of it.
     pub(super) async fn stop(&self, limit: Duration) {
+        if let Some(manager) = &self.manager {
+            manager.store().leave_lead().await;
+        }
         self.stop.cancel();
         if let Some(agent) = self.agent.lock().await.take()
             && tokio::time::timeout(limit, agent).await.is_err()

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use gam_core::model::ClusterId;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -32,6 +34,10 @@ pub(crate) const AUTHORITY_NAME: &str = "swarm-ca";
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// … and given up when none comes for this long, so that an agent turns to another manager within four seconds.
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(2);
+/// Between two first packets to an address that does not answer …
+const KNOCK: Duration = Duration::from_millis(250);
+/// … of which so many wait for an answer at once; then TCP's own repetitions of them are frequent enough.
+const KNOCKS_MAX: usize = 8;
 /// Bytes that a manager may send on one call ahead of being read.
 const CALL_WINDOW: u32 = 256 * 1024;
 /// Bytes that it may send on all calls of a connection together.
@@ -88,7 +94,7 @@ async fn connect(
     name: &'static str,
     expected: Expected,
 ) -> io::Result<Connection> {
-    let tcp = TcpStream::connect(address).await?;
+    let tcp = knock(address).await?;
     let addr = tcp.peer_addr()?.ip();
     tcp.set_nodelay(true)?;
     let name = ServerName::try_from(name).map_err(io::Error::other)?;
@@ -116,6 +122,20 @@ async fn connect(
     Ok(Connection { send, peer })
 }
 
+/// A TCP connection. TCP repeats a lost first packet only after one second, after two more, and four: a cable that is back
+/// should be used sooner, or a host behind it counts as gone though it is there.
+async fn knock(address: &str) -> io::Result<TcpStream> {
+    let mut knocks = FuturesUnordered::new();
+    loop {
+        if knocks.len() < KNOCKS_MAX {
+            knocks.push(TcpStream::connect(address));
+        }
+        if let Ok(Some(answered)) = timeout(KNOCK, knocks.next()).await {
+            return answered;
+        }
+    }
+}
+
 impl tower::Service<Request<Body>> for Connection {
     type Response = Response<Incoming>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -130,5 +150,29 @@ impl tower::Service<Request<Body>> for Connection {
         Box::pin(
             async move { answer.await.map_err(|error| if error.is_canceled() { Unsent.into() } else { error.into() }) },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpSocket;
+    use tokio::time::Instant;
+
+    #[tokio::test]
+    async fn knocks_again_before_tcp_does() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        // Whoever comes while one more than the backlog waits to be accepted is not heard, as behind a cut cable.
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let _waiting = [knock(&address).await.unwrap(), knock(&address).await.unwrap()];
+        let mut knocking = Box::pin(knock(&address));
+        assert!(timeout(KNOCK / 2, &mut knocking).await.is_err());
+        let (first, second) = tokio::join!(listener.accept(), listener.accept());
+        let (began, _accepted) = (Instant::now(), (first.unwrap(), second.unwrap()));
+        timeout(Duration::from_secs(10), knocking).await.unwrap().unwrap();
+        // TCP's own first repetition would come after a second.
+        assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
     }
 }

@@ -58,8 +58,6 @@ const MESSAGE_OVERHEAD: usize = 8 << 20;
 pub const MAX_MESSAGE: usize = MAX_PROPOSAL + MESSAGE_OVERHEAD;
 /// Pauses before a member that could not be reached is tried again. Short: it may be back after a moment, and a message costs little.
 const BACKOFF: &str = "20ms, 40ms, 80ms ...200ms";
-/// How long a stop waits for another member to take over the lead.
-const HAND_OVER: Duration = Duration::from_millis(150);
 /// A leader that was not heard for so many of the longest election time-outs leads no more, as far as this member knows: by
 /// then the others have elected another one, if they can.
 const SILENT_ELECTIONS: u32 = 2;
@@ -371,7 +369,7 @@ impl Store {
     /// was acknowledged is on disk, the file is closed when this returns. Later calls fail with [`StoreError::Stopped`], or
     /// with the failure if there was one before.
     pub async fn shutdown(&self) {
-        self.leave_lead(HAND_OVER).await;
+        self.leave_lead().await;
         self.inner.stopped.store(true, Ordering::Relaxed);
         self.inner.keeper.abort();
         stop(&self.inner.raft, &self.inner.snapshots, &self.inner.log).await;

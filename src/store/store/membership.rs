@@ -19,6 +19,8 @@ use crate::raft::{Membership, Raft, Types};
 
 /// How long one change of the members may take, a new member's catching up included: a large state over a slow link.
 const CHANGE: Duration = Duration::from_secs(60);
+/// How long a stop waits for that: nobody shall wait long for a daemon to end.
+const HAND_OVER: Duration = Duration::from_millis(150);
 /// How long another member may take over the lead: it writes what it still lacks, then its vote, and so do the others.
 const TAKE_OVER: Duration = Duration::from_secs(2);
 
@@ -61,6 +63,19 @@ impl Store {
             |last: &Option<_>| since.elapsed() > self.inner.election && last.is_none_or(|at| self.is_silent(at));
         let others = acknowledged.iter().filter(|(id, _)| **id != self.inner.member);
         others.filter(|(_, last)| silent(last)).map(|(id, _)| *id).collect()
+    }
+
+    /// Leader only: when each other member acknowledged a heartbeat last; none on another member.
+    pub fn acknowledged(&self) -> BTreeMap<u64, std::time::Instant> {
+        if self.inner.reign.since().is_none() {
+            return BTreeMap::new();
+        }
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let Some(acknowledged) = &metrics.heartbeat else { return BTreeMap::new() };
+        let others = acknowledged.iter().filter(|(id, _)| **id != self.inner.member);
+        let now = std::time::Instant::now();
+        others.filter_map(|(id, last)| Some((*id, now.checked_sub(last.as_ref()?.elapsed())?))).collect()
     }
 
     fn is_silent(&self, heard: impl std::ops::Deref<Target = openraft::TokioInstant>) -> bool {
@@ -220,12 +235,12 @@ impl Store {
         }
     }
 
-    /// Hands over, if this member leads and can, before it stops.
-    pub(super) async fn leave_lead(&self, limit: Duration) {
+    /// Hands over, if this member leads and can, before it stops; waits for that a moment.
+    pub async fn leave_lead(&self) {
         if self.inner.reign.since().is_none() || self.check().is_err() {
             return;
         }
-        match timeout(limit, self.transfer_leadership(None)).await {
+        match timeout(HAND_OVER, self.transfer_leadership(None)).await {
             Ok(Err(error)) => tracing::debug!(%error, "stopping as the leader"),
             Ok(Ok(())) => {}
             Err(_) => tracing::info!("nobody has taken over the lead yet"),

@@ -86,11 +86,15 @@ async fn a_member_that_comes_back_disturbs_nobody() {
     let leader = cluster.leader().await;
     let before = term(&leader);
     let away = cluster.stores().find(|store| !leads(store)).unwrap();
+    until("signs of life", || leader.acknowledged().len() == 2).await;
+    assert!(away.acknowledged().is_empty(), "it does not lead");
     cluster.net.isolate(id(away), cluster.ids());
     until("the end of its patience", || *away.leadership().borrow() == Leadership::NoLeader).await;
     // It has asked for votes meanwhile, several times.
     let (_, asked) = cluster.net.carried(Purpose::Heartbeat);
     until("its questions", || cluster.net.carried(Purpose::Heartbeat).1 > asked + 60).await;
+    let last = leader.acknowledged()[&id(away)];
+    assert!(leader.acknowledged().into_values().any(|at| at > last), "one of them is heard, the other not");
     assert_eq!(raft_term(away), before, "no term is used up by a member that cannot win");
     for number in 0..20 {
         leader.propose(proposal([number])).await.unwrap();
