@@ -24,6 +24,7 @@ use gam_core::control;
 use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
 use gam_store::{KeySource, StoreError};
+use gam_core::state::State;
 use tokio::sync::{Mutex, watch};
 
 use crate::agent::AgentConfig;
@@ -158,6 +159,17 @@ impl Node {
     }
 
     /// What `docker info` says of this node.
+    /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
+    /// worker those that it was assigned. `None` outside a swarm.
+    pub async fn known_networks(&self) -> Option<Arc<State>> {
+        let life = self.0.life.load_full();
+        let Life::Active(roles) = &*life else { return None };
+        match &roles.manager {
+            Some(manager) => Some(manager.read().await.unwrap_or_default()),
+            None => Some(Arc::new(roles.assignments.borrow().network_state())),
+        }
+    }
+
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
