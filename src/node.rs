@@ -25,6 +25,7 @@ use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
 use gam_store::{KeySource, StoreError};
 use gam_core::state::State;
+use gam_store::{KeySource, StoreError};
 use tokio::sync::{Mutex, watch};
 
 use crate::agent::AgentConfig;
