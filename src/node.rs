@@ -23,7 +23,6 @@ use arc_swap::ArcSwap;
 use gam_core::control;
 use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
-use gam_store::{KeySource, StoreError};
 use gam_core::state::State;
 use gam_store::{KeySource, StoreError};
 use tokio::sync::{Mutex, watch};
