@@ -4,6 +4,7 @@
 //! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
 //! bounded queue; a caller that gives up costs nothing.
 
+mod errands;
 mod leader;
 mod liveness;
 mod members;
@@ -24,6 +25,7 @@ use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use errands::Errands;
 use leader::Loop;
 use liveness::{Heard, Liveness};
 pub use relay::Relay;
@@ -106,6 +108,7 @@ struct Shared {
     liveness: Mutex<Liveness>,
     /// Since when nobody leads, as far as this manager knows; `None` while somebody does.
     leaderless: Mutex<Option<Instant>>,
+    errands: Mutex<Errands>,
 }
 
 /// A handle on this node's manager; cheap to clone.
@@ -181,6 +184,7 @@ impl Manager {
             inputs,
             liveness: Mutex::new(liveness),
             leaderless: Mutex::default(),
+            errands: Mutex::default(),
         });
         let ids = IdSource::new(seed()?);
         let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };

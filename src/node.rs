@@ -6,6 +6,7 @@
 pub mod addresses;
 mod change;
 pub mod directory;
+mod errands;
 pub mod events;
 mod init;
 mod join;
@@ -158,7 +159,6 @@ impl Node {
         }
     }
 
-    /// What `docker info` says of this node.
     /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
     /// worker those that it was assigned. `None` outside a swarm.
     pub async fn known_networks(&self) -> Option<Arc<State>> {
@@ -170,6 +170,7 @@ impl Node {
         }
     }
 
+    /// What `docker info` says of this node.
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
             Life::Inactive => LocalInfo { state: "inactive", ..LocalInfo::default() },
@@ -223,7 +224,7 @@ impl Node {
             Life::Locked(_) if !force => return Err(Error::unavailable(leave_locked())),
             Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
             Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
-                return Err(control::leave_refusal(None, identity.node, |_| false));
+                return Err(control::leave_refusal_closed());
             }
             Life::Locked(identity) | Life::Failed(identity, _) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
@@ -251,6 +252,7 @@ impl Node {
         let Life::Locked(identity) = &*life else {
             return Err(match &*life {
                 Life::Inactive => Error::unavailable(NOT_MANAGER),
+                Life::Active(roles) if roles.manager.is_none() => Error::unavailable(WORKER),
                 _ => Error::new(Kind::Conflict, "swarm is not locked"),
             });
         };

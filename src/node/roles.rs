@@ -140,9 +140,10 @@ impl Node {
         session: Session,
         stop: CancellationToken,
     ) -> Roles {
-        let Session { assignments, directives, reports, descriptions } = session;
+        let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
+        self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
         self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
         let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
         Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
