@@ -132,7 +132,11 @@ impl Shared {
     }
 
     fn beat(&self) -> Duration {
-        self.lock_liveness(|liveness| liveness.beat())
+        let state = self.store.state();
+        self.lock_liveness(|liveness| {
+            liveness.follow(state.cluster().map(|cluster| &cluster.spec));
+            liveness.beat()
+        })
     }
 
     fn note_leader(&self, leadership: &Leadership) {
@@ -172,8 +176,6 @@ impl Manager {
         stop: CancellationToken,
     ) -> std::io::Result<Manager> {
         let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-        let mut liveness = Liveness::new(Duration::ZERO, Instant::now());
-        liveness.set_period(store.state().cluster().map_or(0, |cluster| cluster.spec.dispatcher.heartbeat_period));
         let leadership = store.leadership();
         let shared = Arc::new(Shared {
             node,
@@ -182,7 +184,7 @@ impl Manager {
             store,
             clients,
             inputs,
-            liveness: Mutex::new(liveness),
+            liveness: Mutex::new(Liveness::new(Instant::now())),
             leaderless: Mutex::default(),
             errands: Mutex::default(),
         });

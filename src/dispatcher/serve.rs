@@ -128,7 +128,12 @@ async fn give(manager: &Manager, session: &mut Session, outbound: Outbound<Manag
             }
             // A later session of the same node has taken them over when there are no more.
             Some(errand) = errands.recv() => outbound.send(ManagerMessage::Errand(errand)).await.map_err(gone)?,
-            _ = beats.tick() => outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?,
+            _ = beats.tick() => {
+                if manager.beat() != beat {
+                    return Err(Error::unavailable("agents are to be heard more or less often than before: begin anew"));
+                }
+                outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?;
+            }
         }
     }
 }

@@ -225,9 +225,7 @@ fn turn_away(envelope: Envelope) -> Option<Input> {
 /// The inputs, and before them a verdict on every other node whose state does not say what was heard of it.
 fn with_verdicts(inputs: Vec<Input>, state: &State, own: NodeId, liveness: &mut Liveness) -> Vec<Input> {
     let at = Instant::now();
-    if let Some(cluster) = state.cluster() {
-        liveness.set_period(cluster.spec.dispatcher.heartbeat_period);
-    }
+    liveness.follow(state.cluster().map(|cluster| &cluster.spec));
     liveness.look(at);
     liveness.retain(|node| state.node(node).is_some());
     let others = state.nodes().filter(|node| node.id != own);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use gam_core::model::NodeId;
+use gam_core::model::{NodeId, SwarmSpec};
 
 /// How often an agent is heard, and looks are taken, as a part of the time after which it counts as gone.
 const BEATS: u32 = 20;
@@ -16,6 +16,8 @@ const STALL_BEATS: u32 = 4;
 
 /// Docker takes any period, also 0; below this one a busy host would be taken for a dead one.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+/// Docker's default, for a manager that does not know the cluster yet.
+const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 
 /// Where a node was last heard, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +37,9 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    /// Nobody was heard yet. `period` is the dispatcher's heartbeat period: whoever is silent for (nearly) so long is
-    /// gone.
-    pub fn new(period: Duration, now: Instant) -> Liveness {
-        Liveness { period, nodes: BTreeMap::new(), looked: now }
+    /// Nobody was heard yet.
+    pub fn new(now: Instant) -> Liveness {
+        Liveness { period: DEFAULT_PERIOD, nodes: BTreeMap::new(), looked: now }
     }
 
     /// How often an agent should be heard, and looks should be taken.
@@ -52,9 +53,11 @@ impl Liveness {
         self.period - self.beat()
     }
 
-    /// Changes the period, given in nanoseconds as the cluster's spec has it.
-    pub fn set_period(&mut self, nanos: i64) {
-        self.period = Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()).max(SHORTEST_PERIOD);
+    /// Takes over the dispatcher's heartbeat period: whoever is silent for (nearly) so long is gone. A manager that joins
+    /// learns of its cluster only after its start, and the cluster's spec may change, so this is asked for anew at every use.
+    pub fn follow(&mut self, spec: Option<&SwarmSpec>) {
+        let nanos = spec.map(|spec| u64::try_from(spec.dispatcher.heartbeat_period).unwrap_or_default());
+        self.period = nanos.map_or(DEFAULT_PERIOD, Duration::from_nanos).max(SHORTEST_PERIOD);
     }
 
     /// A node was heard.
@@ -130,7 +133,7 @@ mod tests {
     fn a_stall_of_four_seconds_is_forgiven_and_a_dead_node_is_gone_before_the_period() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(start);
         liveness.hear(node, heard(start));
         let now = pass(&mut liveness, start, Duration::from_millis(4_500));
         assert!(liveness.is_alive(node, now));
@@ -144,7 +147,7 @@ mod tests {
     fn who_stood_still_itself_blames_nobody() {
         let start = Instant::now();
         let node = NodeId::from(1);
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(start);
         liveness.hear(node, heard(start));
         let now = start + Duration::from_secs(60);
         liveness.look(now);
@@ -157,7 +160,7 @@ mod tests {
     fn a_new_leader_waits_for_everyone() {
         let start = Instant::now();
         let (known, stranger) = (NodeId::from(1), NodeId::from(2));
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(start);
         liveness.expect(known, start);
         assert!(liveness.is_alive(known, start) && !liveness.is_alive(stranger, start));
         assert_eq!(liveness.since(start).count(), 1);
@@ -166,9 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn the_period_is_the_clusters_as_soon_as_it_is_known() {
+        let mut liveness = Liveness::new(Instant::now());
+        assert_eq!(liveness.beat(), PERIOD / BEATS, "a manager that joins knows no cluster");
+        for (seconds, beat) in [(60, Duration::from_secs(3)), (0, SHORTEST_PERIOD / BEATS), (5, PERIOD / BEATS)] {
+            let mut spec = SwarmSpec::default();
+            spec.dispatcher.heartbeat_period = seconds * 1_000_000_000;
+            liveness.follow(Some(&spec));
+            assert_eq!(liveness.beat(), beat);
+        }
+    }
+
+    #[test]
     fn old_news_change_nothing() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(PERIOD, start);
+        let mut liveness = Liveness::new(start);
         let node = NodeId::from(1);
         liveness.hear(node, heard(start + Duration::from_secs(2)));
         liveness.hear(node, heard(start));
