@@ -29,6 +29,7 @@
 //! - [`Tls::replace`] is seen by the next handshake on either side; [`Clients`] then dial anew.
 //! - [`RpcError::Connect`] means that nothing was sent. After any other failure the call may have been carried out.
 
+mod body;
 mod calls;
 mod clients;
 mod dial;
