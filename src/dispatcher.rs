@@ -15,7 +15,7 @@ use gam_core::assignment::Assignments;
 use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
-use gam_rpc::Role;
+use gam_rpc::{Errand, Role};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,9 @@ const REPORTS_MAX: usize = 64;
 /// Between two tries to make sure of the newest state. A try itself waits for a leader.
 const READ_RETRY: Duration = Duration::from_millis(500);
 
+type Reports = mpsc::Sender<Vec<(TaskId, TaskStatus)>>;
+type Descriptions = mpsc::Sender<NodeDescription>;
+
 /// An agent's ends of its session.
 pub struct Session {
     /// What the node must hold, always the newest.
@@ -34,9 +37,11 @@ pub struct Session {
     /// What the node must be, always the newest.
     pub directives: watch::Receiver<Directive>,
     /// What the agent observed.
-    pub reports: mpsc::Sender<Vec<(TaskId, TaskStatus)>>,
+    pub reports: Reports,
     /// The node's description whenever it changes.
-    pub descriptions: mpsc::Sender<NodeDescription>,
+    pub descriptions: Descriptions,
+    /// What managers want of the node beside its tasks.
+    pub errands: mpsc::Receiver<Errand>,
 }
 
 /// What the cluster wants of a node beside its tasks: its role, its certificate, whom it knows.
@@ -78,7 +83,7 @@ pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationTok
     tokio::spawn(stop.clone().run_until_cancelled_owned(send_assignments(manager.clone(), node, assign, direct)));
     tokio::spawn(stop.clone().run_until_cancelled_owned(take_reports(manager.clone(), node, reported)));
     tokio::spawn(stop.run_until_cancelled_owned(take_descriptions(manager.clone(), node, addr, described)));
-    Session { assignments, directives, reports, descriptions }
+    Session { assignments, directives, reports, descriptions, errands: manager.attend(node) }
 }
 
 async fn send_assignments(

@@ -9,9 +9,12 @@ use std::sync::Arc;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 pub mod containers;
+mod errand;
 pub mod facts;
 pub mod logs;
 pub mod networks;
+
+pub use errand::Errand;
 
 /// How long dockerd may take to answer the head of a call, in seconds. Creating and stopping containers on a loaded
 /// host takes long; streams are not bound by it.

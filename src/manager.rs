@@ -4,6 +4,7 @@
 //! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
 //! bounded queue; a caller that gives up costs nothing.
 
+mod errands;
 mod leader;
 mod liveness;
 mod members;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use gam_core::control::{Request, Response};
-use gam_core::error::{Error, Kind};
+use gam_core::error::{Code, Error, Kind};
 use gam_core::model::{IdSource, ManagerStatus, Node, NodeId, TaskId, TaskStatus, Timestamp};
 use gam_core::state::State;
 use gam_core::step::Input;
@@ -24,6 +25,7 @@ use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use errands::Errands;
 use leader::Loop;
 use liveness::{Heard, Liveness};
 pub use relay::Relay;
@@ -35,6 +37,9 @@ const INPUTS_MAX: usize = 4096;
 const BATCH_MAX: usize = 1024;
 /// How long a request may wait for its answer: what Docker's own API gives a swarm call (`swarmRequestTimeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a swarm may be without a leader until requests are refused at once: several elections. Docker refuses at the
+/// first moment; but a leader that has gone is replaced within a second, and nobody need notice.
+const LEADERLESS: Duration = Duration::from_secs(3);
 /// How long a follower waits for one answer of the leader before it looks whether there is another one.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a manager that has just been added may take until it votes.
@@ -103,6 +108,9 @@ struct Shared {
     clients: Clients,
     inputs: mpsc::Sender<Envelope>,
     liveness: Mutex<Liveness>,
+    /// Since when nobody leads, as far as this manager knows; `None` while somebody does.
+    leaderless: Mutex<Option<Instant>>,
+    errands: Mutex<Errands>,
 }
 
 /// A handle on this node's manager; cheap to clone.
@@ -127,6 +135,17 @@ impl Shared {
 
     fn look_interval(&self) -> Duration {
         self.lock_liveness(|liveness| liveness.look_interval())
+    }
+
+    fn note_leader(&self, leadership: &Leadership) {
+        let mut since = self.leaderless.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = (*leadership == Leadership::NoLeader).then(|| since.unwrap_or_else(Instant::now));
+    }
+
+    /// How much longer a request should wait for a leader while there is none.
+    fn patience(&self) -> Duration {
+        let since = *self.leaderless.lock().unwrap_or_else(PoisonError::into_inner);
+        LEADERLESS.saturating_sub(since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
     /// Whether another manager answers at an address; that it refuses to say anything yet is an answer too.
@@ -158,7 +177,17 @@ impl Manager {
         let mut liveness = Liveness::new();
         liveness.follow(&store.state());
         let leadership = store.leadership();
-        let shared = Arc::new(Shared { node, addr, raft_id, store, clients, inputs, liveness: Mutex::new(liveness) });
+        let shared = Arc::new(Shared {
+            node,
+            addr,
+            raft_id,
+            store,
+            clients,
+            inputs,
+            liveness: Mutex::new(liveness),
+            leaderless: Mutex::default(),
+            errands: Mutex::default(),
+        });
         let ids = IdSource::new(seed()?);
         let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
         tokio::spawn(async move { stop.run_until_cancelled(leader.run()).await });
@@ -211,6 +240,7 @@ impl Manager {
                 return Err(unusable(why));
             }
             let known = leadership.borrow_and_update().clone();
+            self.0.note_leader(&known);
             let answer = match &known {
                 Leadership::Leader { .. } => self.ask_here(question).await,
                 Leadership::Follower { address, .. } => tokio::select! {
@@ -228,6 +258,7 @@ impl Manager {
             tokio::select! {
                 changed = leadership.changed() => changed.map_err(|_| stopping())?,
                 () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
+                () = tokio::time::sleep(self.0.patience()), if known == Leadership::NoLeader => return Err(no_leader()),
             }
         }
     }
@@ -422,11 +453,12 @@ fn stopping() -> Error {
     Error::unavailable("this manager is stopping: try again, or ask another manager")
 }
 
-/// Docker's words for a swarm without a leader.
+/// Docker's words for a swarm without a leader, and its status for them, 500.
 fn no_leader() -> Error {
-    Error::unavailable(
-        "rpc error: code = DeadlineExceeded desc = The swarm does not have a leader. It's possible that too few managers \
-         are online. Make sure more than half of the managers are online.",
+    Error::rpc(
+        Code::Unknown,
+        "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of \
+         the managers are online.",
     )
 }
 

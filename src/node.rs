@@ -7,6 +7,7 @@ pub mod addresses;
 mod ask;
 mod change;
 pub mod directory;
+mod errands;
 pub mod events;
 mod init;
 mod join;
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 use gam_core::control;
 use gam_core::error::{Error, Kind};
 use gam_core::model::NodeId;
+use gam_core::state::State;
 use gam_store::{KeySource, StoreError};
 use tokio::sync::{Mutex, watch};
 
@@ -164,6 +166,17 @@ impl Node {
         }
     }
 
+    /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
+    /// worker those that it was assigned. `None` outside a swarm.
+    pub async fn known_networks(&self) -> Option<Arc<State>> {
+        let life = self.0.life.load_full();
+        let Life::Active(roles) = &*life else { return None };
+        match &roles.manager {
+            Some(manager) => Some(manager.read().await.unwrap_or_default()),
+            None => Some(Arc::new(roles.assignments.borrow().network_state())),
+        }
+    }
+
     /// What `docker info` says of this node.
     pub fn info(&self) -> LocalInfo {
         match &**self.0.life.load() {
@@ -223,7 +236,7 @@ impl Node {
             Life::Locked(_) if !force => return Err(Error::unavailable(LEAVE_LOCKED)),
             Life::Active(roles) if !force && roles.manager.is_some() => return Err(roles.leave_refusal().await),
             Life::Failed(identity, _) if !force && identity.role == NodeRole::Manager => {
-                return Err(control::leave_refusal(None, identity.node, |_| false));
+                return Err(control::leave_refusal_closed());
             }
             Life::Locked(identity) | Life::Failed(identity, _) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
@@ -252,6 +265,7 @@ impl Node {
             return Err(match &*life {
                 Life::Inactive => Error::unavailable(NOT_MANAGER),
                 Life::Joining(_) => Error::unavailable(WORKER),
+                Life::Active(roles) if roles.manager.is_none() => Error::unavailable(WORKER),
                 _ => Error::new(Kind::Conflict, "swarm is not locked"),
             });
         };

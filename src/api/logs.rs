@@ -1,4 +1,4 @@
-//! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of tasks' containers, merged as they come.
+//! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of tasks' containers on all nodes, merged as they come.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -9,18 +9,19 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::{StreamExt, stream};
-use gam_core::error::Error;
-use gam_core::model::{ServiceId, StringMap, Task, TaskId};
+use futures_util::{Stream, StreamExt, stream};
+use gam_core::error::{Code, Error};
+use gam_core::model::{NodeId, ServiceId, StringMap, Task, TaskId};
 use gam_core::state::State as Cluster;
 use time::OffsetDateTime;
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
 
 use super::named::Named;
 use super::query::{Query, go_int};
 use super::{Api, ApiError, gates};
 use crate::engine::logs::{LogLine, LogOptions, Source};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, Errand};
 use crate::manager::Manager;
 
 /// Lines that may wait for a slow client; then the containers' logs are read no further.
@@ -157,56 +158,97 @@ impl Reader {
     async fn run(self, selector: Selector) {
         let mut applied = self.manager.subscribe();
         let mut seen = BTreeSet::new();
-        loop {
-            self.start_new(&self.manager.state(), selector, &mut seen);
-            if !self.options.follow {
-                return;
-            }
+        let mut reading = JoinSet::new();
+        self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
+        while self.options.follow {
             tokio::select! {
                 next = applied.recv() => if matches!(next, Err(broadcast::error::RecvError::Closed)) { return },
+                Some(_) = reading.join_next() => continue,
                 () = self.lines.closed() => return,
             }
+            self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
+        }
+        let mut missing = BTreeSet::new();
+        while let Some(read) = reading.join_next().await {
+            missing.extend(read.ok().and_then(Result::err).map(|error| error.message));
+        }
+        if !missing.is_empty() {
+            // Nobody is told if the client has gone.
+            let _ = self.lines.send(incomplete(&missing, self.format)).await;
         }
     }
 
-    fn start_new(&self, state: &Cluster, selector: Selector, seen: &mut BTreeSet<String>) {
-        let own = self.manager.node_id();
+    fn start_new(
+        &self,
+        state: &Cluster,
+        selector: Selector,
+        seen: &mut BTreeSet<String>,
+        reading: &mut JoinSet<Result<(), Error>>,
+    ) {
         let tasks: Vec<_> = match selector {
             Selector::Service(service) => state.tasks_of_service(service).cloned().collect(),
             Selector::Task(task) => state.task(task).cloned().into_iter().collect(),
         };
-        for task in tasks.iter().filter(|task| task.node == Some(own) && selector.takes(task)) {
-            let Some(container) = task.status.container.as_ref().filter(|container| !container.id.is_empty()) else {
-                continue;
-            };
+        for task in tasks.iter().filter(|task| selector.takes(task)) {
+            let container = task.status.container.as_ref().filter(|container| !container.id.is_empty());
+            let (Some(node), Some(container)) = (task.node, container) else { continue };
             if seen.insert(container.id.clone()) {
-                let attributes = attributes(task);
-                tokio::spawn(self.clone().read(container.id.clone(), attributes));
+                reading.spawn(self.clone().read(node, container.id.clone(), attributes(task)));
             }
         }
     }
 
-    /// Hands on the log of one container.
-    async fn read(self, container: String, attributes: Bytes) {
-        if let Err(error) = self.copy(&container, &attributes).await {
-            // A container that was removed meanwhile has no log any more; the others go on.
-            tracing::debug!(%container, %error, "stopped reading a log");
+    /// Hands on the log of one container. An error says why its node could not be asked.
+    async fn read(self, node: NodeId, container: String, attributes: Bytes) -> Result<(), Error> {
+        if node != self.manager.node_id() {
+            return self.read_elsewhere(node, container, &attributes).await;
         }
+        match self.engine.logs(&container, &self.options) {
+            Ok(log) => self.copy(log, &attributes).await,
+            Err(error) => tracing::debug!(%container, %error, "cannot read a log"),
+        }
+        Ok(())
     }
 
-    async fn copy(&self, container: &str, attributes: &[u8]) -> Result<(), EngineError> {
-        let mut log = std::pin::pin!(self.engine.logs(container, &self.options)?);
+    async fn read_elsewhere(&self, node: NodeId, container: String, attributes: &[u8]) -> Result<(), Error> {
+        let errand = Errand::Logs { container, options: self.options.clone() };
+        let pieces = self.manager.ask_node(node, errand.encode().map_err(Error::internal)?).await?;
+        let lines = stream::unfold(pieces, |mut pieces| async {
+            let lines = LogLine::decode_all(pieces.recv().await?);
+            Some((stream::iter(lines.into_iter().map(Ok::<_, Infallible>)), pieces))
+        });
+        self.copy(lines.flatten(), attributes).await;
+        Ok(())
+    }
+
+    async fn copy<E: std::fmt::Display>(&self, log: impl Stream<Item = Result<LogLine, E>>, attributes: &[u8]) {
+        let mut log = std::pin::pin!(log);
         loop {
             let line = tokio::select! {
                 line = log.next() => line,
-                () = self.lines.closed() => return Ok(()),
+                () = self.lines.closed() => return,
             };
-            let Some(line) = line.transpose()? else { return Ok(()) };
+            let line = match line {
+                Some(Ok(line)) => line,
+                // A container that was removed meanwhile has no log any more; the others go on.
+                Some(Err(error)) => return tracing::debug!(%error, "stopped reading a log"),
+                None => return,
+            };
             if self.lines.send(render(&line, attributes, self.format)).await.is_err() {
-                return Ok(());
+                return;
             }
         }
     }
+}
+
+/// What is said at the end of a log that lacks the lines of some nodes (`swarmkit: manager/logbroker/subscription.go`; `moby:
+/// httputils.WriteLogStream`).
+fn incomplete(reasons: &BTreeSet<String>, format: Format) -> Bytes {
+    let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+    let warning = "warning: incomplete log stream. some logs could not be retrieved for the following reasons: ";
+    let error = Error::rpc(Code::Unknown, format!("{warning}{}", reasons.join(", ")));
+    let text = format!("Error grabbing logs: {}\n", error.message);
+    if format.tty { text.into() } else { frame(SYSTEM, text.as_bytes()) }
 }
 
 /// What `details` adds to each line: where it comes from, as the CLI expects it (`moby: httputils.WriteLogStream`).
@@ -238,10 +280,17 @@ fn render(line: &LogLine, attributes: &[u8], format: Format) -> Bytes {
         Source::Stdout => 1,
         Source::Stderr => 2,
     };
+    frame(stream, &text)
+}
+
+/// The stream of dockerd's own errors (`moby: stdcopy.Systemerr`).
+const SYSTEM: u8 = 3;
+
+fn frame(stream: u8, text: &[u8]) -> Bytes {
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes();
     let mut frame = vec![stream, 0, 0, 0];
     frame.extend_from_slice(&length);
-    frame.extend_from_slice(&text);
+    frame.extend_from_slice(text);
     frame.into()
 }
 
@@ -294,6 +343,16 @@ mod tests {
         for text in ["ALL", "5.5", "abc", "99999999999999999999"] {
             assert_eq!(read(text), Err("tail value must be a positive integer or \"all\"".into()));
         }
+    }
+
+    #[test]
+    fn says_whose_lines_are_missing() {
+        let reasons = ["node b is not available", "node a is not available"].map(str::to_owned).into();
+        let format = Format { timestamps: false, details: false, tty: true };
+        let text = "Error grabbing logs: rpc error: code = Unknown desc = warning: incomplete log stream. some logs could not \
+                    be retrieved for the following reasons: node a is not available, node b is not available\n";
+        assert_eq!(incomplete(&reasons, format), text);
+        assert_eq!(incomplete(&reasons, Format { tty: false, ..format })[..8], [3, 0, 0, 0, 0, 0, 0, text.len() as u8]);
     }
 
     #[test]

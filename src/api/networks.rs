@@ -28,7 +28,6 @@ use serde_json::value::RawValue;
 use super::query::{Query, json};
 use super::{Api, ApiError};
 use crate::engine::networks::EngineNetwork;
-use crate::manager::Manager;
 use crate::network::backing::NETWORK_LABEL;
 use filter::Filter;
 use lookup::Lookup;
@@ -60,16 +59,15 @@ impl Listed {
 
 /// `GET /networks`: the swarm's networks by id, then dockerd's in dockerd's order.
 async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    // Without a leader dockerd shows its own networks alone.
+    let Some(cluster) = api.node.known_networks().await else { return Ok(api.proxy.forward(request).await) };
     let query = Query::of(&request);
     let answer = upstream::ask(&api, request).await?;
     let (Some(local), Ok(filters)) = (answer.ok::<Vec<Box<RawValue>>>(), query.filters()) else {
         return Ok(answer.into_response());
     };
     let filter = Filter::of(&filters);
-    // Without a leader dockerd shows its own networks alone.
-    let cluster = manager.read().await.ok();
-    let swarm = cluster.iter().flat_map(|cluster| cluster.networks()).filter(|network| filter.takes(network));
+    let swarm = cluster.networks().filter(|network| filter.takes(network));
     let mut all: Vec<Box<RawValue>> = Vec::new();
     for network in swarm {
         let rendered = Rendered::elsewhere(network);
@@ -82,7 +80,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiE
 
 /// `GET /networks/{name}`.
 async fn inspect(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let Some(cluster) = api.node.known_networks().await else { return Ok(api.proxy.forward(request).await) };
     let query = Query::of(&request);
     let verbose = match query.get("verbose") {
         "" => false,
@@ -95,10 +93,9 @@ async fn inspect(State(api): State<Api>, Path(name): Path<String>, request: Requ
     // The swarm's networks can be looked at while dockerd is away.
     let local = local_networks(&api).await;
     let known = local.as_deref().unwrap_or_default();
-    let cluster = manager.read().await.ok();
-    match lookup::for_inspect(&name, query.get("scope"), known, cluster.as_deref()) {
+    match lookup::for_inspect(&name, query.get("scope"), known, &cluster) {
         Lookup::Swarm(network) => {
-            let rendered = render_here(&api, &manager, &network, verbose).await;
+            let rendered = render_here(&api, &cluster, &network, verbose).await;
             Ok(json(StatusCode::OK, &rendered))
         }
         // The full id, so that dockerd does not find the backing of the same name.
@@ -119,7 +116,7 @@ async fn inspect(State(api): State<Api>, Path(name): Path<String>, request: Requ
 }
 
 /// A swarm network as this node sees it: with endpoints and peers once a container of this node runs on it.
-async fn render_here<'a>(api: &Api, manager: &Manager, network: &'a Arc<Network>, verbose: bool) -> Rendered<'a> {
+async fn render_here<'a>(api: &Api, cluster: &Cluster, network: &'a Arc<Network>, verbose: bool) -> Rendered<'a> {
     let endpoints = match api.networks.backing(network.id) {
         Some(backing) => {
             let request = upstream::get(&format!("/networks/{}", backing.engine_id));
@@ -131,8 +128,10 @@ async fn render_here<'a>(api: &Api, manager: &Manager, network: &'a Arc<Network>
     if endpoints.is_empty() && !network.spec.ingress {
         return Rendered::elsewhere(network);
     }
-    let cluster = manager.state();
-    Rendered::here(network, endpoints, &cluster, manager.node_id(), verbose)
+    match api.node.info().node {
+        Some(node) => Rendered::here(network, endpoints, cluster, node, verbose),
+        None => Rendered::elsewhere(network),
+    }
 }
 
 /// dockerd's own networks, backings left out.

@@ -1,4 +1,4 @@
-//! What one node must know: its own tasks and the networks that they use, and nothing else.
+//! What one node must know: its own tasks, the networks that they use and the routing mesh, and nothing else.
 //!
 //! A node is sent the whole of it once and then only differences, each from one log index to a later one. As bytes
 //! they travel through [`crate::wire`].
@@ -22,7 +22,7 @@ pub struct Assignments {
     pub index: u64,
     /// The node's tasks that have something left to do, or that must be known to be over.
     pub tasks: BTreeMap<TaskId, Arc<Task>>,
-    /// The networks of those tasks.
+    /// The networks of those tasks, and the routing mesh, which is on every node.
     pub networks: BTreeMap<NetworkId, Arc<Network>>,
 }
 
@@ -32,7 +32,9 @@ impl Assignments {
     /// As in swarmkit a node is told of a task from `Assigned` on; of one that has ended only while the manager still
     /// wants it removed, so that its container can be cleaned up.
     pub fn of(state: &State, node: NodeId) -> Assignments {
-        let mut assignments = Assignments { index: state.index(), ..Assignments::default() };
+        let mesh = state.networks().filter(|network| network.spec.ingress);
+        let networks = mesh.map(|network| (network.id, network.clone())).collect();
+        let mut assignments = Assignments { index: state.index(), networks, ..Assignments::default() };
         for task in state.tasks_of_node(node) {
             if task.status.state < TaskState::Assigned || task.service.is_none() {
                 continue;
@@ -43,6 +45,11 @@ impl Assignments {
             assignments.tasks.insert(task.id, task.clone());
         }
         assignments
+    }
+
+    /// The networks as a state that knows nothing else, to look for one as it is done among all of them.
+    pub fn network_state(&self) -> State {
+        State::of_networks(self.networks.values())
     }
 
     /// Whether a node that holds `self` has nothing to learn from `other`.

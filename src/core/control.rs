@@ -25,7 +25,7 @@ use crate::model::{
 use crate::plan::Plan;
 
 pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
-pub use node::{first_availability, leave_refusal, normalise as normalise_node};
+pub use node::{first_availability, leave_refusal, leave_refusal_closed, normalise as normalise_node};
 pub use swarm::{InitRequest, init};
 pub use token::{digest_hex, join_token, pinned_digest, unlock_key};
 

@@ -141,6 +141,16 @@ impl State {
         self.node_tasks.range((node, TaskId::MIN)..=(node, TaskId::MAX)).filter_map(|(_, task)| self.tasks.get(task))
     }
 
+    /// A state of these networks and nothing else, as they are.
+    pub fn of_networks<'a>(networks: impl IntoIterator<Item = &'a Arc<Network>>) -> State {
+        let mut state = State::default();
+        for network in networks {
+            state.network_names.insert(network.name().to_owned(), network.id);
+            state.networks.insert(network.id, network.clone());
+        }
+        state
+    }
+
     /// The networks that users make and see, by id: all but the predefined ones.
     pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
         self.all_networks().filter(|network| !network.is_predefined())

@@ -10,7 +10,7 @@ use gam_core::assignment::Assignments;
 use gam_core::error::Error;
 use gam_core::model::{NodeDescription, TaskId, TaskStatus};
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Clients, ManagerMessage, PROTOCOL, RpcError};
+use gam_rpc::{AgentMessage, Clients, Errand, ManagerMessage, PROTOCOL, RpcError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ use crate::manager::chain;
 
 /// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
 const REPORTS_MAX: usize = 4;
+/// Errands that may wait for the node; what is beyond is dropped, for whoever waits for it learns so.
+const ERRANDS_MAX: usize = 64;
 /// How long one manager may take to welcome the agent.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
 /// A manager that says nothing for so many of its beats is taken for gone; it speaks at every second one.
@@ -46,6 +48,7 @@ struct Link {
     assign: watch::Sender<Arc<Assignments>>,
     direct: watch::Sender<Directive>,
     state: watch::Sender<LinkState>,
+    errands: mpsc::Sender<Errand>,
     reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>,
     described: mpsc::Receiver<NodeDescription>,
     description: Option<NodeDescription>,
@@ -62,9 +65,10 @@ pub fn connect(
     let (state, states) = watch::channel(LinkState::default());
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
     let (descriptions, described) = mpsc::channel(1);
-    let link = Link { clients, assign, direct, state, reported, described, description: None };
+    let (errands, given) = mpsc::channel(ERRANDS_MAX);
+    let link = Link { clients, assign, direct, state, errands, reported, described, description: None };
     tokio::spawn(stop.run_until_cancelled_owned(link.run(managers)));
-    (Session { assignments, directives, reports, descriptions }, states)
+    (Session { assignments, directives, reports, descriptions, errands: given }, states)
 }
 
 impl Link {
@@ -165,6 +169,11 @@ impl Link {
             ManagerMessage::Trusted { role, roots_pem, renew } => self.direct.send_modify(|directive| {
                 *directive = Directive { role: Some(role), roots: roots_pem, renew, ..std::mem::take(directive) };
             }),
+            ManagerMessage::Errand(errand) => {
+                if let Err(error) = self.errands.try_send(errand) {
+                    tracing::warn!(%error, "an errand is not done");
+                }
+            }
             ManagerMessage::Welcome { .. } | ManagerMessage::Heartbeat => {}
         }
         Ok(())

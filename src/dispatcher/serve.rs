@@ -14,7 +14,7 @@ use gam_store::Leadership;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Directive, Session};
+use super::{Descriptions, Directive, Reports, Session};
 use crate::manager::Manager;
 
 /// How long an agent may take for its first message.
@@ -40,12 +40,13 @@ pub async fn serve(
     let stop = CancellationToken::new();
     let _ended = stop.clone().drop_guard();
     let addr = peer.addr.to_canonical().to_string();
-    let session = super::open(&manager, peer.node, addr.clone(), stop);
+    let mut session = super::open(&manager, peer.node, addr.clone(), stop);
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
     let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
-    let heard = take(&manager, &peer, &addr, &session, inbound);
-    let sent = give(&manager, &session, outbound);
+    let (reports, descriptions) = (session.reports.clone(), session.descriptions.clone());
+    let heard = take(&manager, &peer, &addr, (reports, descriptions), inbound);
+    let sent = give(&manager, &mut session, outbound);
     tokio::select! {
         result = heard => result,
         result = sent => result,
@@ -62,7 +63,7 @@ async fn take(
     manager: &Manager,
     peer: &Peer,
     addr: &str,
-    session: &Session,
+    (reports, descriptions): (Reports, Descriptions),
     mut inbound: Inbound<AgentMessage>,
 ) -> Result<(), Error> {
     // How a connection breaks makes no difference: the agent comes back.
@@ -74,11 +75,11 @@ async fn take(
         let taken = match message {
             AgentMessage::Report(bytes) => {
                 let report = wire::decode_report(&bytes).map_err(not_understood)?;
-                session.reports.send(report).await.is_ok()
+                reports.send(report).await.is_ok()
             }
             AgentMessage::Description(bytes) => {
                 let description = wire::decode_description(&bytes).map_err(not_understood)?;
-                session.descriptions.send(description).await.is_ok()
+                descriptions.send(description).await.is_ok()
             }
             AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
         };
@@ -98,9 +99,9 @@ fn gone<E>(_: E) -> Error {
 }
 
 /// What the agent is told: everything once, then what differs; and a sign of life in between.
-async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
+async fn give(manager: &Manager, session: &mut Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
     let beat = manager.beat();
-    let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
+    let Session { assignments, directives, errands, .. } = session;
     let known = timeout(CATCH_UP_TIMEOUT, assignments.wait_for(|assignments| assignments.index > 0)).await;
     let behind = |_| Error::unavailable("this manager is behind: ask another one");
     let mut held: Arc<Assignments> = known.map_err(behind)?.map_err(stopping)?.clone();
@@ -127,7 +128,14 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
                 let directive = directives.borrow_and_update().clone();
                 direct(&outbound, &directive).await?;
             }
-            _ = beats.tick() => outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?,
+            // A later session of the same node has taken them over when there are no more.
+            Some(errand) = errands.recv() => outbound.send(ManagerMessage::Errand(errand)).await.map_err(gone)?,
+            _ = beats.tick() => {
+                if manager.beat() != beat {
+                    return Err(Error::unavailable("agents are to be heard more or less often than before: begin anew"));
+                }
+                outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?;
+            }
         }
     }
 }

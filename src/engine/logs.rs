@@ -2,8 +2,9 @@
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
-use bytes::Bytes;
+use bytes::{Buf as _, BufMut as _, Bytes};
 use futures_util::{Stream, StreamExt, future};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Engine, EngineError};
@@ -29,7 +30,7 @@ pub struct LogLine {
 }
 
 /// Which lines are wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogOptions {
     /// Go on when the container writes more.
     pub follow: bool,
@@ -38,6 +39,7 @@ pub struct LogOptions {
     /// Lines of standard error.
     pub stderr: bool,
     /// Lines from this time on.
+    #[serde(with = "moment")]
     pub since: OffsetDateTime,
     /// How many of the last lines: a number or `all`.
     pub tail: String,
@@ -67,7 +69,57 @@ impl Engine {
     }
 }
 
+/// A time as seconds since 1970 and nanoseconds: JSON has no numbers for both in one.
+mod moment {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use time::{Duration, OffsetDateTime};
+
+    pub fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+        (at.unix_timestamp(), at.nanosecond()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+        let (seconds, nanos) = <(i64, u32)>::deserialize(deserializer)?;
+        let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(de::Error::custom)?;
+        Ok(at + Duration::nanoseconds(nanos.into()))
+    }
+}
+
+/// What stands before each line of an [encoded](LogLine::encode_all) log: its stream, the length of its time, and of its text.
+const HEAD: usize = 6;
+
 impl LogLine {
+    /// Lines as bytes, for another node.
+    pub fn encode_all(lines: &[LogLine]) -> Bytes {
+        let mut bytes = Vec::with_capacity(lines.iter().map(|line| HEAD + line.time.len() + line.text.len()).sum());
+        for line in lines {
+            // dockerd's times have 30 characters and its lines at most 16 KiB.
+            let (time, text) = (u8::try_from(line.time.len()), u32::try_from(line.text.len()));
+            let (Ok(time), Ok(text)) = (time, text) else { continue };
+            bytes.put_u8(if line.source == Source::Stderr { 2 } else { 1 });
+            bytes.put_u8(time);
+            bytes.put_u32(text);
+            bytes.extend_from_slice(&line.time);
+            bytes.extend_from_slice(&line.text);
+        }
+        bytes.into()
+    }
+
+    /// And back; what makes no sense ends them.
+    pub fn decode_all(mut bytes: Bytes) -> Vec<LogLine> {
+        let mut lines = Vec::new();
+        while bytes.len() >= HEAD {
+            let source = if bytes.get_u8() == 2 { Source::Stderr } else { Source::Stdout };
+            let (time, text) = (usize::from(bytes.get_u8()), bytes.get_u32() as usize);
+            if bytes.len() < time.saturating_add(text) {
+                break;
+            }
+            let time = bytes.split_to(time);
+            lines.push(LogLine { source, time, text: bytes.split_to(text) });
+        }
+        lines
+    }
+
     /// Whether the line was written at this time or later. One without a time always was.
     fn is_of(&self, since: &Bytes) -> bool {
         self.time.is_empty() || self.time >= since
@@ -96,6 +148,17 @@ fn line(output: LogOutput) -> LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_survive_the_way() {
+        let line =
+            |source, time: &'static str, text: &'static str| LogLine { source, time: time.into(), text: text.into() };
+        let lines = [line(Source::Stdout, "T", "hi\n"), line(Source::Stderr, "", ""), line(Source::Stderr, "T", "x")];
+        let bytes = LogLine::encode_all(&lines);
+        assert_eq!(LogLine::decode_all(bytes.clone()), lines);
+        assert_eq!(LogLine::decode_all(bytes.slice(..bytes.len() - 1)), lines[..2]);
+        assert_eq!(LogLine::decode_all(Bytes::new()), []);
+    }
 
     #[test]
     fn lines_are_told_apart_by_the_nanosecond_and_beyond_2038() {

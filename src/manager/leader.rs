@@ -48,6 +48,7 @@ impl Loop {
     pub(super) async fn run(mut self) {
         loop {
             let leadership = self.leadership.borrow_and_update().clone();
+            self.shared.note_leader(&leadership);
             let goes_on = match leadership {
                 Leadership::Leader { .. } => self.lead().await,
                 Leadership::Follower { address, .. } => self.follow(&address).await,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gam_core::assignment::Assignments;
 use gam_core::control;
 use gam_core::error::Error;
 use gam_core::model::{ManagerStatus, NodeDescription};
@@ -43,6 +44,8 @@ pub(super) struct Roles {
     pub(super) identity: Identity,
     pub(super) manager: Option<Manager>,
     directives: watch::Receiver<Directive>,
+    /// What the node's agent acts by.
+    pub(super) assignments: watch::Receiver<Arc<Assignments>>,
     /// Of a worker: its session with a manager.
     pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
@@ -134,12 +137,13 @@ impl Node {
         session: Session,
         stop: CancellationToken,
     ) -> Roles {
-        let Session { assignments, directives, reports, descriptions } = session;
+        let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
+        self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
         self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
-        let agent = Agent::start(config, assignments, reports, stop.clone());
-        Roles { identity, manager, directives, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+        let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
+        Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
     }
 
     fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {

@@ -12,7 +12,10 @@ use gam_core::model::{self, IdSource, ManagerStatus, NodeDescription, NodeId};
 use gam_core::state::State;
 use gam_core::step::Input;
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, ReadIndex, Role, Service};
+use gam_rpc::{
+    AgentMessage, Errand, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, Piece, ReadIndex, Role,
+    Service,
+};
 use gam_store::Leadership;
 
 use super::{Node, internal};
@@ -160,6 +163,15 @@ impl Service for ManagerService {
         self.check_manager(&peer).await?;
         self.manager.tell(Input::Manager { node: peer.node, manager: None }).await;
         Ok(())
+    }
+
+    async fn pass(&self, peer: Peer, node: NodeId, errand: Errand) -> Result<(), Error> {
+        self.check_manager(&peer).await?;
+        self.manager.pass_here(node, errand)
+    }
+
+    async fn answer(&self, peer: Peer, pieces: Inbound<Piece>) -> Result<(), Error> {
+        self.manager.take_answer(peer.node, pieces).await
     }
 
     async fn session(

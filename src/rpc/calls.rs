@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::error::status;
 use crate::gate::Caller;
-use crate::message::{AgentMessage, ManagerMessage, Wire as _};
+use crate::message::{AgentMessage, ManagerMessage, Piece, Wire as _};
 use crate::peer::Peer;
 use crate::proto::control_server::Control;
 use crate::proto::dispatch_server::Dispatch;
@@ -98,11 +98,28 @@ impl<S: Service> Control for Calls<S> {
     async fn leave_raft(&self, request: Request<proto::LeaveRaftRequest>) -> Reply<Done> {
         reply(self.service.leave_raft(peer(&request)?).await.map(|()| Done {}))
     }
+
+    async fn pass(&self, request: Request<proto::PassRequest>) -> Reply<Done> {
+        let (peer, request) = (peer(&request)?, request.into_inner());
+        let nobody = |_| status(&Error::invalid("an errand for nobody"));
+        let node = request.node.parse().map_err(nobody)?;
+        let errand = request.errand.unwrap_or_default().into();
+        reply(self.service.pass(peer, node, errand).await.map(|()| Done {}))
+    }
 }
 
 #[tonic::async_trait]
 impl<S: Service> Dispatch for Calls<S> {
     type SessionStream = Pin<Box<dyn Stream<Item = Result<proto::ManagerMessage, Status>> + Send>>;
+
+    async fn answer(&self, request: Request<Streaming<proto::Piece>>) -> Reply<Done> {
+        let (peer, from) = (peer(&request)?, caller(&request)?.from);
+        let pieces = Inbound::<Piece>::new(request.into_inner(), from.to_string(), ());
+        tokio::select! {
+            answered = self.service.answer(peer, pieces) => reply(answered.map(|()| Done {})),
+            () = self.stop.cancelled() => reply(Err(Error::unavailable("the manager is stopping"))),
+        }
+    }
 
     /// The session runs in a task of its own: a slow reader must not keep it from taking reports and watching the clock.
     async fn session(&self, request: Request<Streaming<proto::AgentMessage>>) -> Reply<Self::SessionStream> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{StreamExt as _, stream};
+use gam_core::model::NodeId;
 use http::Uri;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Response, Status};
@@ -20,7 +21,7 @@ use crate::dial::{Connection, Expected, MANAGER_NAME};
 use crate::error::RpcError;
 use crate::gate::MANAGER_MESSAGE_MAX;
 use crate::join::issued;
-use crate::message::{AgentMessage, IssueRequest, Issued, ManagerMessage, ReadIndex, Wire as _};
+use crate::message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, Piece, ReadIndex, Wire as _};
 use crate::peer::Peer;
 use crate::proto::control_client::ControlClient;
 use crate::proto::dispatch_client::DispatchClient;
@@ -230,6 +231,26 @@ impl Client {
     /// See [`crate::Service::leave_raft`].
     pub async fn leave_raft(&self) -> Result<(), RpcError> {
         self.call(|to| async move { control(to).leave_raft(proto::LeaveRaftRequest {}).await }).await.map(|_| ())
+    }
+
+    /// See [`crate::Service::pass`].
+    pub async fn pass(&self, node: NodeId, errand: Errand) -> Result<(), RpcError> {
+        let request = proto::PassRequest { node: node.to_string(), errand: Some(errand.into()) };
+        self.call(|to| async move { control(to).pass(request).await }).await.map(|_| ())
+    }
+
+    /// Begins to answer an errand, on a connection of its own, so that a reader who is slow holds up nothing else. The answer ends
+    /// when the sender is dropped, or closes when the manager wants no more. The limit is for the dial.
+    pub async fn answer(&self, ticket: u64) -> Result<Outbound<Piece>, RpcError> {
+        let link = Link::dial(&self.address, self.pool.tls.held(), CONNECT_LIMIT);
+        let connection = self.connected(&link, Instant::now() + self.limit).await?;
+        let (outbound, mut pieces) = direction();
+        let first = stream::iter([Piece::Ticket(ticket)]);
+        let pieces = first.chain(stream::poll_fn(move |cx| pieces.poll_recv(cx))).map(Piece::to_wire);
+        let mut client = DispatchClient::with_origin(connection, origin());
+        // However it ends, the manager has what it wanted, or is gone.
+        tokio::spawn(async move { client.answer(pieces).await });
+        Ok(outbound)
     }
 
     /// Opens a session, on a connection of its own that ends with it. The limit is for the opening.

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
+use crate::body::Ahead;
 use crate::peer::{Peer, Role};
 
 /// The name of every manager in its certificate; who it is, its subject says.
@@ -55,7 +56,7 @@ pub(crate) enum Expected {
 /// A connection on which calls can be made, many at once. It ends when the last clone and the last call are gone.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    send: http2::SendRequest<Body>,
+    send: http2::SendRequest<Ahead>,
     peer: Option<Peer>,
 }
 
@@ -146,7 +147,7 @@ impl tower::Service<Request<Body>> for Connection {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let answer = self.send.send_request(request);
+        let answer = self.send.send_request(request.map(Ahead::of));
         Box::pin(
             async move { answer.await.map_err(|error| if error.is_canceled() { Unsent.into() } else { error.into() }) },
         )

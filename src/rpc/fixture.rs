@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AgentMessage, Credentials, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, ReadIndex, Role, Service,
-    Tls, serve,
+    AgentMessage, Credentials, Errand, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, Piece, ReadIndex,
+    Role, Service, Tls, serve,
 };
 
 /// How long anything in a test may take.
@@ -90,6 +90,7 @@ pub struct Talk {
 pub struct Fake {
     root: String,
     talks: mpsc::Sender<Talk>,
+    answers: mpsc::Sender<String>,
 }
 
 impl Service for Fake {
@@ -134,6 +135,24 @@ impl Service for Fake {
         Ok(())
     }
 
+    async fn pass(&self, _: Peer, to: NodeId, errand: Errand) -> Result<(), Error> {
+        assert_eq!((to, errand.ticket, errand.address.as_str()), (node(3), 6, "10.0.0.5:2377"));
+        Ok(())
+    }
+
+    async fn answer(&self, peer: Peer, mut pieces: Inbound<Piece>) -> Result<(), Error> {
+        let mut heard = format!("{}:", peer.node);
+        while let Ok(Some(piece)) = pieces.recv().await {
+            match piece {
+                Piece::Ticket(ticket) => heard += &ticket.to_string(),
+                Piece::Bytes(bytes) if bytes == "enough" => break,
+                Piece::Bytes(bytes) => heard += &String::from_utf8_lossy(&bytes),
+            }
+        }
+        let _ = self.answers.send(heard).await;
+        Ok(())
+    }
+
     async fn session(
         &self,
         peer: Peer,
@@ -153,6 +172,7 @@ pub struct Server {
     pub stop: CancellationToken,
     pub served: JoinHandle<()>,
     talks: Mutex<mpsc::Receiver<Talk>>,
+    answers: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Server {
@@ -161,10 +181,16 @@ impl Server {
         let address = listener.local_addr().unwrap().to_string();
         let tls = Tls::new(credentials.clone()).unwrap();
         let (sender, talks) = mpsc::channel(16);
-        let fake = Fake { root: credentials.roots_pem.concat(), talks: sender };
+        let (answered, answers) = mpsc::channel(16);
+        let fake = Fake { root: credentials.roots_pem.concat(), talks: sender, answers: answered };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, tls.clone(), Arc::new(fake), stop.clone()));
-        Server { address, tls, stop, served, talks: Mutex::new(talks) }
+        Server { address, tls, stop, served, talks: Mutex::new(talks), answers: Mutex::new(answers) }
+    }
+
+    /// The next answer that a node gives, from end to end.
+    pub async fn answer(&self) -> String {
+        self.answers.lock().await.recv().await.unwrap()
     }
 
     /// The next session that an agent opens.

@@ -8,7 +8,7 @@
 //! | calls | for |
 //! |---|---|
 //! | [`Service::root`], [`Service::issue`] | anyone, so that a node can join; small messages, few connections, short lives |
-//! | [`Service::session`] | nodes of the cluster |
+//! | [`Service::session`], [`Service::answer`] | nodes of the cluster |
 //! | all others | managers of the cluster |
 //!
 //! TLS checks that a certificate comes from a trusted root and is in date. `gate` checks on **every call** what it says: the
@@ -29,6 +29,7 @@
 //! - [`Tls::replace`] is seen by the next handshake on either side; [`Clients`] then dial anew.
 //! - [`RpcError::Connect`] means that nothing was sent. After any other failure the call may have been carried out.
 
+mod body;
 mod calls;
 mod clients;
 mod dial;
@@ -56,7 +57,7 @@ mod tests;
 pub use clients::{Client, Clients, Lane, Session};
 pub use error::RpcError;
 pub use join::{fetch_root, issue};
-pub use message::{AgentMessage, IssueRequest, Issued, ManagerMessage, PROTOCOL, ReadIndex};
+pub use message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, PROTOCOL, Piece, ReadIndex};
 pub use peer::{BACKDATE_SECONDS, Peer, Role};
 pub use serve::serve;
 pub use service::Service;

@@ -53,6 +53,27 @@ pub struct ReadIndex {
     pub unreachable: Vec<u64>,
 }
 
+/// Something that a manager wants of a node at once. It reaches the node through whichever manager holds its session; the
+/// answer goes straight to the manager that wants it, by [`crate::Client::answer`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Errand {
+    /// Names the errand at the manager that gave it.
+    pub ticket: u64,
+    /// `host:port` of that manager.
+    pub address: String,
+    /// What is wanted.
+    pub bytes: Bytes,
+}
+
+/// One piece of an answer: the first says to which errand, the others what.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// The errand.
+    Ticket(u64),
+    /// A part of the answer.
+    Bytes(Bytes),
+}
+
 /// What an agent says in its session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AgentMessage {
@@ -114,6 +135,8 @@ pub enum ManagerMessage {
         /// Whether the node is to get a new certificate even if the one it has says this role.
         renew: bool,
     },
+    /// Something to be done beside all that.
+    Errand(Errand),
 }
 
 impl From<Role> for proto::Role {
@@ -230,6 +253,7 @@ impl Wire for ManagerMessage {
             ManagerMessage::Trusted { role, roots_pem, renew } => {
                 Kind::Trusted(proto::Trusted { role: proto::Role::from(role).into(), roots_pem, renew })
             }
+            ManagerMessage::Errand(errand) => Kind::Errand(errand.into()),
         };
         proto::ManagerMessage { kind: Some(kind) }
     }
@@ -250,7 +274,35 @@ impl Wire for ManagerMessage {
                 let role = role(trusted.role())?;
                 ManagerMessage::Trusted { role, roots_pem: trusted.roots_pem, renew: trusted.renew }
             }
+            Kind::Errand(errand) => ManagerMessage::Errand(errand.into()),
         })
+    }
+}
+
+impl From<Errand> for proto::Errand {
+    fn from(Errand { ticket, address, bytes }: Errand) -> proto::Errand {
+        proto::Errand { ticket, address, bytes }
+    }
+}
+
+impl From<proto::Errand> for Errand {
+    fn from(proto::Errand { ticket, address, bytes }: proto::Errand) -> Errand {
+        Errand { ticket, address, bytes }
+    }
+}
+
+impl Wire for Piece {
+    type Form = proto::Piece;
+
+    fn to_wire(self) -> proto::Piece {
+        match self {
+            Piece::Ticket(ticket) => proto::Piece { ticket, bytes: Bytes::new() },
+            Piece::Bytes(bytes) => proto::Piece { ticket: 0, bytes },
+        }
+    }
+
+    fn from_wire(form: proto::Piece) -> Option<Piece> {
+        Some(if form.ticket == 0 { Piece::Bytes(form.bytes) } else { Piece::Ticket(form.ticket) })
     }
 }
 
@@ -281,8 +333,12 @@ mod tests {
             ManagerMessage::Managers(managers),
             ManagerMessage::Heartbeat,
             ManagerMessage::Trusted { role: Role::Worker, roots_pem: "pem".into(), renew: true },
+            ManagerMessage::Errand(Errand { ticket: 4, address: "[::1]:2377".into(), bytes: bytes.clone() }),
         ] {
             assert_eq!(ManagerMessage::from_wire(message.clone().to_wire()), Some(message));
+        }
+        for piece in [Piece::Ticket(4), Piece::Bytes(bytes.clone())] {
+            assert_eq!(Piece::from_wire(piece.clone().to_wire()), Some(piece));
         }
         for message in [
             AgentMessage::Hello { protocol: PROTOCOL, description: bytes.clone(), index: 3 },

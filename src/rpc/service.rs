@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use gam_core::error::Error;
+use gam_core::model::NodeId;
 
-use crate::message::{AgentMessage, IssueRequest, Issued, ManagerMessage, ReadIndex};
+use crate::message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, Piece, ReadIndex};
 use crate::peer::Peer;
 use crate::stream::{Inbound, Outbound};
 
@@ -38,6 +39,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// The peer leaves the consensus.
     fn leave_raft(&self, peer: Peer) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Another manager's errand for a node whose session may be here; refused if it is not.
+    fn pass(&self, peer: Peer, node: NodeId, errand: Errand) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// What a node answers to an errand of this manager. The node stops when this returns.
+    fn answer(&self, peer: Peer, pieces: Inbound<Piece>) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// A node's session. It ends when this returns, when the agent goes away, or when the manager stops.
     fn session(

@@ -48,6 +48,8 @@ async fn a_manager_may_make_every_call() {
     assert_eq!(client.read_index().await.unwrap(), read);
     client.join_raft(5, "10.0.0.5:2377").await.unwrap();
     client.leave_raft().await.unwrap();
+    let errand = Errand { ticket: 6, address: "10.0.0.5:2377".into(), bytes: Bytes::new() };
+    client.pass(node(3), errand).await.unwrap();
     let renewal = IssueRequest { csr_der: b"csr".to_vec(), ..IssueRequest::default() };
     let issued = client.issue(renewal).await.unwrap();
     assert_eq!((issued.node, issued.role, issued.chain_pem.as_str()), (node(2), Role::Manager, "csr"));
@@ -74,12 +76,30 @@ async fn a_worker_may_not_make_a_managers_calls() {
         refused(client.read_index().await),
         refused(client.join_raft(5, "10.0.0.5:2377").await),
         refused(client.leave_raft().await),
+        refused(client.pass(node(3), Errand { ticket: 6, address: String::new(), bytes: Bytes::new() }).await),
     ];
     let why = "the call is for managers, and the certificate is that of a swarm-worker";
     assert!(refusals.iter().all(|refusal| *refusal == Error::new(Kind::Forbidden, why)), "{refusals:?}");
     let session = client.session().await.unwrap();
     assert_eq!((session.manager.node, session.manager.role), (node(1), Role::Manager));
     assert_eq!(server.talk().await.peer.node, node(3));
+}
+
+#[tokio::test]
+async fn an_answer_goes_on_until_either_side_has_had_enough() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let client = clients(authority.issue(node(3), Role::Worker)).to(&server.address);
+    let answer = client.answer(6).await.unwrap();
+    for piece in ["a", "b"] {
+        answer.send(Piece::Bytes(piece.into())).await.unwrap();
+    }
+    drop(answer);
+    assert_eq!(within(server.answer()).await, format!("{}:6ab", node(3)));
+    let endless = client.answer(7).await.unwrap();
+    endless.send(Piece::Bytes("enough".into())).await.unwrap();
+    within(endless.closed()).await;
+    assert_eq!(within(server.answer()).await, format!("{}:7", node(3)));
 }
 
 #[tokio::test]

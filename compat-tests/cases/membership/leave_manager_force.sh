@@ -10,6 +10,7 @@ docker node ls
 docker node rm host3
 docker node rm --force host3
 docker node demote host3
+until_ok 20 'it is no manager any more' '! docker node inspect host3 | grep -q ManagerStatus'
 docker node ls
 docker node rm host3
 docker node ls

@@ -6,7 +6,8 @@ docker service ls
 until_ok 30 'both tasks run' on 2 running web 2
 on 2 docker service ls
 on 2 docker service ps web --format '{{.Name}} {{.Image}} {{.DesiredState}}'
-on 2 docker service scale -d web=3
+on 2 docker service scale -d web=4
+until_ok 30 'four tasks run' on 2 running web 4
 on 2 docker service update -d --label-add a=b web
 docker service inspect web --format '{{json .Spec.Labels}} {{.Spec.Mode.Replicated.Replicas}}'
 on 2 docker service update -d web --image ''

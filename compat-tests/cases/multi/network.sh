@@ -2,6 +2,7 @@
 # hosts: 2
 swarm_of 2 1
 docker network create -d overlay net
+until_ok 20 'the routing mesh is on the worker' on 2 docker network inspect ingress
 on 2 sorted docker network ls --filter driver=overlay --format '{{.Name}} {{.Scope}}'
 on 2 docker network inspect net
 make_service web --network net --endpoint-mode dnsrr --constraint node.hostname==host2

@@ -127,7 +127,7 @@ struct Created {
 
 /// Outside a swarm all of it is dockerd's, its refusal of overlays included.
 pub async fn create(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let Ok(manager) = api.node.manager() else { return create_locally(&api, request).await };
     let version = gates::version(&request);
     let (outline, body) = Outline::of(request);
     let body = read_body(body).await?;
@@ -154,6 +154,18 @@ pub async fn create(State(api): State<Api>, request: Request) -> Result<Response
         Done::Network(id) => Ok(answer(StatusCode::CREATED, &Created { id: id.to_string(), warning: "" })),
         other => Err(Error::internal(format!("unexpected answer to the creation of a network: {other:?}")).into()),
     }
+}
+
+/// What is no manager's makes dockerd's networks only. dockerd says so of an overlay in the same words in a swarm and
+/// outside; of other swarm networks it has words of its own on a worker.
+async fn create_locally(api: &Api, request: Request) -> Result<Response, ApiError> {
+    let answer = upstream::ask(api, request).await?;
+    if answer.message().as_deref() == Some(VALID) && api.node.status() == "active/worker" {
+        let sentence =
+            "Cannot create a multi-host network from a worker node. Please create the network from a manager node.";
+        return Err(ApiError::new(answer.status(), sentence));
+    }
+    Ok(answer.into_response())
 }
 
 /// A configuration-only network has no driver, whatever was asked for, but dockerd refuses the word `overlay`.

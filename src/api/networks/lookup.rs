@@ -22,28 +22,27 @@ pub enum Lookup {
 }
 
 /// For `inspect`: a unique match in the swarm by id wins, and so does one by name if the swarm was asked for.
-pub fn for_inspect(term: &str, scope: &str, local: &[EngineNetwork], swarm: Option<&State>) -> Lookup {
+pub fn for_inspect(term: &str, scope: &str, local: &[EngineNetwork], swarm: &State) -> Lookup {
     let local: Vec<&EngineNetwork> =
         local.iter().filter(|network| scope.is_empty() || scope == network.scope).collect();
     if let Some(network) = local.iter().find(|network| network.id == term) {
         return Lookup::Local(network.id.clone());
     }
-    if let Some(Ok(network)) = swarm.map(|state| state.find_network(term))
+    if let Ok(network) = swarm.find_network(term)
         && (network.id.to_string().starts_with(term) || scope == "swarm")
     {
         return Lookup::Swarm(network);
     }
-    let swarm = swarm.filter(|_| scope.is_empty() || scope == "swarm");
-    unique(term, &local, swarm)
+    unique(term, &local, Some(swarm).filter(|_| scope.is_empty() || scope == "swarm"))
 }
 
 /// For `rm`.
-pub fn for_remove(term: &str, local: &[EngineNetwork], swarm: Option<&State>) -> Lookup {
+pub fn for_remove(term: &str, local: &[EngineNetwork], swarm: &State) -> Lookup {
     let local: Vec<&EngineNetwork> = local.iter().collect();
     if let Some(network) = local.iter().find(|network| network.id == term) {
         return Lookup::Local(network.id.clone());
     }
-    unique(term, &local, swarm)
+    unique(term, &local, Some(swarm))
 }
 
 /// Full ids first, then names, then prefixes of ids.
@@ -119,7 +118,7 @@ mod tests {
     fn ids_come_before_names_and_names_before_prefixes() {
         let state = swarm(&[(A, "web"), (B, "db")]);
         let local = local(&[("f00d", "bridge"), ("f00e", "0000000000000000000000")]);
-        let find = |term: &str| text(for_remove(term, &local, Some(&state)));
+        let find = |term: &str| text(for_remove(term, &local, &state));
         assert_eq!(find(A), "web");
         assert_eq!(find("db"), "db");
         assert_eq!(find("f00d"), "f00d");
@@ -134,7 +133,7 @@ mod tests {
     fn a_name_in_both_is_ambiguous_unless_a_scope_is_given() {
         let state = swarm(&[(A, "web")]);
         let local = local(&[("f00d", "web")]);
-        let find = |scope: &str| text(for_inspect("web", scope, &local, Some(&state)));
+        let find = |scope: &str| text(for_inspect("web", scope, &local, &state));
         assert_eq!(find(""), "2 by name");
         assert_eq!(find("swarm"), "web");
         assert_eq!(find("local"), "f00d");
@@ -149,17 +148,17 @@ mod tests {
         let host = Network { id: B.parse().unwrap(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 };
         state.apply(2, &Proposal { at: Timestamp(1), changes: vec![Change::NetworkCreate(Box::new(host))] });
         let local = local(&[("f00d", "host")]);
-        let find = |term: &str, scope: &str| text(for_inspect(term, scope, &local, Some(&state)));
+        let find = |term: &str, scope: &str| text(for_inspect(term, scope, &local, &state));
         assert_eq!((find("host", "").as_str(), find("host", "local").as_str()), ("f00d", "f00d"));
         assert_eq!((find("host", "swarm").as_str(), find(B, "").as_str()), ("host", "host"));
-        let remove = |term: &str| text(for_remove(term, &local, Some(&state)));
+        let remove = |term: &str| text(for_remove(term, &local, &state));
         assert_eq!((remove("host").as_str(), remove(B).as_str()), ("f00d", "nothing"));
     }
 
     #[test]
     fn without_a_leader_there_is_dockerd_alone() {
         let local = local(&[("f00d", "bridge")]);
-        assert_eq!(text(for_inspect("bridge", "", &local, None)), "f00d");
-        assert_eq!(text(for_inspect("web", "", &local, None)), "nothing");
+        assert_eq!(text(for_inspect("bridge", "", &local, &State::default())), "f00d");
+        assert_eq!(text(for_inspect("web", "", &local, &State::default())), "nothing");
     }
 }

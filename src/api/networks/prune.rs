@@ -24,12 +24,17 @@ struct Report {
 
 /// Removes what nobody uses.
 pub async fn prune(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    if !api.node.status().starts_with("active") {
+        return Ok(api.proxy.forward(request).await);
+    }
     // dockerd says what is wrong with filters.
     let wanted = Query::of(&request).filters().ok().and_then(|filters| Wanted::of(filters, now()));
     let Some(wanted) = wanted else { return Ok(api.proxy.forward(request).await) };
     let mut deleted = Vec::new();
-    if let Ok(state) = manager.read().await {
+    // On a worker, or without a leader, the swarm's networks stay.
+    if let Ok(manager) = api.node.manager()
+        && let Ok(state) = manager.read().await
+    {
         for network in state.networks().filter(|network| wanted.takes(network)) {
             // A network in use refuses to go, which is all that has to be known.
             if remove_swarm(&api, &manager, network.id).await.is_ok() {

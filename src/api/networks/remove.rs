@@ -17,13 +17,12 @@ use crate::network::attachments::{addresses, attachments};
 
 /// Removes a network, wherever it is.
 pub async fn remove(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let Some(cluster) = api.node.known_networks().await else { return Ok(api.proxy.forward(request).await) };
     let local = local_networks(&api).await;
     let known = local.as_deref().unwrap_or_default();
-    let cluster = manager.read().await.ok();
-    match lookup::for_remove(&name, known, cluster.as_deref()) {
+    match lookup::for_remove(&name, known, &cluster) {
         Lookup::Swarm(network) => {
-            remove_swarm(&api, &manager, network.id).await?;
+            remove_swarm(&api, &api.node.manager()?, network.id).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         // The full id, so that dockerd does not find the backing of the same name.

@@ -52,6 +52,16 @@ fn networks_come_and_go_with_their_tasks() {
 }
 
 #[test]
+fn the_routing_mesh_is_on_every_node_and_a_network_is_found_by_its_name() {
+    let fixture = Fixture::new(&format!("network ingress 10.0.0.0/24 ingress\n{START}\nnode n3 ready"));
+    let idle = Assignments::of(&fixture.state, fixture.node("n3"));
+    assert_eq!(idle.networks.keys().copied().collect::<Vec<_>>(), [fixture.network("ingress")]);
+    let known = held(&fixture).network_state();
+    assert_eq!(known.find_network("net").unwrap(), *fixture.state.network(fixture.network("net")).unwrap());
+    assert!(idle.network_state().find_network("net").is_err());
+}
+
+#[test]
 fn a_difference_that_does_not_lead_on_changes_nothing() {
     let mut fixture = Fixture::new(START);
     let first = held(&fixture);

@@ -103,10 +103,10 @@ fn is_gone(node: &Node) -> bool {
 }
 
 /// Why a manager may not leave without `--force`: dockerd always refuses, and says what would be lost
-/// (`moby: daemon/cluster/swarm.go`). `state` is `None` where it cannot be read; `is_reachable` says which members of
-/// the consensus are heard.
+/// (`moby: daemon/cluster/swarm.go`). `state` is `None` where it cannot be read for lack of a leader; `is_reachable` says
+/// which members of the consensus are heard.
 pub fn leave_refusal(state: Option<&State>, id: NodeId, is_reachable: impl Fn(&Node) -> bool) -> Error {
-    let mut text = "You are attempting to leave the swarm on a node that is participating as a manager. ".to_owned();
+    let mut text = LEAVING_MANAGER.to_owned();
     if let Some(state) = state {
         let members = || state.nodes().filter(|node| node.manager.is_some());
         let all = members().count();
@@ -123,10 +123,15 @@ pub fn leave_refusal(state: Option<&State>, id: NodeId, is_reachable: impl Fn(&N
             text += &format!("Removing this node leaves {left} managers out of {all}. ");
             text += "Without a Raft quorum your swarm will be inaccessible. ";
         }
-    } else {
-        text += "Doing so may lose the consensus of your cluster. ";
     }
-    text += "The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. \
-             Use `--force` to suppress this message.";
-    Error::unavailable(text)
+    Error::unavailable(text + LOST_CONSENSUS)
 }
+
+/// The same for a manager that does not serve, because its state cannot be opened.
+pub fn leave_refusal_closed() -> Error {
+    Error::unavailable(format!("{LEAVING_MANAGER}Doing so may lose the consensus of your cluster. {LOST_CONSENSUS}"))
+}
+
+const LEAVING_MANAGER: &str = "You are attempting to leave the swarm on a node that is participating as a manager. ";
+const LOST_CONSENSUS: &str = "The only way to restore a swarm that has lost consensus is to reinitialize it with \
+                              `--force-new-cluster`. Use `--force` to suppress this message.";

@@ -1,7 +1,7 @@
 //! Nodes, in dockerd's words.
 
 use super::*;
-use crate::control::leave_refusal;
+use crate::control::{leave_refusal, leave_refusal_closed};
 use crate::model::Role;
 
 fn update(world: &mut World, id: NodeId, role: &str, availability: &str, version: u64) -> Result<Response, Error> {
@@ -142,6 +142,7 @@ fn a_manager_does_not_leave_by_accident() {
     assert_eq!(said(5, 4, true), format!("{begin}{end}"));
     assert_eq!(said(5, 3, true), leaves(2, 5));
     assert_eq!(said(3, 2, false), format!("{begin}{end}"), "who is not heard itself takes nothing away");
-    let unknown = leave_refusal(None, NodeId::from(1), |_| true).message;
-    assert_eq!(unknown, format!("{begin}Doing so may lose the consensus of your cluster. {end}"));
+    assert_eq!(leave_refusal(None, NodeId::from(1), |_| true).message, format!("{begin}{end}"), "nobody leads");
+    let closed = leave_refusal_closed().message;
+    assert_eq!(closed, format!("{begin}Doing so may lose the consensus of your cluster. {end}"));
 }
