@@ -49,7 +49,7 @@
 //! | `gam-store` (`src/store`) | the state on disk and on other managers; the only user of openraft |
 //! | `gam-rpc` (`src/rpc`) | calls between nodes, over mutual TLS |
 //! | [`manager`] | the leader's loop, and whoever asks it |
-//! | [`dispatcher`] | a session for each agent |
+//! | [`dispatcher`] | a session for each agent: what it must hold, what it reports, errands for clients of other nodes |
 //! | [`ca`] | keys and certificates |
 //! | [`node`] | one node's life: founded, opened, locked, left; the composition root of its roles |
 //! | [`agent`] | workers for tasks, reports, the sweep of what nobody wants |

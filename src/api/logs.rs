@@ -156,18 +156,26 @@ struct Reader {
 impl Reader {
     /// Reads every container of the selection; if followed, also those that come later, until the client goes.
     async fn run(self, selector: Selector) {
+        if self.options.follow { self.follow(selector).await } else { self.read_all(selector).await }
+    }
+
+    async fn follow(&self, selector: Selector) {
         let mut applied = self.manager.subscribe();
         let mut seen = BTreeSet::new();
         let mut reading = JoinSet::new();
-        self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
-        while self.options.follow {
+        loop {
+            self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
             tokio::select! {
                 next = applied.recv() => if matches!(next, Err(broadcast::error::RecvError::Closed)) { return },
-                Some(_) = reading.join_next() => continue,
+                Some(_) = reading.join_next() => {}
                 () = self.lines.closed() => return,
             }
-            self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
         }
+    }
+
+    async fn read_all(&self, selector: Selector) {
+        let mut reading = JoinSet::new();
+        self.start_new(&self.manager.state(), selector, &mut BTreeSet::new(), &mut reading);
         let mut missing = BTreeSet::new();
         while let Some(read) = reading.join_next().await {
             missing.extend(read.ok().and_then(Result::err).map(|error| error.message));
