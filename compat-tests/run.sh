@@ -55,7 +55,7 @@ lane build build
 counted unit cargo test --locked --workspace --no-fail-fast
 export GAM_BIN=$PWD/target/debug/gam
 [ -n "${CARGO_TARGET_DIR:-}" ] && export GAM_BIN=$CARGO_TARGET_DIR/debug/gam
-counted compat "${GAM_BIN%/gam}/gam-compat" run --target gam --hosts 1 --lab ci --gam-bin "$GAM_BIN"
+counted compat "${GAM_BIN%/gam}/gam-compat" run --target gam --hosts 5 --lab ci --gam-bin "$GAM_BIN"
 lane kill compat-tests/kill.sh --rounds 6 --seed 1
 lane tls compat-tests/tls.sh
 lane chaos compat-tests/chaos.sh --minutes 2 --seed 1 --out "$logs/chaos"
