@@ -528,6 +528,20 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_of_causes_says_each_thing_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open it: {0}")]
+        struct Repeating(#[source] std::io::Error);
+        let error = Repeating(std::io::Error::other("the disk is full"));
+        assert_eq!(chain(&error), "cannot open it: the disk is full");
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open it")]
+        struct Terse(#[source] std::io::Error);
+        let error = Terse(std::io::Error::other("the disk is full"));
+        assert_eq!(chain(&error), "cannot open it: the disk is full");
+    }
+
+    #[test]
     fn what_was_not_sent_leaves_no_doubt() {
         let connect = RpcError::Connect { address: "a".into(), source: Arc::new(std::io::ErrorKind::NotFound.into()) };
         assert_eq!(unanswered("a", &connect), Refusal::NotLeading);

@@ -59,6 +59,9 @@ impl RpcError {
     }
 
     pub(crate) fn connect(address: &str, source: io::Error) -> RpcError {
+        // TLS says more of it than a user can use.
+        let is_end = source.kind() == io::ErrorKind::UnexpectedEof;
+        let source = if is_end { io::Error::new(source.kind(), "the connection was closed") } else { source };
         RpcError::Connect { address: address.to_owned(), source: Arc::new(source) }
     }
 
@@ -147,6 +150,13 @@ mod tests {
         assert_eq!(cut.message().len(), MESSAGE_MAX);
         let cut = status(&Error::invalid(format!("a{}", "ä".repeat(MESSAGE_MAX))));
         assert_eq!(cut.message().len(), MESSAGE_MAX - 1);
+    }
+
+    #[test]
+    fn an_early_end_is_told_in_short() {
+        let source = io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
+        let error = Error::from(RpcError::connect("host:2377", source));
+        assert_eq!(error.message, "cannot connect to the manager at host:2377: the connection was closed");
     }
 
     #[test]
