@@ -273,7 +273,7 @@ async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
     match shared.proxy.dial().await {
         Ok(engine) => tokio::select! {
             () = super::proxy::splice(io, engine) => {}
-            () = socket.hangup() => {}
+            () = socket.gone() => {}
             () = shared.draining.cancelled() => {}
         },
         Err(error) => debug!(%error, "an HTTP/2 connection cannot be passed on"),

@@ -170,14 +170,14 @@ impl End {
     }
 
     async fn wait(&self) {
-        let hangup = async {
+        let gone = async {
             match &self.socket {
-                Some(socket) => socket.hangup().await,
+                Some(socket) => socket.gone().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            () = hangup => {}
+            () = gone => {}
             () = self.stop.cancelled() => {}
         }
     }

@@ -2,7 +2,10 @@ pub(in crate::api) mod fake;
 
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::*;
+use crate::api::listen::socket::HALF_CLOSED_TCP;
 use fake::{Fake, Stream, within};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
@@ -128,6 +131,32 @@ async fn a_101_hijack_keeps_early_bytes_half_closes_and_the_reason() {
     client.write("later in").await;
     client.finish().await;
     assert_eq!(client.rest().await, "after the end of input");
+}
+
+/// On TCP the end of input looks like the end of the client, and `docker exec -i` makes it before the output comes.
+#[tokio::test]
+async fn a_hijack_over_tcp_outlives_its_input() {
+    let upgraded = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    let bare = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    let fake = Fake::start("hijack-tcp", move |request, mut stream| async move {
+        stream.write(if request.contains("Upgrade: tcp") { upgraded } else { bare }).await;
+        assert_eq!(stream.rest().await, "input");
+        tokio::time::sleep(HALF_CLOSED_TCP + Duration::from_secs(1)).await;
+        stream.write("late").await;
+    })
+    .await;
+    for (fields, head) in [("Connection: Upgrade\r\nUpgrade: tcp\r\n", upgraded), ("", bare)] {
+        let mut client = within(tokio::net::TcpStream::connect(fake.tcp)).await.expect("connected");
+        let request = format!("POST /exec/x/start HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n{fields}\r\n");
+        within(client.write_all(request.as_bytes())).await.expect("written");
+        let mut read = vec![0; head.len()];
+        within(client.read_exact(&mut read)).await.expect("a head");
+        within(client.write_all(b"input")).await.expect("written");
+        within(client.shutdown()).await.expect("half-closed");
+        let mut rest = String::new();
+        within(client.read_to_string(&mut rest)).await.expect("the rest");
+        assert_eq!(rest, "late");
+    }
 }
 
 #[tokio::test]
