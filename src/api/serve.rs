@@ -6,6 +6,7 @@
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
 mod carriers;
+mod entry;
 mod progress;
 mod refusal;
 #[cfg(test)]
@@ -46,8 +47,10 @@ use super::relay::Relay;
 use super::straight::Straight;
 use super::version;
 pub use carriers::Carriers;
+pub(super) use entry::Entry;
 pub(super) use progress::Progress;
 use progress::Underway;
+use refusal::MAX_FIELDS;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -67,9 +70,6 @@ const HANGUP_GRACE: Duration = Duration::from_millis(250);
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Pause after a failure to accept, which means that the process or the host has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Most fields in the head of a request, `Host` among them: as many as Go's server takes (recorded from dockerd 28.5.2).
-/// BuildKit announces each of its methods in a field of its own.
-const MAX_FIELDS: usize = 500;
 /// What an HTTP/2 client sends first, and no HTTP/1 client ever (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -190,7 +190,8 @@ fn http_settings() -> http1::Builder {
         .half_close(true)
         .header_read_timeout(None)
         .max_headers(MAX_FIELDS)
-        .max_buf_size(super::proxy::MAX_HEAD);
+        // What is longer was refused before.
+        .max_buf_size(2 * super::proxy::MAX_HEAD);
     http
 }
 
@@ -328,7 +329,7 @@ async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, share
         let answered = answer(shared.router.clone(), client.clone(), request);
         async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
     });
-    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut connection = shared.http.serve_connection(TokioIo::new(Entry::new(io)), service).with_upgrades();
     let relay = Relay::new();
     let mut draining = false;
     let take = loop {
@@ -351,7 +352,7 @@ async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, share
     let Some(parts) = connection.into_parts() else { return };
     // A raw stream does not end by itself; a stop does not wait for it.
     tokio::select! {
-        () = take(parts.io.into_inner(), parts.read_buf) => {}
+        () = take(parts.io.into_inner().into_io(), parts.read_buf) => {}
         () = shared.draining.cancelled() => {}
     }
 }
@@ -362,9 +363,6 @@ async fn answer(
     client: ClientConnection,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    if let Some(refusal) = refusal::of(&request) {
-        return Ok(refusal);
-    }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
     version::strip(&mut request);

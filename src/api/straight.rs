@@ -23,7 +23,7 @@ use super::proxy::{Proxy, ProxyError};
 use super::serve::Progress;
 use super::version::{self, ApiVersion};
 use super::way::Way;
-use body::Body;
+pub(super) use body::Body;
 use head::Head;
 
 /// First room for a message: ordinary heads fit, and so do small bodies with them.

@@ -67,6 +67,26 @@ async fn what_go_refuses_is_refused_and_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn every_head_of_a_connection_is_looked_at() {
+    let fake = Fake::start_with("looked-routed", ok, |proxy| {
+        routes(proxy)
+            .route("/echo", axum::routing::post(|uri: http::Uri, body: String| async move { format!("{uri} {body}") }))
+    })
+    .await;
+    // All at once, and byte by byte; the answers come before the refusal.
+    let request = "GET /swarm?{\"a\"} HTTP/1.1\r\nHost: d\r\n\r\nPOST /echo?\" HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nPOST /echo?> HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\ndeGET x HTTP/1.1\r\n\r\n";
+    let mut client = fake.client().await;
+    for byte in request.bytes() {
+        client.write([byte]).await;
+    }
+    for answer in [fake.exchange(request).await, client.rest().await] {
+        let bodies: Vec<&str> =
+            answer.split("HTTP/1.1 ").skip(1).map(|one| one.split_once("\r\n\r\n").expect("a head").1).collect();
+        assert_eq!(bodies, ["1.51\n", "/echo?%22 abc", "/echo?%3E de", "400 Bad Request"], "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_method_that_a_path_does_not_have_is_answered_without_a_list_of_those_it_has() {
     let fake = Fake::start_with("methods", ok, routes).await;
     let mut client = fake.client().await;

@@ -5,7 +5,7 @@ const MAX_LINE: u32 = 4096;
 
 /// What of a body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(in crate::api) enum Body {
     /// So many bytes.
     Length(u64),
     /// Chunks.
@@ -16,7 +16,7 @@ pub(super) enum Body {
 
 /// The place in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(in crate::api) enum Chunks {
     /// In the line of a size: its value, the digits so far, the bytes so far, and whether extensions have begun.
     Size { value: u64, digits: u8, line: u32, extended: bool },
     /// In the data of a chunk, with the line's end after it: so many bytes.
@@ -31,21 +31,21 @@ pub(super) enum Chunks {
 
 /// The bytes are not those of a body in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::api) struct Malformed;
 
 impl Body {
     /// A body in chunks, at its beginning.
-    pub(super) fn chunked() -> Body {
+    pub(in crate::api) fn chunked() -> Body {
         Body::Chunked(Chunks::START)
     }
 
     /// Whether all of it has passed.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::api) fn is_over(&self) -> bool {
         matches!(self, Body::Length(0) | Body::Chunked(Chunks::Over))
     }
 
     /// How many of these bytes belong to it. What follows them, if anything does, is another message.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    pub(in crate::api) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
             Body::ToTheEnd => Ok(bytes.len()),
             Body::Length(left) => {
