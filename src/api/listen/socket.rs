@@ -160,6 +160,18 @@ impl Socket {
         self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending() || self.is_quiet()
     }
 
+    /// Closes the sending half.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn finish(&self) -> io::Result<()> {
+        match rustix::net::shutdown(self.fd(), Shutdown::Write) {
+            // A peer that is gone already has nothing left to be told.
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.0.reads.get_ref().as_fd()
     }
@@ -245,11 +257,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(self.fd(), Shutdown::Write) {
-            // A peer that is gone already has nothing left to be told.
-            Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
-            Err(errno) => Poll::Ready(Err(errno.into())),
-        }
+        Poll::Ready(self.finish())
     }
 }
 

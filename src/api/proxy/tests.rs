@@ -370,6 +370,31 @@ async fn a_client_that_only_half_closes_still_gets_its_answer() {
     }
 }
 
+/// It is dockerd's to say what it makes of what it got.
+#[tokio::test]
+async fn a_body_that_breaks_off_does_so_at_the_engine_too() {
+    for name in ["cutbody-routed"] {
+        let fake = Fake::start(name, |_, mut stream| async move {
+            stream.rest().await;
+            stream.write("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno").await;
+        })
+        .await;
+        for (fields, body, more) in [
+            ("Transfer-Encoding: chunked", "-1\r\n", ""),
+            ("Transfer-Encoding: chunked", "3\r\nabc", "XX"),
+            ("Transfer-Encoding: chunked", "3\r\nabc\r\n", ""),
+            ("Content-Length: 10", "{}", "{}"),
+        ] {
+            let mut client = fake.client().await;
+            client.write(format!("POST /images/json HTTP/1.1\r\nHost: d\r\n{fields}\r\n\r\n{body}")).await;
+            client.write(more).await;
+            client.finish().await;
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("no"), "{body}: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_engine_that_breaks_off_is_not_mistaken_for_one_that_has_finished() {
     for name in ["broken", "broken-routed"] {
