@@ -62,6 +62,7 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
         ("containers", Some("json"), None) if method == "GET" => Owner::EnginesList,
         ("containers", Some("json" | "create"), None)
         | ("containers", Some(_), Some("json" | "start" | "restart"))
+        | ("system", Some("df"), None)
         | ("_ping" | "info" | "version" | "events", ..)
         | ("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs" | "networks", ..)
         | ("session" | "grpc", ..) => Owner::Gam,
