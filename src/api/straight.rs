@@ -139,10 +139,15 @@ impl Straight {
     /// Passes one request on, and its answer back.
     async fn exchange(&self, client: &mut Socket, unread: &mut BytesMut, asked: Asked) -> Next {
         let Asked { head, mut body, .. } = asked;
-        let Ok(of_body) = body.pass(&unread[head..]) else { return Next::Router };
-        let Some(mut engine) = self.send(&unread[..head + of_body], asked.version).await else { return Next::Router };
-        unread.advance(head + of_body);
-        let answered = if body.is_over() {
+        let of_body = body.pass(&unread[head..]);
+        // What is no body goes along: dockerd says what is wrong with it.
+        let sent = of_body.map_or(unread.len(), |of_body| head + of_body);
+        let Some(mut engine) = self.send(&unread[..sent], asked.version).await else { return Next::Router };
+        unread.advance(sent);
+        let answered = if of_body.is_err() {
+            let _ = engine.finish();
+            self.answer(&mut engine, client, &asked).await.map(|_| false)
+        } else if body.is_over() {
             self.answer(&mut engine, client, &asked).await
         } else {
             self.answer_while_sending(&mut engine, client, &asked, body, unread).await
@@ -211,7 +216,8 @@ impl Straight {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes the rest of a request's body on while dockerd's answer comes back, whichever ends first.
+    /// Passes the rest of a request's body on while dockerd's answer comes back, whichever ends first. Of a body that
+    /// breaks off dockerd sees just that, and answers it.
     async fn answer_while_sending(
         &self,
         engine: &mut Socket,
@@ -221,16 +227,19 @@ impl Straight {
         unread: &mut BytesMut,
     ) -> Result<bool, Cut> {
         let (mut from, mut to) = (client.clone(), engine.clone());
-        let mut sending = pin!(pour(&mut from, &mut to, &mut body));
+        let mut sending = pin!(async {
+            let sent = pour(&mut from, &mut to, &mut body).await;
+            if let Err(Broken::Reading) = sent {
+                let _ = to.finish();
+            }
+            sent
+        });
         let mut answering = pin!(self.answer(engine, client, asked));
         let mut sent = None;
         let answered = loop {
             tokio::select! {
                 answered = &mut answering => break answered,
-                result = &mut sending, if sent.is_none() => match result {
-                    Err(Broken::Reading) => return Err(Cut::Client),
-                    result => sent = Some(result),
-                }
+                result = &mut sending, if sent.is_none() => sent = Some(result),
             }
         };
         if !answered? {
@@ -346,7 +355,11 @@ async fn pour(from: &mut Socket, to: &mut Socket, body: &mut Body) -> Result<Byt
         if n == 0 {
             return if *body == Body::ToTheEnd { Ok(Bytes::new()) } else { Err(Broken::Reading) };
         }
-        let of_body = body.pass(&room[..n]).map_err(|_| Broken::Reading)?;
+        let Ok(of_body) = body.pass(&room[..n]) else {
+            // Whoever gets it sees best what is wrong with it.
+            let _ = to.write_all(&room[..n]).await;
+            return Err(Broken::Reading);
+        };
         to.write_all(&room[..of_body]).await.map_err(|_| Broken::Writing)?;
         if body.is_over() {
             return Ok(Bytes::copy_from_slice(&room[of_body..n]));
