@@ -51,6 +51,7 @@ pub(super) use entry::Entry;
 pub(super) use progress::Progress;
 use progress::Underway;
 use refusal::MAX_FIELDS;
+pub(super) use refusal::MAX_TARGET;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::listen::Socket;
-use super::proxy::{Proxy, ProxyError};
+use super::proxy::{MAX_HEAD, Proxy, ProxyError};
 use super::serve::Progress;
 use super::version::{self, ApiVersion};
 use super::way::Way;
@@ -28,8 +28,6 @@ use head::Head;
 
 /// First room for a message: ordinary heads fit, and so do small bodies with them.
 const ROOM: usize = 4 * 1024;
-/// Longest head of a request that goes straight. BuildKit's and those with registry credentials are longer, and rare.
-const MAX_REQUEST_HEAD: usize = 16 * 1024;
 /// Longest head of an answer; far above what dockerd sends.
 const MAX_ANSWER_HEAD: usize = 256 * 1024;
 /// First room for a stream. Most are the logs and events of somebody who waits, and wait with it.
@@ -100,7 +98,7 @@ impl Straight {
             let asked = loop {
                 match self.asked(&unread) {
                     Head::Whole(asked) => break asked,
-                    Head::Partial if unread.len() <= MAX_REQUEST_HEAD => {}
+                    Head::Partial if unread.len() <= MAX_HEAD => {}
                     Head::Partial | Head::Odd => return Some(unread.freeze()),
                 }
                 if !more(&mut client, &mut unread, draining.as_mut()).await {
@@ -312,7 +310,8 @@ async fn more(
     unread: &mut BytesMut,
     mut draining: Pin<&mut WaitForCancellationFuture<'_>>,
 ) -> bool {
-    unread.reserve(ROOM);
+    // A long head is looked at anew each time; so it comes in few pieces.
+    unread.reserve(ROOM.max(unread.len()));
     tokio::select! {
         biased;
         () = draining.as_mut() => {

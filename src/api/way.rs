@@ -6,6 +6,8 @@
 
 use super::Api;
 use super::proxy::is_hijack;
+use super::query::unescape;
+use super::serve::MAX_TARGET;
 use super::version::split;
 
 /// The way of a request.
@@ -28,15 +30,21 @@ impl Api {
             Owner::Gam => Way::Routed,
             Owner::Engine => Way::Straight,
             Owner::EnginesPing => Way::Ping(self.node.status()),
-            // Nothing to turn in the answer (`containers::list`), nor in the question: what is escaped may be a filter.
-            Owner::EnginesList
-                if !self.networks.has_backings() && !query.contains("filters") && !query.contains('%') =>
-            {
-                Way::Straight
-            }
+            // Nothing to turn in the answer (`containers::list`), nor in the question.
+            Owner::EnginesList if !self.networks.has_backings() && is_plain(query) => Way::Straight,
             Owner::EnginesList => Way::Routed,
         }
     }
+}
+
+/// Whether a query of `/containers/json` has nothing that [`super::containers`] turns.
+fn is_plain(query: &str) -> bool {
+    // What is escaped may be a filter. One that is too long for the router is looked at more closely.
+    if query.len() < MAX_TARGET / 2 {
+        return !query.contains("filters") && !query.contains('%');
+    }
+    let query = unescape(query, true);
+    !query.contains("network") && !query.contains("is-task")
 }
 
 /// Whose a path is.
@@ -111,6 +119,20 @@ mod tests {
     fn what_may_become_a_raw_stream_is_the_routers() {
         for path in ["/containers/x/attach", "/v1.51/exec/x/start", "/session", "/grpc"] {
             assert_eq!(owner("POST", path), Owner::Gam, "{path}");
+        }
+    }
+
+    #[test]
+    fn long_lists_of_filters_go_straight_unless_they_name_what_is_gams() {
+        let ids = "%22x%22,".repeat(MAX_TARGET);
+        for (query, plain) in [
+            ("all=1", true),
+            ("filters=%7B%7D", false),
+            (&*format!("filters=%7B%22id%22:[{ids}]%7D"), true),
+            (&format!("filters=%7B%22%6eetwork%22:[{ids}]%7D"), false),
+            (&format!("filters=%7B%22is-task%22:[{ids}]%7D"), false),
+        ] {
+            assert_eq!(is_plain(query), plain, "{:.60}", query);
         }
     }
 

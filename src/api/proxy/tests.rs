@@ -453,6 +453,25 @@ async fn many_headers_and_long_ones_pass() {
 }
 
 #[tokio::test]
+async fn long_targets_pass_and_one_that_is_too_long_for_the_router_is_refused_with_a_reason() {
+    for (name, whole) in [("long", true), ("long-routed", false)] {
+        let fake = Fake::start(name, |head, stream| async move {
+            assert!(head.len() > 90_000);
+            always(OK, head, stream).await;
+        })
+        .await;
+        let mut client = fake.client().await;
+        client.write(format!("GET /images/json?filters={} HTTP/1.1\r\nHost: d\r\n\r\n", "x".repeat(90_000))).await;
+        if whole {
+            client.expect(OK).await;
+        } else {
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 414 URI Too Long\r\n") && answer.contains("65534"), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn handlers_fetch_whole_answers_and_learn_why_there_is_none() {
     let mut fake = Fake::start("fetch", |head, mut stream| async move {
         if head.starts_with("POST /networks/create ") {

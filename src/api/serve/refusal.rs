@@ -17,6 +17,9 @@ use crate::api::version;
 /// BuildKit announces each of its methods in a field of its own.
 pub(super) const MAX_FIELDS: usize = 500;
 
+/// Longest target that the router takes: `http::Uri` counts in 16 bits. Go's limit is that of the head.
+pub(in crate::api) const MAX_TARGET: usize = 65_534;
+
 /// What becomes of a head.
 #[derive(Debug, PartialEq)]
 pub(super) enum Judged {
@@ -50,6 +53,10 @@ const fn refusal(status: &'static str) -> Refusal {
 const MALFORMED: Refusal = refusal("400 Bad Request");
 const NO_HOST: Refusal = refusal("400 Bad Request: missing required Host header");
 const BAD_HOST: Refusal = refusal("400 Bad Request: malformed Host header");
+const TARGET_TOO_LONG: Refusal = Refusal {
+    status: "414 URI Too Long",
+    text: "the path and query of this call are longer than the 65534 bytes that Gam takes",
+};
 const TOO_LONG: Refusal = refusal("431 Request Header Fields Too Large");
 const OTHER_VERSION: Refusal = refusal("505 HTTP Version Not Supported: unsupported protocol version");
 const OTHER_CODING: Refusal = Refusal { status: "501 Not Implemented", text: "Unsupported transfer encoding" };
@@ -124,6 +131,9 @@ fn spelled(method: &str, target: &str) -> Result<Option<String>, Refusal> {
     if method == "CONNECT" || target == "*" {
         return Ok(None);
     }
+    if target.len() > MAX_TARGET {
+        return Err(TARGET_TOO_LONG);
+    }
     let path = target.split('?').next().unwrap_or_default();
     if !(target.starts_with('/') || target.contains("://")) || !is_escaped_well(path) {
         return Err(MALFORMED);
@@ -140,7 +150,11 @@ fn spelled(method: &str, target: &str) -> Result<Option<String>, Refusal> {
             escaped.push_str(&format!("%{byte:02X}"));
         }
     }
-    if escaped.parse::<Uri>().is_ok() { Ok(Some(escaped)) } else { Err(MALFORMED) }
+    match escaped.parse::<Uri>() {
+        Ok(_) => Ok(Some(escaped)),
+        Err(_) if escaped.len() > MAX_TARGET => Err(TARGET_TOO_LONG),
+        Err(_) => Err(MALFORMED),
+    }
 }
 
 /// Whether each `%` of a path begins an escape.
@@ -294,6 +308,11 @@ mod tests {
         for text in ["gzip", "identity", "gzip, chunked", "chunked\r\nTransfer-Encoding: chunked"] {
             assert_eq!(fields(&format!("Transfer-Encoding: {text}")), Some(OTHER_CODING), "{text}");
         }
+        for (length, refusal) in [(MAX_TARGET - 1, None), (MAX_TARGET, Some(TARGET_TOO_LONG))] {
+            assert_eq!(line(&format!("GET /{} HTTP/1.1", "x".repeat(length))), refusal);
+        }
+        let quotes = "\"".repeat(MAX_TARGET / 2);
+        assert_eq!(line(&format!("GET /?{quotes} HTTP/1.1")), Some(TARGET_TOO_LONG));
         assert_eq!(fields("Expect: bogus"), Some(NOT_EXPECTED));
         assert_eq!(fields("Expect: 100-continue\r\nContent-Length: 0\r\nContent-Length: 0"), None);
         assert_eq!(fields(&"X: y\r\n".repeat(600)), Some(TOO_LONG));
