@@ -14,7 +14,7 @@ mod tests;
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -46,6 +46,7 @@ use super::proxy::Proxy;
 use super::relay::Relay;
 use super::straight::Straight;
 use super::version;
+use super::way::is_endless;
 pub use carriers::Carriers;
 pub(super) use entry::Entry;
 pub(super) use progress::Progress;
@@ -130,7 +131,7 @@ struct Shared {
 }
 
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
-/// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
+/// finish, streams that never do are not waited for, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
 /// The carriers serve what needs no router; every other request goes through [`version::strip`] before the router sees
 /// it. The router's fallback (and its `method_not_allowed_fallback`) should be [`Proxy::forward`].
@@ -312,8 +313,15 @@ async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
         socket.hangup().await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
+    let told = async {
+        shared.draining.cancelled().await;
+        if !progress.is_endless() {
+            pending().await
+        }
+    };
     tokio::select! {
         () = gone => {}
+        () = told => {}
         () = progress.idle(shared.idle) => {}
         () = shared.stop.cancelled() => {}
     }
@@ -325,8 +333,9 @@ async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, share
     let mut ended = pin!(ended(&socket, progress, shared));
     let client =
         ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
-    let service = service_fn(|request| {
-        let underway = progress.begin();
+    let service = service_fn(|request: Request<Incoming>| {
+        let endless = request.uri().path_and_query().is_some_and(|target| is_endless(target.as_str()));
+        let underway = progress.begin(endless);
         let answered = answer(shared.router.clone(), client.clone(), request);
         async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
     });

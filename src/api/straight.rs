@@ -22,7 +22,7 @@ use super::listen::Socket;
 use super::proxy::{MAX_HEAD, Proxy, ProxyError};
 use super::serve::Progress;
 use super::version::{self, ApiVersion};
-use super::way::Way;
+use super::way::{Way, is_endless};
 pub(super) use body::Body;
 use head::Head;
 
@@ -55,6 +55,7 @@ struct Asked {
     head: usize,
     body: Body,
     is_head: bool,
+    endless: bool,
     version: Option<ApiVersion>,
     swarm: Option<&'static str>,
 }
@@ -105,7 +106,7 @@ impl Straight {
                     return (!unread.is_empty()).then(|| unread.freeze());
                 }
             };
-            let _underway = progress.begin();
+            let _underway = progress.begin(asked.endless);
             match self.exchange(&mut client, &mut unread, asked).await {
                 Next::Request => {}
                 Next::Router => return Some(unread.freeze()),
@@ -131,7 +132,9 @@ impl Straight {
             Way::Routed => return Head::Odd,
         };
         let version = version::asked(request.target);
-        Head::Whole(Asked { head: request.len, body: request.body, is_head: request.method == "HEAD", version, swarm })
+        let endless = is_endless(request.target);
+        let is_head = request.method == "HEAD";
+        Head::Whole(Asked { head: request.len, body: request.body, is_head, endless, version, swarm })
     }
 
     /// Passes one request on, and its answer back.

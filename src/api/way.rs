@@ -79,6 +79,19 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
     }
 }
 
+/// Whether the answer to a request for this target ends only when its client goes.
+pub(super) fn is_endless(target: &str) -> bool {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let has = |parameter: &str| query.split('&').any(|pair| pair == parameter);
+    match path.rsplit('/').next() {
+        Some("events") => !query.contains("until="),
+        Some("logs") => has("follow=1") || has("follow=true"),
+        Some("stats") => !has("stream=0") && !has("stream=false"),
+        Some("wait") => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +146,28 @@ mod tests {
             (&format!("filters=%7B%22is-task%22:[{ids}]%7D"), false),
         ] {
             assert_eq!(is_plain(query), plain, "{:.60}", query);
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_known() {
+        for target in [
+            "/events",
+            "/v1.51/containers/x/logs?stdout=1&follow=1",
+            "/services/x/logs?follow=true",
+            "/containers/x/stats",
+            "/containers/x/wait?condition=next-exit",
+        ] {
+            assert!(is_endless(target), "{target}");
+        }
+        for target in [
+            "/events?until=5",
+            "/containers/x/logs?follow=0",
+            "/containers/x/stats?stream=false",
+            "/images/events/json",
+            "/build",
+        ] {
+            assert!(!is_endless(target), "{target}");
         }
     }
 

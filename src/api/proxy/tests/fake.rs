@@ -24,7 +24,7 @@ use crate::config::{Host, Options, Settings};
 /// Nothing in these tests takes longer, however busy the machine is.
 pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long the edge drains in these tests.
-pub const DRAIN: Duration = Duration::from_millis(300);
+pub const DRAIN: Duration = Duration::from_secs(3);
 
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What the fake does with a request: its head, and the stream after it.
