@@ -160,6 +160,20 @@ impl Socket {
         self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending() || self.is_quiet()
     }
 
+    /// The next bytes, which stay to be read; none at the end.
+    pub(super) async fn peek<'a>(&self, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        loop {
+            let mut guard = self.0.reads.readable().await?;
+            let peeked = rustix::net::recv(self.fd(), &mut *room, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+            match peeked {
+                Ok((_, n)) => return Ok(&room[..n]),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// Closes the sending half.
     ///
     /// # Errors
