@@ -339,6 +339,22 @@ pub fn exchange(
     }
 }
 
+/// Whatever a server sends back to these bytes, after which the sending half is closed.
+///
+/// # Errors
+/// When nobody listens, or when the server does not close within [`REQUEST_LIMIT`].
+pub fn send(socket: &Path, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(REQUEST_LIMIT))?;
+    // A server that has refused the beginning does not read the rest.
+    let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if answer.is_empty() => Err(error),
+        _ => Ok(answer),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -70,6 +70,11 @@ enum Verb {
     List {
         /// Only cases whose area/name contains one of these.
         filter: Vec<String>,
+    },
+    /// Send the bytes on stdin to a socket and nothing after them; print status, type and body of what comes back (for cases).
+    Send {
+        /// The unix socket.
+        socket: PathBuf,
     },
     /// Print one field of the JSON on stdin, by a dotted path (for cases).
     Pick {
@@ -126,6 +131,7 @@ fn main() -> ExitCode {
         Verb::Capture { file } => wire::record(&file),
         Verb::Tls(options) => wire::judge(&options),
         Verb::List { filter } => list(&filter),
+        Verb::Send { socket } => send(&socket),
         Verb::Pick { path } => pick(&path),
     };
     match done {
@@ -151,6 +157,19 @@ fn list(filter: &[String]) -> Result<bool> {
         let golden = if case.golden.exists() { " " } else { "?" };
         println!("{golden} {:<40} {} {}", case.name, case.hosts, case.about);
     }
+    Ok(true)
+}
+
+fn send(socket: &Path) -> Result<bool> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes)?;
+    let answer = http1::send(socket, &bytes).context("nothing came back")?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let shown =
+        head.lines().enumerate().filter(|(n, line)| *n == 0 || line.to_lowercase().starts_with("content-type:"));
+    shown.for_each(|(_, line)| println!("{line}"));
+    println!("{}", body.trim_end());
     Ok(true)
 }
 

@@ -134,7 +134,6 @@ impl Listener {
             }
             Listener::Tcp { listener, tls } => {
                 let (stream, _): (TcpStream, SocketAddr) = listener.accept().await?;
-                stream.set_nodelay(true)?;
                 Ok(Accepted { socket: Unwatched::tcp(stream)?, tls: tls.clone() })
             }
         }

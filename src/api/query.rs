@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -126,17 +128,30 @@ pub async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiEr
     Ok(gam_core::json::from_slice(&bytes)?)
 }
 
-/// Reads a body of bounded size.
+/// Reads a body of bounded size that is a document.
 pub async fn read_body(body: Body) -> Result<Bytes, ApiError> {
-    to_bytes(body, BODY_MAX).await.map_err(|error| {
-        let too_large =
-            std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-        if too_large {
+    let (mut read, mut pieces) = (BytesMut::new(), body.into_data_stream());
+    while let Some(piece) = pieces.next().await {
+        let Ok(piece) = piece else { return Err(broken_off(&read)) };
+        if read.len() + piece.len() > BODY_MAX {
             let sentence = format!("the request body is larger than the {BODY_MAX} bytes that this call takes");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, sentence);
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }
-        ApiError::invalid(format!("error reading request body: {error}"))
-    })
+        read.extend_from_slice(&piece);
+    }
+    Ok(read.freeze())
+}
+
+/// dockerd's sentence about a body that breaks off after these bytes. It reads on after a document, and whatever it meets
+/// there that is not the end counts as content.
+fn broken_off(read: &[u8]) -> ApiError {
+    if read.is_empty() {
+        return ApiError::invalid("invalid JSON: unexpected EOF");
+    }
+    match gam_core::json::from_slice::<serde_json::Value>(read) {
+        Ok(_) => ApiError::invalid("unexpected content after JSON"),
+        Err(error) => error.into(),
+    }
 }
 
 /// `httputils.CheckForJSON`: a body needs the type `application/json`; where there is none, none is needed.
@@ -222,5 +237,22 @@ mod tests {
         assert_eq!(read("application/json", chunked()).await, Err(empty.into()));
         let untyped = "malformed Content-Type header (): mime: no media type";
         assert_eq!(read("", chunked()).await, Err(untyped.into()));
+    }
+
+    /// Recorded from dockerd 28.5.2.
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_told_by_what_came() {
+        for (came, sentence) in [
+            ("", "invalid JSON: unexpected EOF"),
+            ("{\"Name\":\"x\"", "invalid JSON: unexpected EOF"),
+            ("{\"Name\":\"x\"}", "unexpected content after JSON"),
+            ("{}x", "unexpected content after JSON"),
+            ("abc", "invalid JSON: invalid character 'a' looking for beginning of value"),
+        ] {
+            let broken = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            let pieces = futures_util::stream::iter([Ok(Bytes::from(came)), Err(broken)]);
+            let refused = read_body(Body::from_stream(pieces)).await.unwrap_err();
+            assert_eq!((refused.status, &*refused.message), (StatusCode::BAD_REQUEST, sentence), "{came}");
+        }
     }
 }

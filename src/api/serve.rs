@@ -6,6 +6,7 @@
 //! the proxy for a hijack, straight to dockerd for HTTP/2 (BuildKit's gRPC). `main` calls [`serve`] once.
 
 mod carriers;
+mod entry;
 mod progress;
 mod refusal;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -45,9 +46,13 @@ use super::proxy::Proxy;
 use super::relay::Relay;
 use super::straight::Straight;
 use super::version;
+use super::way::is_endless;
 pub use carriers::Carriers;
+pub(super) use entry::Entry;
 pub(super) use progress::Progress;
 use progress::Underway;
+use refusal::MAX_FIELDS;
+pub(super) use refusal::MAX_TARGET;
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -67,9 +72,6 @@ const HANGUP_GRACE: Duration = Duration::from_millis(250);
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Pause after a failure to accept, which means that the process or the host has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Most fields in the head of a request, `Host` among them: as many as Go's server takes (recorded from dockerd 28.5.2).
-/// BuildKit announces each of its methods in a field of its own.
-const MAX_FIELDS: usize = 500;
 /// What an HTTP/2 client sends first, and no HTTP/1 client ever (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -129,7 +131,7 @@ struct Shared {
 }
 
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
-/// finish, streams would never, and those who follow one connect again. The sockets' files are gone when this returns.
+/// finish, streams that never do are not waited for, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
 /// The carriers serve what needs no router; every other request goes through [`version::strip`] before the router sees
 /// it. The router's fallback (and its `method_not_allowed_fallback`) should be [`Proxy::forward`].
@@ -190,7 +192,8 @@ fn http_settings() -> http1::Builder {
         .half_close(true)
         .header_read_timeout(None)
         .max_headers(MAX_FIELDS)
-        .max_buf_size(super::proxy::MAX_HEAD);
+        // What is longer was refused before.
+        .max_buf_size(2 * super::proxy::MAX_HEAD);
     http
 }
 
@@ -273,7 +276,7 @@ async fn http2_connection(io: ClientIo, socket: Socket, shared: Shared) {
     match shared.proxy.dial().await {
         Ok(engine) => tokio::select! {
             () = super::proxy::splice(io, engine) => {}
-            () = socket.hangup() => {}
+            () = socket.gone() => {}
             () = shared.draining.cancelled() => {}
         },
         Err(error) => debug!(%error, "an HTTP/2 connection cannot be passed on"),
@@ -310,8 +313,15 @@ async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
         socket.hangup().await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
+    let told = async {
+        shared.draining.cancelled().await;
+        if !progress.is_endless() {
+            pending().await
+        }
+    };
     tokio::select! {
         () = gone => {}
+        () = told => {}
         () = progress.idle(shared.idle) => {}
         () = shared.stop.cancelled() => {}
     }
@@ -323,12 +333,13 @@ async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, share
     let mut ended = pin!(ended(&socket, progress, shared));
     let client =
         ClientConnection { socket: socket.clone(), take_over, stop: shared.stop.clone(), _place: Arc::new(place) };
-    let service = service_fn(|request| {
-        let underway = progress.begin();
+    let service = service_fn(|request: Request<Incoming>| {
+        let endless = request.uri().path_and_query().is_some_and(|target| is_endless(target.as_str()));
+        let underway = progress.begin(endless);
         let answered = answer(shared.router.clone(), client.clone(), request);
         async move { answered.await.map(|response| response.map(|body| Underway { body, _guard: underway })) }
     });
-    let mut connection = shared.http.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut connection = shared.http.serve_connection(TokioIo::new(Entry::new(io)), service).with_upgrades();
     let relay = Relay::new();
     let mut draining = false;
     let take = loop {
@@ -351,7 +362,7 @@ async fn routed(io: ClientIo, socket: Socket, place: OwnedSemaphorePermit, share
     let Some(parts) = connection.into_parts() else { return };
     // A raw stream does not end by itself; a stop does not wait for it.
     tokio::select! {
-        () = take(parts.io.into_inner(), parts.read_buf) => {}
+        () = take(parts.io.into_inner().into_io(), parts.read_buf) => {}
         () = shared.draining.cancelled() => {}
     }
 }
@@ -362,9 +373,6 @@ async fn answer(
     client: ClientConnection,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    if let Some(refusal) = refusal::of(&request) {
-        return Ok(refusal);
-    }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
     version::strip(&mut request);

@@ -19,17 +19,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::listen::Socket;
-use super::proxy::{Proxy, ProxyError};
+use super::proxy::{MAX_HEAD, Proxy, ProxyError};
 use super::serve::Progress;
 use super::version::{self, ApiVersion};
-use super::way::Way;
-use body::Body;
+use super::way::{Way, is_endless};
+pub(super) use body::Body;
 use head::Head;
 
 /// First room for a message: ordinary heads fit, and so do small bodies with them.
 const ROOM: usize = 4 * 1024;
-/// Longest head of a request that goes straight. BuildKit's and those with registry credentials are longer, and rare.
-const MAX_REQUEST_HEAD: usize = 16 * 1024;
 /// Longest head of an answer; far above what dockerd sends.
 const MAX_ANSWER_HEAD: usize = 256 * 1024;
 /// First room for a stream. Most are the logs and events of somebody who waits, and wait with it.
@@ -57,6 +55,7 @@ struct Asked {
     head: usize,
     body: Body,
     is_head: bool,
+    endless: bool,
     version: Option<ApiVersion>,
     swarm: Option<&'static str>,
 }
@@ -100,14 +99,14 @@ impl Straight {
             let asked = loop {
                 match self.asked(&unread) {
                     Head::Whole(asked) => break asked,
-                    Head::Partial if unread.len() <= MAX_REQUEST_HEAD => {}
+                    Head::Partial if unread.len() <= MAX_HEAD => {}
                     Head::Partial | Head::Odd => return Some(unread.freeze()),
                 }
                 if !more(&mut client, &mut unread, draining.as_mut()).await {
                     return (!unread.is_empty()).then(|| unread.freeze());
                 }
             };
-            let _underway = progress.begin();
+            let _underway = progress.begin(asked.endless);
             match self.exchange(&mut client, &mut unread, asked).await {
                 Next::Request => {}
                 Next::Router => return Some(unread.freeze()),
@@ -133,16 +132,23 @@ impl Straight {
             Way::Routed => return Head::Odd,
         };
         let version = version::asked(request.target);
-        Head::Whole(Asked { head: request.len, body: request.body, is_head: request.method == "HEAD", version, swarm })
+        let endless = is_endless(request.target);
+        let is_head = request.method == "HEAD";
+        Head::Whole(Asked { head: request.len, body: request.body, is_head, endless, version, swarm })
     }
 
     /// Passes one request on, and its answer back.
     async fn exchange(&self, client: &mut Socket, unread: &mut BytesMut, asked: Asked) -> Next {
         let Asked { head, mut body, .. } = asked;
-        let Ok(of_body) = body.pass(&unread[head..]) else { return Next::Router };
-        let Some(mut engine) = self.send(&unread[..head + of_body], asked.version).await else { return Next::Router };
-        unread.advance(head + of_body);
-        let answered = if body.is_over() {
+        let of_body = body.pass(&unread[head..]);
+        // What is no body goes along: dockerd says what is wrong with it.
+        let sent = of_body.map_or(unread.len(), |of_body| head + of_body);
+        let Some(mut engine) = self.send(&unread[..sent], asked.version).await else { return Next::Router };
+        unread.advance(sent);
+        let answered = if of_body.is_err() {
+            let _ = engine.finish();
+            self.answer(&mut engine, client, &asked).await.map(|_| false)
+        } else if body.is_over() {
             self.answer(&mut engine, client, &asked).await
         } else {
             self.answer_while_sending(&mut engine, client, &asked, body, unread).await
@@ -211,7 +217,8 @@ impl Straight {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes the rest of a request's body on while dockerd's answer comes back, whichever ends first.
+    /// Passes the rest of a request's body on while dockerd's answer comes back, whichever ends first. Of a body that
+    /// breaks off dockerd sees just that, and answers it.
     async fn answer_while_sending(
         &self,
         engine: &mut Socket,
@@ -221,16 +228,19 @@ impl Straight {
         unread: &mut BytesMut,
     ) -> Result<bool, Cut> {
         let (mut from, mut to) = (client.clone(), engine.clone());
-        let mut sending = pin!(pour(&mut from, &mut to, &mut body));
+        let mut sending = pin!(async {
+            let sent = pour(&mut from, &mut to, &mut body).await;
+            if let Err(Broken::Reading) = sent {
+                let _ = to.finish();
+            }
+            sent
+        });
         let mut answering = pin!(self.answer(engine, client, asked));
         let mut sent = None;
         let answered = loop {
             tokio::select! {
                 answered = &mut answering => break answered,
-                result = &mut sending, if sent.is_none() => match result {
-                    Err(Broken::Reading) => return Err(Cut::Client),
-                    result => sent = Some(result),
-                }
+                result = &mut sending, if sent.is_none() => sent = Some(result),
             }
         };
         if !answered? {
@@ -303,7 +313,8 @@ async fn more(
     unread: &mut BytesMut,
     mut draining: Pin<&mut WaitForCancellationFuture<'_>>,
 ) -> bool {
-    unread.reserve(ROOM);
+    // A long head is looked at anew each time; so it comes in few pieces.
+    unread.reserve(ROOM.max(unread.len()));
     tokio::select! {
         biased;
         () = draining.as_mut() => {
@@ -346,7 +357,11 @@ async fn pour(from: &mut Socket, to: &mut Socket, body: &mut Body) -> Result<Byt
         if n == 0 {
             return if *body == Body::ToTheEnd { Ok(Bytes::new()) } else { Err(Broken::Reading) };
         }
-        let of_body = body.pass(&room[..n]).map_err(|_| Broken::Reading)?;
+        let Ok(of_body) = body.pass(&room[..n]) else {
+            // Whoever gets it sees best what is wrong with it.
+            let _ = to.write_all(&room[..n]).await;
+            return Err(Broken::Reading);
+        };
         to.write_all(&room[..of_body]).await.map_err(|_| Broken::Writing)?;
         if body.is_over() {
             return Ok(Bytes::copy_from_slice(&room[of_body..n]));

@@ -1,4 +1,4 @@
-//! `/_ping`, `/version`, `/info`: dockerd's own answers with the swarm's part put in.
+//! `/_ping`, `/version`, `/info`, `/system/df`: dockerd's own answers with the swarm's part put in.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -8,6 +8,7 @@ use axum::routing::get;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::networks::upstream;
 use super::query::json;
 use super::swarm::ClusterInfo;
 use super::version::ApiVersion;
@@ -15,7 +16,7 @@ use super::{Api, ApiError};
 
 /// The routes of this file but one.
 pub fn routes() -> Router<Api> {
-    Router::new().route("/version", get(version)).route("/info", get(info))
+    Router::new().route("/version", get(version)).route("/info", get(info)).route("/system/df", get(disk_usage))
 }
 
 /// `/_ping`.
@@ -56,6 +57,12 @@ async fn version(State(api): State<Api>) -> Result<Response, ApiError> {
         document["MinAPIVersion"] = ApiVersion::OLDEST.to_string().into();
     }
     Ok(json(StatusCode::OK, &document))
+}
+
+/// `GET /system/df`, whose containers name their networks: ids of swarm networks in place of their backings'.
+async fn disk_usage(State(api): State<Api>, request: Request) -> Response {
+    let rewriter = api.networks.rewriter();
+    upstream::rewritten(api.proxy.forward(request).await, rewriter)
 }
 
 /// `moby: swarm.Info`

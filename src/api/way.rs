@@ -6,6 +6,8 @@
 
 use super::Api;
 use super::proxy::is_hijack;
+use super::query::unescape;
+use super::serve::MAX_TARGET;
 use super::version::split;
 
 /// The way of a request.
@@ -28,15 +30,21 @@ impl Api {
             Owner::Gam => Way::Routed,
             Owner::Engine => Way::Straight,
             Owner::EnginesPing => Way::Ping(self.node.status()),
-            // Nothing to turn in the answer (`containers::list`), nor in the question: what is escaped may be a filter.
-            Owner::EnginesList
-                if !self.networks.has_backings() && !query.contains("filters") && !query.contains('%') =>
-            {
-                Way::Straight
-            }
+            // Nothing to turn in the answer (`containers::list`), nor in the question.
+            Owner::EnginesList if !self.networks.has_backings() && is_plain(query) => Way::Straight,
             Owner::EnginesList => Way::Routed,
         }
     }
+}
+
+/// Whether a query of `/containers/json` has nothing that [`super::containers`] turns.
+fn is_plain(query: &str) -> bool {
+    // What is escaped may be a filter. One that is too long for the router is looked at more closely.
+    if query.len() < MAX_TARGET / 2 {
+        return !query.contains("filters") && !query.contains('%');
+    }
+    let query = unescape(query, true);
+    !query.contains("network") && !query.contains("is-task")
 }
 
 /// Whose a path is.
@@ -62,11 +70,25 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
         ("containers", Some("json"), None) if method == "GET" => Owner::EnginesList,
         ("containers", Some("json" | "create"), None)
         | ("containers", Some(_), Some("json" | "start" | "restart"))
+        | ("system", Some("df"), None)
         | ("_ping" | "info" | "version" | "events", ..)
         | ("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs" | "networks", ..)
         | ("session" | "grpc", ..) => Owner::Gam,
         _ if is_hijack(path) => Owner::Gam,
         _ => Owner::Engine,
+    }
+}
+
+/// Whether the answer to a request for this target ends only when its client goes.
+pub(super) fn is_endless(target: &str) -> bool {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let has = |parameter: &str| query.split('&').any(|pair| pair == parameter);
+    match path.rsplit('/').next() {
+        Some("events") => !query.contains("until="),
+        Some("logs") => has("follow=1") || has("follow=true"),
+        Some("stats") => !has("stream=0") && !has("stream=false"),
+        Some("wait") => true,
+        _ => false,
     }
 }
 
@@ -110,6 +132,42 @@ mod tests {
     fn what_may_become_a_raw_stream_is_the_routers() {
         for path in ["/containers/x/attach", "/v1.51/exec/x/start", "/session", "/grpc"] {
             assert_eq!(owner("POST", path), Owner::Gam, "{path}");
+        }
+    }
+
+    #[test]
+    fn long_lists_of_filters_go_straight_unless_they_name_what_is_gams() {
+        let ids = "%22x%22,".repeat(MAX_TARGET);
+        for (query, plain) in [
+            ("all=1", true),
+            ("filters=%7B%7D", false),
+            (&*format!("filters=%7B%22id%22:[{ids}]%7D"), true),
+            (&format!("filters=%7B%22%6eetwork%22:[{ids}]%7D"), false),
+            (&format!("filters=%7B%22is-task%22:[{ids}]%7D"), false),
+        ] {
+            assert_eq!(is_plain(query), plain, "{:.60}", query);
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_known() {
+        for target in [
+            "/events",
+            "/v1.51/containers/x/logs?stdout=1&follow=1",
+            "/services/x/logs?follow=true",
+            "/containers/x/stats",
+            "/containers/x/wait?condition=next-exit",
+        ] {
+            assert!(is_endless(target), "{target}");
+        }
+        for target in [
+            "/events?until=5",
+            "/containers/x/logs?follow=0",
+            "/containers/x/stats?stream=false",
+            "/images/events/json",
+            "/build",
+        ] {
+            assert!(!is_endless(target), "{target}");
         }
     }
 

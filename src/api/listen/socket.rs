@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use futures_util::task::noop_waker_ref;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -27,9 +27,14 @@ use tokio_rustls::server::TlsStream;
 
 /// How often a peer that has closed its sending half is looked at again. Few do that and stay, so it may be coarse.
 const HALF_CLOSED_POLL: Duration = Duration::from_millis(500);
-/// How long a peer over TCP that has closed its sending half is still waited for. On TCP that looks just as if it had
-/// gone; on a unix socket the kernel tells the two apart.
-const HALF_CLOSED_TCP: Duration = Duration::from_secs(10);
+/// How long the answer to a peer over TCP that has closed its sending half is still worked on. On TCP that looks just as
+/// if the peer had gone, for which dockerd does not wait at all; on a unix socket the kernel tells the two apart.
+pub(in crate::api) const HALF_CLOSED_TCP: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// Go's settings for accepted connections (`net.KeepAliveConfig`): a peer that is silent for so long is asked whether it
+/// is there, as often again,
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// and is gone when it has not answered so many times.
+const KEEP_ALIVE_PROBES: u32 = 9;
 /// Least bytes of one read: the head of nearly every request fits.
 const READ_MIN: usize = 2 * 1024;
 /// Most bytes of one read. A unix socket holds some 200 KiB.
@@ -72,11 +77,16 @@ impl Unwatched {
         Ok(Unwatched { fd: stream.into_std()?.into(), kind: Kind::Unix })
     }
 
-    /// Of a TCP socket.
+    /// Of a TCP socket, set up as Go's server does.
     ///
     /// # Errors
     /// The operating system's.
     pub fn tcp(stream: TcpStream) -> io::Result<Unwatched> {
+        stream.set_nodelay(true)?;
+        sockopt::set_socket_keepalive(&stream, true)?;
+        sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE)?;
+        sockopt::set_tcp_keepintvl(&stream, KEEP_ALIVE)?;
+        sockopt::set_tcp_keepcnt(&stream, KEEP_ALIVE_PROBES)?;
         Ok(Unwatched { fd: stream.into_std()?.into(), kind: Kind::Tcp })
     }
 
@@ -104,8 +114,20 @@ impl Socket {
         Ok(Unwatched { fd: self.fd().try_clone_to_owned()?, kind: self.0.kind })
     }
 
-    /// Waits until the peer is gone for good. A unix peer that only closed its sending half is still there.
+    /// Waits until nobody waits for an answer any more: the peer is gone for good, or looks so on TCP for too long. A unix
+    /// peer that only closed its sending half is still there.
     pub async fn hangup(&self) {
+        self.closed((self.0.kind == Kind::Tcp).then_some(HALF_CLOSED_TCP)).await;
+    }
+
+    /// The same for a raw stream, where the end of input is no sign of the end: a TCP peer counts as gone once it refuses
+    /// what is written, or does not answer the kernel.
+    pub async fn gone(&self) {
+        self.closed(None).await;
+    }
+
+    /// Waits until both halves are closed, or the peer's sending half has been for so long.
+    async fn closed(&self, patience: Option<Duration>) {
         // "Priority" never fires on these sockets by itself, but wakes up when the peer's sending half closes.
         if self.0.reads.ready(Interest::PRIORITY).await.is_err() {
             return;
@@ -116,7 +138,7 @@ impl Socket {
                 Ok(guard) => guard.ready().is_write_closed(),
                 Err(_) => true,
             };
-            if gone || (self.0.kind == Kind::Tcp && waited >= HALF_CLOSED_TCP) {
+            if gone || patience.is_some_and(|patience| waited >= patience) {
                 return;
             }
             tokio::time::sleep(HALF_CLOSED_POLL).await;
@@ -136,6 +158,32 @@ impl Socket {
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.0.reads.poll_read_ready(&mut Context::from_waker(noop_waker_ref())).is_pending() || self.is_quiet()
+    }
+
+    /// The next bytes, which stay to be read; none at the end.
+    pub(super) async fn peek<'a>(&self, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        loop {
+            let mut guard = self.0.reads.readable().await?;
+            let peeked = rustix::net::recv(self.fd(), &mut *room, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+            match peeked {
+                Ok((_, n)) => return Ok(&room[..n]),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Closes the sending half.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn finish(&self) -> io::Result<()> {
+        match rustix::net::shutdown(self.fd(), Shutdown::Write) {
+            // A peer that is gone already has nothing left to be told.
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -223,11 +271,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(self.fd(), Shutdown::Write) {
-            // A peer that is gone already has nothing left to be told.
-            Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
-            Err(errno) => Poll::Ready(Err(errno.into())),
-        }
+        Poll::Ready(self.finish())
     }
 }
 

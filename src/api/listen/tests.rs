@@ -236,6 +236,21 @@ async fn tls_is_for_clients_with_a_certificate() {
 }
 
 #[tokio::test]
+async fn a_client_without_tls_is_told() {
+    let folder = Folder::new("tlsplain");
+    let mut with_tls = settings(None);
+    with_tls.tls = Some(certificates(&folder));
+    let listener = bind(&Host::Tcp { host: "127.0.0.1".into(), port: 0 }, &with_tls).await.expect("bound");
+    let Listener::Tcp { listener: tcp, .. } = &listener else { unreachable!() };
+    let mut client = TcpStream::connect(tcp.local_addr().expect("an address")).await.expect("connected");
+    client.write_all(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("written");
+    listener.accept().await.expect("a connection").open().await.expect_err("not TLS");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("an answer");
+    assert_eq!(answer, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+}
+
+#[tokio::test]
 async fn a_wrong_tls_file_is_named() {
     let folder = Folder::new("tlsbad");
     let mut files = certificates(&folder);

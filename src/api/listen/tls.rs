@@ -11,10 +11,16 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::socket::{ClientIo, Socket};
 use crate::config::TlsFiles;
+
+/// Go's answer to a client that does without TLS (`net/http: conn.serve`); docker tells its user by these words what to do.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+/// Most of its request that is read; ordinary heads fit.
+const READ_AWAY: usize = 4096;
 
 /// A ready server side of TLS, cheap to clone.
 #[derive(Clone)]
@@ -74,9 +80,20 @@ impl Tls {
         Ok(Tls(TlsAcceptor::from(Arc::new(config))))
     }
 
-    pub(super) async fn accept(self, socket: Socket) -> io::Result<ClientIo> {
+    pub(super) async fn accept(self, mut socket: Socket) -> io::Result<ClientIo> {
+        if is_http(socket.peek(&mut [0; 5]).await?) {
+            // What is not read when the socket closes would take the answer away again.
+            let _ = socket.read(&mut [0; READ_AWAY]).await?;
+            socket.write_all(PLAIN_HTTP).await?;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks HTTP without TLS"));
+        }
         Ok(ClientIo::tls(self.0.accept(socket).await?))
     }
+}
+
+/// `crypto/tls: tlsRecordHeaderLooksLikeHTTP`
+fn is_http(start: &[u8]) -> bool {
+    matches!(start, b"GET /" | b"HEAD " | b"POST " | b"PUT /" | b"OPTIO")
 }
 
 fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

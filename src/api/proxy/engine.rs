@@ -48,8 +48,8 @@ pub(super) struct Engine {
 pub(super) struct EngineConn(Box<Driven>);
 
 struct Driven {
-    sender: SendRequest<Body>,
-    conn: Connection<TokioIo<Socket>, Body>,
+    sender: SendRequest<ClientBody>,
+    conn: Connection<TokioIo<Socket>, ClientBody>,
     socket: Socket,
     relay: Relay,
     /// The connection has ended; it must not be polled again.
@@ -142,12 +142,14 @@ impl EngineConn {
         mut self,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, EngineConn), (ProxyError, Option<Request<Body>>)> {
+        let socket = self.0.socket.clone();
+        let request = request.map(|body| ClientBody { body, socket, state: Sending::Whole });
         let mut answer = pin!(self.0.sender.try_send_request(request));
         let answered = poll_fn(|cx| self.drive(cx, |cx| answer.as_mut().poll(cx)));
         match answered.await {
             Ok(response) => Ok((response, self)),
             Err(mut error) => {
-                let unsent = error.take_message();
+                let unsent = error.take_message().map(|request| request.map(|sent| sent.body));
                 Err((error.into_error().into(), unsent))
             }
         }
@@ -186,6 +188,55 @@ impl EngineConn {
         }
         early.push(parts.read_buf);
         Ok((parts.io.into_inner(), early))
+    }
+}
+
+/// A client's body on its way to dockerd. When it breaks off, dockerd sees it break off, too, and says what it makes of
+/// that; hyper would close the connection.
+struct ClientBody {
+    body: Body,
+    socket: Socket,
+    state: Sending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Whole,
+    /// What came before is being written.
+    BrokenOff,
+    /// dockerd knows.
+    Told,
+}
+
+impl HttpBody for ClientBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match self.state {
+            Sending::Whole => match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Err(_))) => {
+                    self.state = Sending::BrokenOff;
+                    cx.waker().wake_by_ref();
+                }
+                polled => return polled,
+            },
+            Sending::BrokenOff => {
+                self.state = Sending::Told;
+                // If there is nobody to be told, the answer's end says so.
+                let _ = self.socket.finish();
+            }
+            Sending::Told => {}
+        }
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -21,8 +21,8 @@ use tracing::debug;
 
 use super::engine::EngineConn;
 use super::{Proxy, ProxyError, collect};
-use crate::api::listen::{ClientIo, Socket};
-use crate::api::serve::ClientConnection;
+use crate::api::listen::Socket;
+use crate::api::serve::{ClientConnection, Entry};
 use crate::api::version;
 
 /// Largest body of a hijacking request without `Upgrade`, which has to be known before the connection goes raw. It is
@@ -57,9 +57,9 @@ pub(super) async fn upgrade(proxy: &Proxy, mut request: Request<Body>) -> Result
         };
         // Below hyper there is always the stream that `serve` put there; anything else is served without watching it.
         let end = End::of(client.as_ref());
-        match upgraded.downcast::<TokioIo<ClientIo>>() {
+        match upgraded.downcast::<TokioIo<Entry>>() {
             Ok(parts) => {
-                let mut io = parts.io.into_inner();
+                let mut io = parts.io.into_inner().into_io();
                 io.unread(parts.read_buf);
                 splice_until(io, socket, early, end).await;
             }
@@ -170,14 +170,14 @@ impl End {
     }
 
     async fn wait(&self) {
-        let hangup = async {
+        let gone = async {
             match &self.socket {
-                Some(socket) => socket.hangup().await,
+                Some(socket) => socket.gone().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            () = hangup => {}
+            () = gone => {}
             () = self.stop.cancelled() => {}
         }
     }

@@ -2,7 +2,10 @@ pub(in crate::api) mod fake;
 
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::*;
+use crate::api::listen::socket::HALF_CLOSED_TCP;
 use fake::{Fake, Stream, within};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
@@ -128,6 +131,32 @@ async fn a_101_hijack_keeps_early_bytes_half_closes_and_the_reason() {
     client.write("later in").await;
     client.finish().await;
     assert_eq!(client.rest().await, "after the end of input");
+}
+
+/// On TCP the end of input looks like the end of the client, and `docker exec -i` makes it before the output comes.
+#[tokio::test]
+async fn a_hijack_over_tcp_outlives_its_input() {
+    let upgraded = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    let bare = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    let fake = Fake::start("hijack-tcp", move |request, mut stream| async move {
+        stream.write(if request.contains("Upgrade: tcp") { upgraded } else { bare }).await;
+        assert_eq!(stream.rest().await, "input");
+        tokio::time::sleep(HALF_CLOSED_TCP + Duration::from_secs(1)).await;
+        stream.write("late").await;
+    })
+    .await;
+    for (fields, head) in [("Connection: Upgrade\r\nUpgrade: tcp\r\n", upgraded), ("", bare)] {
+        let mut client = within(tokio::net::TcpStream::connect(fake.tcp)).await.expect("connected");
+        let request = format!("POST /exec/x/start HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n{fields}\r\n");
+        within(client.write_all(request.as_bytes())).await.expect("written");
+        let mut read = vec![0; head.len()];
+        within(client.read_exact(&mut read)).await.expect("a head");
+        within(client.write_all(b"input")).await.expect("written");
+        within(client.shutdown()).await.expect("half-closed");
+        let mut rest = String::new();
+        within(client.read_to_string(&mut rest)).await.expect("the rest");
+        assert_eq!(rest, "late");
+    }
 }
 
 #[tokio::test]
@@ -256,16 +285,16 @@ async fn a_restarted_engine_is_met_on_new_connections_and_asked_again() {
 #[tokio::test]
 async fn messages_with_two_lengths_do_not_reach_the_engine() {
     let fake = Fake::start("smuggle", |head, stream| always(OK, head, stream)).await;
-    for head in [
-        "Content-Length: 5\r\nContent-Length: 6\r\n",
-        "Content-Length: 5, 6\r\n",
-        "Content-Length: +5\r\n",
-        "Transfer-Encoding: chunked, identity\r\n",
-        "Transfer-Encoding: x\r\nContent-Length: 5\r\n",
+    for (head, status) in [
+        ("Content-Length: 5\r\nContent-Length: 6\r\n", "400 Bad Request"),
+        ("Content-Length: 5, 6\r\n", "400 Bad Request"),
+        ("Content-Length: +5\r\n", "400 Bad Request"),
+        ("Transfer-Encoding: chunked, identity\r\n", "501 Not Implemented"),
+        ("Transfer-Encoding: x\r\nContent-Length: 5\r\n", "501 Not Implemented"),
     ] {
         let answer =
             fake.exchange(&format!("POST /a HTTP/1.1\r\nHost: d\r\n{head}\r\n0\r\n\r\nGET /b HTTP/1.1\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}: {answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}: {answer}");
     }
     assert_eq!(fake.accepted(), 0);
 }
@@ -341,6 +370,31 @@ async fn a_client_that_only_half_closes_still_gets_its_answer() {
     }
 }
 
+/// It is dockerd's to say what it makes of what it got, whichever way the request takes.
+#[tokio::test]
+async fn a_body_that_breaks_off_does_so_at_the_engine_too() {
+    for name in ["cutbody", "cutbody-routed"] {
+        let fake = Fake::start(name, |_, mut stream| async move {
+            stream.rest().await;
+            stream.write("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno").await;
+        })
+        .await;
+        for (fields, body, more) in [
+            ("Transfer-Encoding: chunked", "-1\r\n", ""),
+            ("Transfer-Encoding: chunked", "3\r\nabc", "XX"),
+            ("Transfer-Encoding: chunked", "3\r\nabc\r\n", ""),
+            ("Content-Length: 10", "{}", "{}"),
+        ] {
+            let mut client = fake.client().await;
+            client.write(format!("POST /images/json HTTP/1.1\r\nHost: d\r\n{fields}\r\n\r\n{body}")).await;
+            client.write(more).await;
+            client.finish().await;
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("no"), "{body}: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_engine_that_breaks_off_is_not_mistaken_for_one_that_has_finished() {
     for name in ["broken", "broken-routed"] {
@@ -396,6 +450,25 @@ async fn many_headers_and_long_ones_pass() {
         ))
         .await;
     client.expect(OK).await;
+}
+
+#[tokio::test]
+async fn long_targets_pass_and_one_that_is_too_long_for_the_router_is_refused_with_a_reason() {
+    for (name, whole) in [("long", true), ("long-routed", false)] {
+        let fake = Fake::start(name, |head, stream| async move {
+            assert!(head.len() > 90_000);
+            always(OK, head, stream).await;
+        })
+        .await;
+        let mut client = fake.client().await;
+        client.write(format!("GET /images/json?filters={} HTTP/1.1\r\nHost: d\r\n\r\n", "x".repeat(90_000))).await;
+        if whole {
+            client.expect(OK).await;
+        } else {
+            let answer = client.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 414 URI Too Long\r\n") && answer.contains("65534"), "{answer}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,14 +18,22 @@ pub(in crate::api) struct Progress {
     begun: AtomicU64,
     /// Requests that are not answered to the last byte.
     underway: AtomicU64,
+    /// The last of them is answered until its client goes.
+    endless: AtomicBool,
 }
 
 impl Progress {
-    /// Counts a request in until the guard is dropped.
-    pub(in crate::api) fn begin(self: &Arc<Self>) -> Guard {
+    /// Counts a request in until the guard is dropped. One that is endless is not waited for at a stop.
+    pub(in crate::api) fn begin(self: &Arc<Self>, endless: bool) -> Guard {
+        self.endless.store(endless, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.underway.fetch_add(1, Ordering::Relaxed);
         Guard(self.clone())
+    }
+
+    /// Whether the last request is endless.
+    pub(super) fn is_endless(&self) -> bool {
+        self.endless.load(Ordering::Relaxed)
     }
 
     /// Waits until nothing has happened for so long; it is looked at once in that time, hence up to twice as long.

@@ -67,6 +67,26 @@ async fn what_go_refuses_is_refused_and_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn every_head_of_a_connection_is_looked_at() {
+    let fake = Fake::start_with("looked-routed", ok, |proxy| {
+        routes(proxy)
+            .route("/echo", axum::routing::post(|uri: http::Uri, body: String| async move { format!("{uri} {body}") }))
+    })
+    .await;
+    // All at once, and byte by byte; the answers come before the refusal.
+    let request = "GET /swarm?{\"a\"} HTTP/1.1\r\nHost: d\r\n\r\nPOST /echo?\" HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nPOST /echo?> HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\ndeGET x HTTP/1.1\r\n\r\n";
+    let mut client = fake.client().await;
+    for byte in request.bytes() {
+        client.write([byte]).await;
+    }
+    for answer in [fake.exchange(request).await, client.rest().await] {
+        let bodies: Vec<&str> =
+            answer.split("HTTP/1.1 ").skip(1).map(|one| one.split_once("\r\n\r\n").expect("a head").1).collect();
+        assert_eq!(bodies, ["1.51\n", "/echo?%22 abc", "/echo?%3E de", "400 Bad Request"], "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_method_that_a_path_does_not_have_is_answered_without_a_list_of_those_it_has() {
     let fake = Fake::start_with("methods", ok, routes).await;
     let mut client = fake.client().await;
@@ -112,29 +132,75 @@ async fn a_stop_lets_requests_finish_and_takes_the_socket_away() {
     assert!(tokio::net::UnixStream::connect(fake.proxy.engine_socket().with_file_name("gam.sock")).await.is_err());
 }
 
+/// In both ways; what will end has its time meanwhile.
 #[tokio::test]
-async fn a_stop_cuts_what_would_never_end() {
-    let mut fake = Fake::start("cut", |head, mut stream| async move {
-        let upgrade = head.contains("Upgrade: tcp");
-        let head = if upgrade {
-            "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp"
-        } else {
-            "200 OK\r\nTransfer-Encoding: chunked"
-        };
-        stream.write(format!("HTTP/1.1 {head}\r\n\r\n")).await;
-        stream.rest().await;
+async fn a_stop_does_not_wait_for_what_would_never_end() {
+    let (go, wait) = tokio::sync::watch::channel(false);
+    let mut fake = Fake::start("endless", move |head, mut stream| {
+        let mut wait = wait.clone();
+        async move {
+            if head.starts_with("GET /slow") {
+                stream.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+                within(wait.wait_for(|go| *go)).await.expect("told to go on");
+                return stream.write("0\r\n\r\n").await;
+            }
+            let upgrade = head.contains("Upgrade: tcp");
+            let head = if upgrade {
+                "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp"
+            } else {
+                "200 OK\r\nTransfer-Encoding: chunked"
+            };
+            stream.write(format!("HTTP/1.1 {head}\r\n\r\n")).await;
+            stream.rest().await;
+        }
     })
     .await;
-    let (mut events, mut attach) = (fake.client().await, fake.client().await);
-    events.write("GET /events HTTP/1.1\r\nHost: d\r\n\r\n").await;
-    events.head().await;
-    attach.write("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n").await;
-    attach.head().await;
+    let mut clients = Vec::new();
+    for request in [
+        "GET /slow",
+        "GET /slow-panic",
+        "GET /events",
+        "GET /containers/panic/logs?follow=1",
+        "POST /containers/x/attach",
+    ] {
+        let mut client = fake.client().await;
+        let upgrade = if request.ends_with("attach") { "Connection: Upgrade\r\nUpgrade: tcp\r\n" } else { "" };
+        client.write(format!("{request} HTTP/1.1\r\nHost: d\r\n{upgrade}\r\n")).await;
+        client.head().await;
+        clients.push(client);
+    }
+    let mut attach = clients.pop().expect("a client");
+    let mut endless = clients.split_off(2);
+    fake.stop.cancel();
+    for client in &mut endless {
+        assert_eq!(client.rest().await, "");
+    }
+    go.send(true).expect("somebody waits");
+    for client in &mut clients {
+        assert_eq!(client.rest().await, "0\r\n\r\n");
+    }
+    within(fake.serving.take().expect("serving")).await.expect("served");
+    assert_eq!(attach.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_stop_cuts_what_takes_too_long() {
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let mut fake = Fake::start("cut", move |_, mut stream| {
+        asked.send(()).expect("the test waits");
+        async move {
+            stream.rest().await;
+        }
+    })
+    .await;
+    let mut slow = fake.client().await;
+    slow.write("GET /slow HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    within(asks.recv()).await.expect("under way");
     let start = std::time::Instant::now();
     fake.stop.cancel();
     within(fake.serving.take().expect("serving")).await.expect("served");
     assert!(start.elapsed() >= DRAIN);
-    assert_eq!((events.rest().await, attach.rest().await), (String::new(), String::new()));
+    assert_eq!(slow.rest().await, "");
 }
 
 #[tokio::test]

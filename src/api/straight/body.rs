@@ -5,7 +5,7 @@ const MAX_LINE: u32 = 4096;
 
 /// What of a body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(in crate::api) enum Body {
     /// So many bytes.
     Length(u64),
     /// Chunks.
@@ -16,36 +16,40 @@ pub(super) enum Body {
 
 /// The place in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(in crate::api) enum Chunks {
     /// In the line of a size: its value, the digits so far, the bytes so far, and whether extensions have begun.
     Size { value: u64, digits: u8, line: u32, extended: bool },
+    /// Past the first byte of the end of a size's line.
+    SizeEnd(u64),
     /// In the data of a chunk, with the line's end after it: so many bytes.
     Data(u64),
     /// In the line's end after the data: so many bytes of it have passed.
     DataEnd(u8),
-    /// In a line after the last chunk; an empty one is the end.
+    /// In a line after the last chunk: the bytes so far. An empty one is the end.
     Trailer { line: u32 },
+    /// Past the first byte of the end of such a line.
+    TrailerEnd { line: u32 },
     /// Nothing more comes.
     Over,
 }
 
 /// The bytes are not those of a body in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::api) struct Malformed;
 
 impl Body {
     /// A body in chunks, at its beginning.
-    pub(super) fn chunked() -> Body {
+    pub(in crate::api) fn chunked() -> Body {
         Body::Chunked(Chunks::START)
     }
 
     /// Whether all of it has passed.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::api) fn is_over(&self) -> bool {
         matches!(self, Body::Length(0) | Body::Chunked(Chunks::Over))
     }
 
     /// How many of these bytes belong to it. What follows them, if anything does, is another message.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    pub(in crate::api) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
             Body::ToTheEnd => Ok(bytes.len()),
             Body::Length(left) => {
@@ -78,10 +82,9 @@ impl Chunks {
             }
             Chunks::DataEnd(0) if byte == b'\r' => Chunks::DataEnd(1),
             Chunks::DataEnd(1) if byte == b'\n' => Chunks::START,
-            Chunks::Size { value, digits: 1.., .. } if byte == b'\n' => match value {
-                0 => Chunks::Trailer { line: 0 },
-                size => Chunks::Data(size),
-            },
+            Chunks::Size { value, digits: 1.., .. } if byte == b'\r' => Chunks::SizeEnd(value),
+            Chunks::SizeEnd(0) if byte == b'\n' => Chunks::Trailer { line: 0 },
+            Chunks::SizeEnd(size) if byte == b'\n' => Chunks::Data(size),
             Chunks::Size { line: MAX_LINE, .. } | Chunks::Trailer { line: MAX_LINE } => return Err(Malformed),
             Chunks::Size { value, digits, line, extended: false } if byte.is_ascii_hexdigit() => {
                 // Sixteen digits fit.
@@ -93,14 +96,15 @@ impl Chunks {
                     extended: false,
                 }
             }
-            Chunks::Size { value, digits: digits @ 1.., line, .. } if byte != 0 => {
+            Chunks::Size { value, digits: digits @ 1.., line, .. } if byte != 0 && byte != b'\n' => {
                 Chunks::Size { value, digits, line: line + 1, extended: true }
             }
-            Chunks::Trailer { line: 0 } if byte == b'\n' => Chunks::Over,
-            Chunks::Trailer { .. } if byte == b'\n' => Chunks::Trailer { line: 0 },
-            // The line's end is no part of what makes it empty.
-            Chunks::Trailer { line } => Chunks::Trailer { line: if byte == b'\r' { line } else { line + 1 } },
-            Chunks::Size { .. } | Chunks::DataEnd(_) | Chunks::Over => return Err(Malformed),
+            Chunks::Trailer { line } if byte == b'\r' => Chunks::TrailerEnd { line },
+            Chunks::Trailer { line } if byte != b'\n' => Chunks::Trailer { line: line + 1 },
+            Chunks::TrailerEnd { line: 0 } if byte == b'\n' => Chunks::Over,
+            Chunks::TrailerEnd { .. } if byte == b'\n' => Chunks::Trailer { line: 0 },
+            // Lines end with both bytes and have neither within: where Go takes less, it waits for more.
+            _ => return Err(Malformed),
         };
         Ok(1)
     }
@@ -146,7 +150,21 @@ mod tests {
 
     #[test]
     fn what_is_no_chunk_is_refused() {
-        for text in ["x\r\n", "\r\n", "-1\r\n", "3\r\nabcd\r\n", "3\r\nabc\n0", "10000000000000000\r\n"] {
+        for text in [
+            "x\r\n",
+            "\r\n",
+            "-1\r\n",
+            "3\r\nabcd\r\n",
+            "3\r\nabc\n0",
+            "10000000000000000\r\n",
+            "0\n\r\n",
+            "3\nabc\r\n",
+            "0\r\n\n",
+            "0\r\n\r\r\n",
+            "0\r\nA: b\n\r\n",
+            "0\r\nA: \rb\r\n\r\n",
+            "0\r\nA: b\r\n\n",
+        ] {
             assert_eq!(pass(text), Err(Malformed), "{text}");
         }
         assert_eq!(pass(&format!("1;{}\r\n", "x".repeat(5000))), Err(Malformed));

@@ -1,6 +1,7 @@
 //! A dockerd of a few lines behind a real socket, and Gam's edge in front of it, for tests that look at bytes.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,16 +15,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::listen;
+use crate::api::listen::{self, Listener};
 use crate::api::proxy::Proxy;
 use crate::api::serve::{Carriers, serve};
 use crate::api::way::{Owner, Way, owner};
-use crate::config::{Options, Settings};
+use crate::config::{Host, Options, Settings};
 
 /// Nothing in these tests takes longer, however busy the machine is.
 pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long the edge drains in these tests.
-pub const DRAIN: Duration = Duration::from_millis(300);
+pub const DRAIN: Duration = Duration::from_secs(3);
 
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What the fake does with a request: its head, and the stream after it.
@@ -91,6 +92,8 @@ pub struct Fake {
     pub accepted: Arc<AtomicUsize>,
     pub proxy: Proxy,
     pub stop: CancellationToken,
+    /// Where the edge listens on TCP.
+    pub tcp: SocketAddr,
     pub serving: Option<JoinHandle<()>>,
 }
 
@@ -114,7 +117,16 @@ impl Fake {
         let folder = std::env::temp_dir().join(format!("gam-proxy-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let proxy = Proxy::new(folder.join("engine.sock"));
+        let host = format!("unix://{}", folder.join("gam.sock").display());
+        let options = Options { hosts: vec![host], config_file: Some("/dev/null".into()), ..Options::default() };
+        let settings = Settings::load(options).expect("settings");
+        let mut listeners = Vec::new();
+        for host in [settings.hosts[0].clone(), Host::Tcp { host: "127.0.0.1".into(), port: 0 }] {
+            listeners.push(listen::bind(&host, &settings).await.expect("bound"));
+        }
+        let Listener::Tcp { listener: tcp, .. } = &listeners[1] else { unreachable!() };
         let mut fake = Fake {
+            tcp: tcp.local_addr().expect("an address"),
             script: Arc::new(move |head, stream| Box::pin(script(head, stream))),
             engine: None,
             min_api: Arc::new(Mutex::new("1.24")),
@@ -125,10 +137,6 @@ impl Fake {
             folder,
         };
         fake.engine_up();
-        let host = format!("unix://{}", fake.folder.join("gam.sock").display());
-        let options = Options { hosts: vec![host], config_file: Some("/dev/null".into()), ..Options::default() };
-        let settings = Settings::load(options).expect("settings");
-        let listener = listen::bind(&settings.hosts[0], &settings).await.expect("bound");
         let through = proxy.clone();
         // The real one, but for a route of the tests' own.
         let routed = name.contains("routed");
@@ -140,7 +148,7 @@ impl Fake {
         let carriers = Carriers::start(&proxy, way).expect("threads");
         let fallback = move |request: Request| async move { through.forward(request).await };
         let router = routes(&proxy).fallback(fallback.clone()).method_not_allowed_fallback(fallback);
-        fake.serving = Some(tokio::spawn(serve(vec![listener], router, carriers, proxy, fake.stop.clone(), DRAIN)));
+        fake.serving = Some(tokio::spawn(serve(listeners, router, carriers, proxy, fake.stop.clone(), DRAIN)));
         fake
     }
 
