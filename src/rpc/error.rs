@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn an_early_end_is_told_in_short() {
-        let source = io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
+        let source =
+            io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
         let error = Error::from(RpcError::connect("host:2377", source));
         assert_eq!(error.message, "cannot connect to the manager at host:2377: the connection was closed");
     }
