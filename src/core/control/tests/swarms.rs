@@ -168,7 +168,7 @@ fn a_cluster_is_not_founded_on_nonsense() {
         (
             spec(r#"{"CAConfig":{"ForceRotate":1}}"#),
             501,
-            "rpc error: code = Unimplemented desc = rotation of the root CA is not honoured by gam yet",
+            "rpc error: code = Unimplemented desc = the first root need not be rotated",
         ),
     ] {
         assert_eq!(shown(found(request).map(|_| ())), (status, message.to_owned()));
@@ -230,19 +230,13 @@ fn updates_are_refused_in_dockerds_words() {
             r#"{"CAConfig":{"SigningCACert":"x","SigningCAKey":"x"}}"#,
             version,
             501,
-            "rpc error: code = Unimplemented desc = own CA certificates are not honoured by gam yet; leave out --ca-cert and --ca-key",
-        ),
-        (
-            r#"{"CAConfig":{"ExternalCAs":[{"Protocol":"CFSSL","URL":"https://x"}]}}"#,
-            version,
-            501,
-            "rpc error: code = Unimplemented desc = external CAs are not honoured by gam yet; leave out --external-ca",
+            "rpc error: code = Unimplemented desc = the first root is made by gam; give your own with swarm ca --rotate --ca-cert --ca-key",
         ),
         (
             r#"{"CAConfig":{"ForceRotate":1}}"#,
             version,
             501,
-            "rpc error: code = Unimplemented desc = rotation of the root CA is not honoured by gam yet",
+            "rpc error: code = Unimplemented desc = the first root need not be rotated",
         ),
         (
             r#"{"TaskDefaults":{"LogDriver":{"Name":"x"}}}"#,

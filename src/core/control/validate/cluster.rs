@@ -88,14 +88,13 @@ pub(in crate::control) fn unhonoured_default(old: &SwarmSpec, new: &SwarmSpec) -
     })
 }
 
-/// What of a cluster's certificate authority cannot be changed where nothing was prepared for it, as a refusal (501).
+/// What of a cluster's certificate authority cannot be changed where nothing was prepared for it, as a refusal (501). External
+/// authorities can: as in Docker they are first tried when a certificate is to be signed.
 pub(in crate::control) fn unhonoured_authority(old: &SwarmSpec, new: &SwarmSpec) -> Option<Error> {
     let sentence = if !new.ca_config.signing_ca_cert.is_empty() || !new.ca_config.signing_ca_key.is_empty() {
-        "own CA certificates are not honoured by gam yet; leave out --ca-cert and --ca-key"
-    } else if new.ca_config.external_cas != old.ca_config.external_cas {
-        "external CAs are not honoured by gam yet; leave out --external-ca"
+        "the first root is made by gam; give your own with swarm ca --rotate --ca-cert --ca-key"
     } else if new.ca_config.force_rotate != old.ca_config.force_rotate {
-        "rotation of the root CA is not honoured by gam yet"
+        "the first root need not be rotated"
     } else {
         return None;
     };
