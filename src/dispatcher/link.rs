@@ -92,16 +92,10 @@ impl Link {
         }
     }
 
-    /// Whom to ask: those that the cluster named, then those known from the start; with whom it begins is left to chance, so
-    /// that agents spread over the managers. The one that was tried last comes last.
+    /// Whom to ask. With whom it begins is left to chance, so that agents spread over the managers. The one that was tried last
+    /// comes last.
     fn candidates(&self, known: &[String], tried: &str) -> Vec<String> {
-        let mut addresses: Vec<String> =
-            self.direct.borrow().managers.iter().map(|(_, address)| address.clone()).collect();
-        for address in known {
-            if !addresses.contains(address) {
-                addresses.push(address.clone());
-            }
-        }
+        let addresses = managers(&self.direct.borrow(), known);
         let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         turned(addresses, at.subsec_nanos() as usize, tried)
     }
@@ -180,6 +174,15 @@ impl Link {
     }
 }
 
+/// Those that the cluster named; until it did, those known from the start. Whoever it names no more may belong to what is left
+/// of the swarm before `--force-new-cluster`, and would have everything here stopped.
+fn managers(directive: &Directive, known: &[String]) -> Vec<String> {
+    if directive.managers.is_empty() {
+        return known.to_vec();
+    }
+    directive.managers.iter().map(|(_, address)| address.clone()).collect()
+}
+
 /// The same addresses, begun elsewhere, and one of them last.
 fn turned(mut addresses: Vec<String>, turn: usize, last: &str) -> Vec<String> {
     if !addresses.is_empty() {
@@ -204,7 +207,18 @@ fn not_understood(error: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use gam_core::model::NodeId;
+
     use super::*;
+
+    #[test]
+    fn whom_the_cluster_names_no_more_is_not_asked() {
+        let known = ["a", "b"].map(str::to_owned);
+        let mut directive = Directive::default();
+        assert_eq!(managers(&directive, &known), known);
+        directive.managers = vec![(NodeId::from(1), "b".to_owned()), (NodeId::from(2), "c".to_owned())];
+        assert_eq!(managers(&directive, &known), ["b", "c"]);
+    }
 
     #[test]
     fn whoever_fell_silent_is_asked_last() {
