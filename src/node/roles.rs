@@ -116,6 +116,7 @@ impl Node {
         self.run(&stop, self.events().clone().follow(manager.clone()));
         self.run(&stop, keep_settings(manager.clone()));
         self.run(&stop, watch_store(self.clone(), store));
+        self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
         self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
         Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
     }

@@ -9,7 +9,9 @@ use gam_core::control::Authority;
 use gam_core::error::Error;
 use gam_core::model::CaConfig;
 use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use gam_store::Leadership;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
@@ -27,6 +29,9 @@ const ISSUE_TIMEOUT: Duration = Duration::from_secs(5);
 const RENEW_AFTER: std::ops::Range<u64> = 50..80;
 /// The longest sleep between two looks at the clock: clocks are set, and hosts sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// How long a manager knows no leader before it asks the others what it is: several elections.
+const LEADERLESS: Duration = Duration::from_secs(5);
 
 /// What a node trusts and shows.
 #[derive(Clone)]
@@ -136,6 +141,43 @@ impl Node {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// A manager that was demoted while it was down learns it from nobody: its own state is old, and it is sent no newer one any
+    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers.
+    pub(super) async fn doubt_role(self, identity: Identity, trust: Trust, manager: Manager) {
+        let mut leadership = manager.store().leadership();
+        while leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_ok() {
+            match timeout(LEADERLESS, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
+                Ok(Ok(_)) => continue,
+                Ok(Err(_)) => return,
+                Err(_) => {}
+            }
+            match self.is_demoted(&identity, &trust, &manager).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    // As in [`Node::follow_directives`].
+                    tokio::spawn(async move { self.change_role(NodeRole::Worker).await });
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, "no other manager says what this node is"),
+            }
+        }
+    }
+
+    /// Whether another manager makes this one a worker; its certificate for that is then at hand.
+    async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Error> {
+        let state = manager.state();
+        let named = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
+        let managers: Vec<String> = named.chain(identity.managers.iter().cloned()).collect();
+        let (issued, key) = self.obtain(identity, trust, None, &managers).await?;
+        if issued.role == Role::Manager {
+            return Ok(false);
+        }
+        let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };
+        trust.replace(&self.0.directory, &self.0.renewed, issued)?;
+        tracing::info!("this manager was demoted while it was away");
+        Ok(true)
     }
 
     fn rest_of_certificate(&self) -> Duration {
