@@ -13,7 +13,7 @@ docker node promote host1
 api GET /nodes/host1
 id=$(on 2 try docker info --format '{{.Swarm.NodeID}}')
 docker node update --availability drain "$id"
-docker node ls --format '{{.Hostname}} {{.Availability}} {{.ManagerStatus}}'
+sorted docker node ls --format '{{.Hostname}} {{.Availability}} {{.ManagerStatus}}'
 docker node ls --filter name=host1 --format '{{.Hostname}}'
 make_service web --replicas 2 --constraint node.hostname==host1
 until_ok 30 'both tasks run' running web 2
