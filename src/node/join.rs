@@ -27,6 +27,8 @@ use crate::network::interfaces;
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often managers that do not answer are asked while the user waits (swarmkit `DownloadRootCA`).
 const TRIES: usize = 5;
+/// Only a try that fails this soon counts: the way there is closed, and nobody was waited for.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// Between two such tries (swarmkit: `GetCertRetryInterval`).
 const TRY_PAUSE: Duration = Duration::from_secs(2);
 /// `moby: daemon/cluster/errors.go`
@@ -215,7 +217,7 @@ impl Node {
         let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
         let mut tried = 0;
         loop {
-            tried += 1;
+            let began = Instant::now();
             let mut is_silent = false;
             let mut last = Error::invalid("at least 1 RemoteAddr is required to join");
             for address in &request.remote_addrs {
@@ -235,6 +237,8 @@ impl Node {
                 }
             }
             let is_waited_for = Instant::now() < *deadline;
+            // Whom one had to wait for may only be slow; it is not known yet that nobody is there.
+            tried += usize::from(began.elapsed() < AT_ONCE);
             if !is_silent || (tried >= TRIES && is_waited_for) {
                 return Err(last);
             }
