@@ -11,6 +11,7 @@ mod init;
 mod join;
 mod leftovers;
 mod mend;
+mod reach;
 mod roles;
 mod service;
 mod transport;

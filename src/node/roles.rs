@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::{Identity, NodeRole};
 use super::init::key_source;
+use super::reach;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
 use super::trust::Trust;
@@ -115,6 +116,11 @@ impl Node {
         spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
         self.run(&stop, self.events().clone().follow(manager.clone()));
         self.run(&stop, keep_settings(manager.clone()));
+        let managers = {
+            let manager = manager.clone();
+            move || manager.state().nodes().filter_map(|node| Some(node.manager.as_ref()?.addr.clone())).collect()
+        };
+        self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
         self.run(&stop, watch_store(self.clone(), store));
         self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
         Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
@@ -125,6 +131,12 @@ impl Node {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
         let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (known, named) = (identity.managers.clone(), session.directives.clone());
+        let managers = move || {
+            let named = named.borrow();
+            named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
+        };
+        self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
         Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
     }
 
