@@ -11,7 +11,7 @@ use gam_core::error::{Error, Kind};
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
 use gam_store::Leadership;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Directive, Session};
@@ -23,8 +23,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A manager that knows no leader for so many beats sends its agents to others, which may know one.
 const LEADERLESS_BEATS: u32 = 6;
-/// A sign of life is given at every so many beats: that a manager is gone need not be known as soon as that an agent is.
-const SIGN_BEATS: u32 = 2;
+/// One of so many heartbeats is answered with a sign of life: that a manager is gone need not be known as soon as that an agent
+/// is. An answer costs less than a sign at a time of its own, for which somebody would have to be woken.
+const SIGN_BEATS: u32 = 3;
 
 /// Holds a session until the agent goes, or should go elsewhere.
 pub async fn serve(
@@ -44,7 +45,7 @@ pub async fn serve(
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
     let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
-    let heard = take(&manager, &peer, &addr, &session, inbound);
+    let heard = take(&manager, &peer, &addr, &session, inbound, outbound.clone());
     let sent = give(&manager, &session, outbound);
     tokio::select! {
         result = heard => result,
@@ -64,7 +65,9 @@ async fn take(
     addr: &str,
     session: &Session,
     mut inbound: Inbound<AgentMessage>,
+    outbound: Outbound<ManagerMessage>,
 ) -> Result<(), Error> {
+    let mut beats = 0_u32;
     // How a connection breaks makes no difference: the agent comes back.
     while let Ok(Some(message)) = inbound.recv().await {
         if !manager.state().is_member(peer.node) {
@@ -80,7 +83,12 @@ async fn take(
                 let description = wire::decode_description(&bytes).map_err(not_understood)?;
                 session.descriptions.send(description).await.is_ok()
             }
-            AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
+            AgentMessage::Heartbeat => {
+                beats = beats.wrapping_add(1);
+                // Where there is no room for it, there is something else to be heard.
+                !beats.is_multiple_of(SIGN_BEATS) || outbound.try_send(ManagerMessage::Heartbeat).is_ok()
+            }
+            AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
         };
         if !taken {
             return Err(stopping(()));
@@ -97,7 +105,7 @@ fn gone<E>(_: E) -> Error {
     Error::unavailable("the agent is gone")
 }
 
-/// What the agent is told: everything once, then what differs; and a sign of life in between.
+/// What the agent is told: everything once, then what differs.
 async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
     let beat = manager.beat();
     let (mut assignments, mut directives) = (session.assignments.clone(), session.directives.clone());
@@ -110,8 +118,6 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
     direct(&outbound, &directive).await?;
     let bytes = wire::encode_assignments(&held).into();
     outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
-    let mut beats = tokio::time::interval(beat * SIGN_BEATS);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             changed = assignments.changed() => {
@@ -127,7 +133,6 @@ async fn give(manager: &Manager, session: &Session, outbound: Outbound<ManagerMe
                 let directive = directives.borrow_and_update().clone();
                 direct(&outbound, &directive).await?;
             }
-            _ = beats.tick() => outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?,
         }
     }
 }
