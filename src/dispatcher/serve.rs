@@ -85,8 +85,11 @@ async fn take(
             }
             AgentMessage::Heartbeat => {
                 beats = beats.wrapping_add(1);
-                // Where there is no room for it, there is something else to be heard.
-                !beats.is_multiple_of(SIGN_BEATS) || outbound.try_send(ManagerMessage::Heartbeat).is_ok()
+                if beats.is_multiple_of(SIGN_BEATS) {
+                    // Where there is no room for it, there is something else to be heard.
+                    let _ = outbound.try_send(ManagerMessage::Heartbeat);
+                }
+                true
             }
             AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
         };
