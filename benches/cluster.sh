@@ -182,7 +182,8 @@ agents() { # on a swarm of host 1 alone
   local pid before_kb after_kb seconds=20 ticks folder=$out/agents
   mkdir -p "$folder"
   pid=$(cat "$dir/h1/gam.pid")
-  resident() { awk '/^VmRSS/ {print $2}' "/proc/$pid/status"; }
+  # Without the pages of the program itself, which the first session brings in for all.
+  resident() { awk '/^RssAnon/ {print $2}' "/proc/$pid/status"; }
   ticks() { awk '{print $14 + $15}' "/proc/$pid/stat"; }
   before_kb=$(resident)
   coproc FAKES { $lab exec 2 "$workers" $agents "$($lab addr 1):2377" "$(on 1 swarm join-token -q worker)" "$($lab addr 2)" "$folder"; }

@@ -7,6 +7,7 @@
 pub mod attachments;
 pub mod backing;
 pub mod interfaces;
+pub mod neighbours;
 pub mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -13,6 +13,7 @@ mod init;
 mod join;
 mod leftovers;
 mod mend;
+mod reach;
 mod remote;
 mod roles;
 mod service;

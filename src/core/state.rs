@@ -71,6 +71,11 @@ impl State {
         self.nodes.get(&id)
     }
 
+    /// Where the managers are: `host:port`.
+    pub fn manager_addresses(&self) -> impl Iterator<Item = &str> {
+        self.nodes().filter_map(|node| Some(node.manager.as_ref()?.addr.as_str()))
+    }
+
     /// Whether a node belongs to the cluster. One that was removed does not, whatever its certificate says.
     pub fn is_member(&self, id: NodeId) -> bool {
         self.nodes.contains_key(&id)

@@ -4,7 +4,7 @@
 //! assigned stays in force meanwhile, and nothing that runs is touched.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gam_core::assignment::Assignments;
 use gam_core::error::Error;
@@ -24,8 +24,11 @@ const REPORTS_MAX: usize = 4;
 const ERRANDS_MAX: usize = 64;
 /// How long one manager may take to welcome the agent.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
-/// A manager that says nothing for so many of its beats is taken for gone; it speaks at every second one.
-const SILENT_BEATS: u32 = 5;
+/// A manager that says nothing for so many of its beats is taken for gone; it answers every third one.
+const SILENT_BEATS: u32 = 7;
+/// Agents speak at so many moments of a beat, the same for all by the time of day, as far as their clocks agree: a manager that
+/// hears several at once is woken once for all of them.
+const MOMENTS: u32 = 2;
 /// The least from one try to the next, so that a cluster that is down costs little; short, because the node counts as gone a
 /// few seconds after its session broke.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -80,14 +83,19 @@ impl Link {
             for address in self.candidates(&known, &tried) {
                 let began = Instant::now();
                 let Err(error) = self.hold(&address).await else { return };
-                if self.state.send_replace(LinkState { manager: None, error: error.message.clone() }).manager.is_some()
-                {
+                let before = self.state.send_replace(LinkState { manager: None, error: error.message.clone() });
+                let had_session = before.manager.is_some();
+                if had_session {
                     lost = Instant::now();
                 }
                 tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
                 pause = if lost.elapsed() < EAGER { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
                 tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
                 tried = address;
+                if had_session {
+                    // It may have named others than those who were known before it.
+                    break;
+                }
             }
         }
     }
@@ -96,8 +104,7 @@ impl Link {
     /// comes last.
     fn candidates(&self, known: &[String], tried: &str) -> Vec<String> {
         let addresses = managers(&self.direct.borrow(), known);
-        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        turned(addresses, at.subsec_nanos() as usize, tried)
+        turned(addresses, time_of_day().subsec_nanos() as usize, tried)
     }
 
     /// One session, until it breaks; `Ok` when the agent itself is gone.
@@ -115,8 +122,8 @@ impl Link {
         };
         let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
         self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
-        let mut beats = tokio::time::interval(beat);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = tokio::time::interval_at(Instant::now() + until_moment(time_of_day(), beat), beat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut heard = Instant::now();
         loop {
             let message = tokio::select! {
@@ -183,6 +190,16 @@ fn managers(directive: &Directive, known: &[String]) -> Vec<String> {
     directive.managers.iter().map(|(_, address)| address.clone()).collect()
 }
 
+fn time_of_day() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How long it is from a time of day until the next moment at which agents speak.
+fn until_moment(now: Duration, beat: Duration) -> Duration {
+    let moment = (beat / MOMENTS).as_nanos().max(1);
+    Duration::from_nanos(u64::try_from(moment - now.as_nanos() % moment).unwrap_or_default())
+}
+
 /// The same addresses, begun elsewhere, and one of them last.
 fn turned(mut addresses: Vec<String>, turn: usize, last: &str) -> Vec<String> {
     if !addresses.is_empty() {
@@ -229,5 +246,17 @@ mod tests {
             assert_eq!((turned.len(), turned[2].as_str()), (3, "b"));
         }
         assert!(turned(Vec::new(), 4, "b").is_empty());
+    }
+
+    #[test]
+    fn agents_speak_at_few_moments() {
+        let beat = Duration::from_millis(400);
+        for now in [1_000_000, 1_000_001, 1_000_049, 1_000_050] {
+            let now = Duration::from_millis(now);
+            let wait = until_moment(now, beat);
+            assert!(!wait.is_zero() && wait <= beat / MOMENTS);
+            assert_eq!((now + wait).as_millis() % 200, 0);
+        }
+        assert!(until_moment(Duration::ZERO, Duration::ZERO) <= beat);
     }
 }

@@ -11,7 +11,7 @@ use gam_core::error::{Error, Kind};
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
 use gam_store::Leadership;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Descriptions, Directive, Reports, Session};
@@ -23,8 +23,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const CATCH_UP_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A manager that knows no leader for so many beats sends its agents to others, which may know one.
 const LEADERLESS_BEATS: u32 = 6;
-/// A sign of life is given at every so many beats: that a manager is gone need not be known as soon as that an agent is.
-const SIGN_BEATS: u32 = 2;
+/// One of so many heartbeats is answered with a sign of life: that a manager is gone need not be known as soon as that an agent
+/// is. An answer costs less than a sign at a time of its own, for which somebody would have to be woken.
+const SIGN_BEATS: u32 = 3;
 
 /// Holds a session until the agent goes, or should go elsewhere.
 pub async fn serve(
@@ -45,8 +46,9 @@ pub async fn serve(
     // An agent's task ends with its receiver; the session ends with it.
     let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
     let (reports, descriptions) = (session.reports.clone(), session.descriptions.clone());
-    let heard = take(&manager, &peer, &addr, (reports, descriptions), inbound);
-    let sent = give(&manager, &mut session, outbound);
+    let pulse = Pulse { beat: manager.beat(), heard: 0, outbound: outbound.clone() };
+    let sent = give(pulse.beat, &mut session, outbound);
+    let heard = take(&manager, &peer, &addr, (reports, descriptions), inbound, pulse);
     tokio::select! {
         result = heard => result,
         result = sent => result,
@@ -65,6 +67,7 @@ async fn take(
     addr: &str,
     (reports, descriptions): (Reports, Descriptions),
     mut inbound: Inbound<AgentMessage>,
+    mut pulse: Pulse,
 ) -> Result<(), Error> {
     // How a connection breaks makes no difference: the agent comes back.
     while let Ok(Some(message)) = inbound.recv().await {
@@ -81,13 +84,41 @@ async fn take(
                 let description = wire::decode_description(&bytes).map_err(not_understood)?;
                 descriptions.send(description).await.is_ok()
             }
-            AgentMessage::Heartbeat | AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
+            AgentMessage::Heartbeat => {
+                pulse.beat(manager)?;
+                true
+            }
+            AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
         };
         if !taken {
             return Err(stopping(()));
         }
     }
     Ok(())
+}
+
+/// The heartbeats of one session.
+struct Pulse {
+    /// The time between two of them, as the agent was told.
+    beat: Duration,
+    heard: u32,
+    outbound: Outbound<ManagerMessage>,
+}
+
+impl Pulse {
+    /// One was heard.
+    fn beat(&mut self, manager: &Manager) -> Result<(), Error> {
+        self.heard = self.heard.wrapping_add(1);
+        if !self.heard.is_multiple_of(SIGN_BEATS) {
+            return Ok(());
+        }
+        if manager.beat() != self.beat {
+            return Err(Error::unavailable("agents are to be heard more or less often than before: begin anew"));
+        }
+        // Where there is no room for it, there is something else to be heard.
+        let _ = self.outbound.try_send(ManagerMessage::Heartbeat);
+        Ok(())
+    }
 }
 
 fn stopping<E>(_: E) -> Error {
@@ -98,9 +129,8 @@ fn gone<E>(_: E) -> Error {
     Error::unavailable("the agent is gone")
 }
 
-/// What the agent is told: everything once, then what differs; and a sign of life in between.
-async fn give(manager: &Manager, session: &mut Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
-    let beat = manager.beat();
+/// What the agent is told: everything once, then what differs.
+async fn give(beat: Duration, session: &mut Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
     let Session { assignments, directives, errands, .. } = session;
     let known = timeout(CATCH_UP_TIMEOUT, assignments.wait_for(|assignments| assignments.index > 0)).await;
     let behind = |_| Error::unavailable("this manager is behind: ask another one");
@@ -111,8 +141,6 @@ async fn give(manager: &Manager, session: &mut Session, outbound: Outbound<Manag
     direct(&outbound, &directive).await?;
     let bytes = wire::encode_assignments(&held).into();
     outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
-    let mut beats = tokio::time::interval(beat * SIGN_BEATS);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             changed = assignments.changed() => {
@@ -130,12 +158,6 @@ async fn give(manager: &Manager, session: &mut Session, outbound: Outbound<Manag
             }
             // A later session of the same node has taken them over when there are no more.
             Some(errand) = errands.recv() => outbound.send(ManagerMessage::Errand(errand)).await.map_err(gone)?,
-            _ = beats.tick() => {
-                if manager.beat() != beat {
-                    return Err(Error::unavailable("agents are to be heard more or less often than before: begin anew"));
-                }
-                outbound.send(ManagerMessage::Heartbeat).await.map_err(gone)?;
-            }
         }
     }
 }

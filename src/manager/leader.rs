@@ -66,7 +66,7 @@ impl Loop {
         let state = self.shared.store.state();
         let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
-        let mut wake_at = Some(now());
+        let (mut wake_at, mut calm_since) = (Some(now()), None);
         let mut members = members::Keeper::default();
         loop {
             members.keep(&self.shared).await;
@@ -90,11 +90,14 @@ impl Loop {
                 hear_of_managers(&state, &acknowledged, liveness);
                 with_verdicts(inputs, &state, own, liveness)
             });
+            if inputs.is_empty() && !is_due(wake_at, now(), calm_since, Instant::now()) {
+                continue;
+            }
             let ids = &mut self.ids;
             // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
             let at = now();
             let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
-            wake_at = outcome.wake_at;
+            (wake_at, calm_since) = (outcome.wake_at, outcome.changes.is_empty().then(Instant::now));
             if !self.settle(outcome, at, answers).await {
                 // What was due still is, and would be at once.
                 wake_at = None;
@@ -200,6 +203,13 @@ impl Loop {
     }
 }
 
+/// Whether a step is to be taken though nobody said anything. After one that changed nothing, at `calm_since`, another one would
+/// change nothing either before the time that it asked for.
+fn is_due(wake_at: Option<Timestamp>, now: Timestamp, calm_since: Option<Instant>, at: Instant) -> bool {
+    wake_at.is_some_and(|wake_at| now >= wake_at)
+        || calm_since.is_none_or(|since| at.saturating_duration_since(since) >= IDLE_STEP)
+}
+
 /// Waits for inputs or the time of the next step; `None` once nobody can send any more.
 async fn gather(queue: &mut mpsc::Receiver<Envelope>, wait: Duration) -> Option<(Vec<Input>, Answers)> {
     let mut batch = Vec::new();
@@ -278,4 +288,20 @@ fn verdict(node: &Node, liveness: &Liveness, at: Instant) -> Option<Input> {
         _ => return None,
     };
     Some(Input::Session { node: node.id, status, description: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_due_when_it_was_asked_for_or_after_a_change_or_after_long() {
+        let (calm, now) = (Instant::now(), Timestamp(1_000));
+        let soon = calm + Duration::from_secs(1);
+        assert!(!is_due(None, now, Some(calm), soon));
+        assert!(!is_due(Some(Timestamp(1_001)), now, Some(calm), soon));
+        assert!(is_due(Some(now), now, Some(calm), soon));
+        assert!(is_due(None, now, None, soon), "the last one changed something");
+        assert!(is_due(None, now, Some(calm), calm + IDLE_STEP));
+    }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use gam_core::model::NodeId;
 use gam_core::state::State;
 
-/// How often an agent is heard in a period. Each time costs its manager some microseconds, and there may be thousands of agents.
-const BEATS: u32 = 15;
+/// How often an agent is heard in two periods. Each time costs its manager some microseconds, and there may be thousands.
+const BEATS: u32 = 25;
 /// How often in a period the leader looks who was heard, and the other managers tell it.
-const LOOKS: u32 = 30;
+const LOOKS: u32 = 25;
 /// A look that comes later than this many looks after the one before says that this manager itself stood still.
 const STALL_LOOKS: u32 = 6;
 /// What is missing from a period when a node counts as gone, as a part of it: with the time that it takes to start a task
@@ -73,7 +73,7 @@ impl Liveness {
 
     /// How often an agent should be heard.
     pub fn beat(&self) -> Duration {
-        self.period / BEATS
+        self.period * 2 / BEATS
     }
 
     /// How often looks should be taken, and the leader told.
@@ -217,7 +217,7 @@ mod tests {
         liveness.follow(&State::default());
         assert_eq!(liveness.period, PERIOD);
         liveness.set_period(30_000_000_000);
-        assert_eq!(liveness.beat(), Duration::from_secs(2));
+        assert_eq!(liveness.beat(), Duration::from_millis(2_400));
         for nonsense in [0, -1] {
             liveness.set_period(nonsense);
             assert_eq!(liveness.period, SHORTEST_PERIOD);

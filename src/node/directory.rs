@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use gam_core::model::{ClusterId, NodeId};
+use gam_core::state::State;
 use serde::{Deserialize, Serialize};
 
 /// The format of `node.json` that this build writes, and the newest that it reads.
@@ -113,6 +114,17 @@ impl Identity {
     pub fn advertise_host(&self) -> &str {
         let host = self.advertise.rsplit_once(':').map_or(self.advertise.as_str(), |(host, _)| host);
         host.trim_matches(['[', ']'])
+    }
+
+    /// Every manager it may ask, each once: those that a state names, then those that it knew last.
+    pub fn managers_of(&self, state: &State) -> Vec<String> {
+        let mut managers: Vec<String> = state.manager_addresses().map(str::to_owned).collect();
+        for known in &self.managers {
+            if !managers.contains(known) {
+                managers.push(known.clone());
+            }
+        }
+        managers
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::{DirectoryError, Identity, NodeRole};
 use super::init::key_source;
+use super::reach;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
 use super::trust::Trust;
@@ -115,6 +116,11 @@ impl Node {
         spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
         self.run(&stop, self.events().clone().follow(manager.clone()));
         self.run(&stop, keep_settings(manager.clone()));
+        let managers = {
+            let manager = manager.clone();
+            move || manager.state().manager_addresses().map(str::to_owned).collect()
+        };
+        self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
         self.run(&stop, watch_store(self.clone(), store));
         self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
         self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
@@ -126,6 +132,12 @@ impl Node {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
         let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (known, named) = (identity.managers.clone(), session.directives.clone());
+        let managers = move || {
+            let named = named.borrow();
+            named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
+        };
+        self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
         Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
     }
 
@@ -250,10 +262,7 @@ async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
             }
             continue;
         }
-        let state = manager.state();
-        let known = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
-        let addresses: Vec<String> = known.chain(identity.managers.iter().cloned()).collect();
-        for address in addresses.iter().filter(|address| **address != identity.advertise) {
+        for address in identity.managers_of(&manager.state()).iter().filter(|address| **address != identity.advertise) {
             match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
                 Ok(()) => break,
                 Err(error) => {

@@ -167,10 +167,7 @@ impl Node {
 
     /// Whether another manager makes this one a worker; its certificate for that is then at hand.
     async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Error> {
-        let state = manager.state();
-        let named = state.nodes().filter_map(|node| node.manager.as_ref().map(|manager| manager.addr.clone()));
-        let managers: Vec<String> = named.chain(identity.managers.iter().cloned()).collect();
-        let (issued, key) = self.obtain(identity, trust, None, &managers).await?;
+        let (issued, key) = self.obtain(identity, trust, None, &identity.managers_of(&manager.state())).await?;
         if issued.role == Role::Manager {
             return Ok(false);
         }
