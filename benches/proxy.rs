@@ -22,7 +22,7 @@ const CLIENTS: usize = 32;
 const TURN: Duration = Duration::from_millis(400);
 const TURNS: usize = 15;
 /// Downloads and uploads of each side.
-const STREAM_TURNS: usize = 5;
+const STREAM_TURNS: usize = 9;
 /// Most that Gam may add at the median.
 const ADDED_LIMIT: Duration = Duration::from_micros(100);
 /// Least that is left of the throughput, and of a stream's rate.
@@ -152,11 +152,17 @@ fn turn(socket: &str, path: &str) -> f64 {
 }
 
 /// Rates of both sides, in the unit that one turn gives, and the ratio of the two: the medians over all turns. The ratio
-/// is that of turns next to each other, so that a machine that is slower for a while is so for both.
+/// is that of turns next to each other, so that a machine that is slower for a while is so for both; who goes first changes, for
+/// what a turn leaves to be written to the disk is the next one's burden.
 fn rates(sides: [&str; 2], turns: usize, one: impl Fn(&str) -> f64) -> [f64; 3] {
     let mut all = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..turns {
-        let [direct, proxied] = sides.map(&one);
+    for turn in 0..turns {
+        let [direct, proxied] = if turn % 2 == 0 {
+            sides.map(&one)
+        } else {
+            let proxied = one(sides[1]);
+            [one(sides[0]), proxied]
+        };
         for (all, value) in all.iter_mut().zip([direct, proxied, proxied / direct]) {
             all.push(value);
         }

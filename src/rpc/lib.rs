@@ -32,6 +32,7 @@
 mod body;
 mod calls;
 mod clients;
+mod codec;
 mod dial;
 mod error;
 mod gate;
