@@ -18,7 +18,7 @@ use gam_core::model::{Network, NetworkId};
 
 use crate::engine::networks::{EngineNetwork, NewNetwork};
 use crate::engine::{Engine, EngineError};
-pub use backing::{Backing, mac};
+pub use backing::Backing;
 use rewrite::Rewriter;
 
 /// The network through which dockerd's swarm mode lets containers on overlays out; it stays when a node leaves.

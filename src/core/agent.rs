@@ -220,6 +220,7 @@ fn status(task: &Task, sight: &Sight, state: TaskState, message: &str, now: Time
                     id: container.id.clone(),
                     pid: container.pid,
                     exit_code: container.exit_code,
+                    macs: container.macs.clone(),
                 });
                 status.ports = container.ports.clone();
             }

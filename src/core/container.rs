@@ -17,7 +17,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Attachment, ContainerSpec, NodeId, PortConfig, ResourceRequirements, StringMap, Task};
+use crate::model::{Attachment, ContainerSpec, NodeId, PortConfig, ResourceRequirements, StringMap, Task, mac_of};
 
 pub use image::familiar_image;
 pub use mounts::is_engine_socket;
@@ -68,19 +68,11 @@ impl EngineEndpoint {
         EngineEndpoint { network, address, aliases: Vec::new() }
     }
 
-    /// `02:42:` and the four bytes of the address, as Docker's overlay makes them.
-    fn mac_address(&self) -> Option<String> {
-        let [a, b, c, d] = self.address?.octets();
-        Some(format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
-    }
-
     fn settings(&self) -> Value {
         let mut settings = Map::new();
         if let Some(address) = self.address {
             settings.insert("IPAMConfig".into(), json!({ "IPv4Address": address.to_string() }));
-        }
-        if let Some(mac) = self.mac_address() {
-            settings.insert("MacAddress".into(), mac.into());
+            settings.insert("MacAddress".into(), mac_of(address).into());
         }
         if !self.aliases.is_empty() {
             settings.insert("Aliases".into(), json!(self.aliases));

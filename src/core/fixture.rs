@@ -8,11 +8,13 @@
 //! cluster history=5                             the task history limit
 //! network net 10.0.1.0/24 attachable            also: ingress internal predefined driver=
 //! node n1 ready az=a                            ready|down|unknown|disconnected, active|pause|drain, manager,
-//!                                               cpus=2 memory=512 (MiB) os= arch= plugin=Volume/local engine.k=v;
+//!                                               cpus=2 memory=512 (MiB) os= arch= plugin=Volume/local engine.k=v
+//!                                               addr=192.0.2.1 data-path=198.51.100.1;
 //!                                               any other key=value is a label
 //! service web replicas=2 image=nginx            or: global; see `set_service` for every key
 //! task web.1 n1 running desired=shutdown        node, state, desired=, attempts=, not-before=10s, err=, exit=1,
-//!                                               net=10.0.1.3/24 (an address on a network of that name)
+//!                                               net=10.0.1.3/24 (an address on a network of that name),
+//!                                               mac.10.0.1.3=02:00:00:00:00:01
 //! task web.1' n2 failed                         another task of the same slot; of a global service: `task web.n1`
 //! attach box n1 net=10.0.1.9/24                 a container that the swarm did not make
 //! remove node n1                                also: service, task, network
@@ -259,6 +261,10 @@ impl Fixture {
                     let exit_code = code.parse().unwrap();
                     status.container = Some(ContainerStatus { exit_code, ..ContainerStatus::default() });
                 }
+                Some((key, mac)) if key.starts_with("mac.") => {
+                    let address = key["mac.".len()..].parse().unwrap();
+                    status.container.get_or_insert_default().macs.insert(address, mac.into());
+                }
                 Some((network, address)) => networks.push(self.address(network, address)),
                 None => match task_state(word) {
                     Some(state) => status.state = state,
@@ -463,6 +469,8 @@ fn set_node(node: &mut Node, word: &str) {
         (_, Some(("memory", count))) => node.description.resources.memory_bytes = mebibytes(count),
         (_, Some(("os", os))) => node.description.platform.os = os.into(),
         (_, Some(("arch", arch))) => node.description.platform.architecture = arch.into(),
+        (_, Some(("addr", addr))) => node.status.addr = addr.into(),
+        (_, Some(("data-path", addr))) => node.description.data_path = addr.into(),
         (_, Some(("plugin", plugin))) => {
             let (kind, name) = plugin.split_once('/').unwrap();
             node.description.plugins.push((kind.into(), name.into()));

@@ -5,11 +5,13 @@
 //! - A **task** ([`task`]) is one attempt to run one container of a service. Its state only grows; "restart" means
 //!   another task in the same slot.
 //! - A **node** ([`node`]) is a host with a certificate; the **cluster** ([`cluster`]) is what all nodes share.
-//! - A **network** ([`network`]) is a swarm-scoped network and the addresses it hands out.
+//! - A **network** ([`network`]) is a swarm-scoped network and the addresses it hands out; its **members** ([`member`])
+//!   are the tasks on it, as all nodes with a task on it know them.
 
 pub mod cluster;
 pub mod constraint;
 pub mod id;
+pub mod member;
 pub mod network;
 pub mod node;
 pub mod secret;
@@ -20,6 +22,7 @@ pub mod timestamp;
 
 pub use cluster::{Cluster, JoinTokens, RootCa, RootRotation, normal_pem};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
+pub use member::{Member, NamedService, Peer, Phase, mac_of};
 pub use network::{Network, PREDEFINED_LABEL};
 pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};
 pub use secret::{Config, Secret};

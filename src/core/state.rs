@@ -9,6 +9,7 @@ mod change;
 pub mod codec;
 mod event;
 mod lookup;
+mod members;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use crate::model::{
-    Cluster, Config, ConfigId, Network, NetworkId, Node, NodeId, Role, Secret, SecretId, Service, ServiceId, Task,
-    TaskId, Timestamp,
+    Cluster, Config, ConfigId, Member, Network, NetworkId, Node, NodeId, Role, Secret, SecretId, Service, ServiceId,
+    Task, TaskId, Timestamp,
 };
 
 pub use change::{Change, Proposal};
@@ -44,6 +45,8 @@ pub struct State {
     config_names: OrdMap<String, ConfigId>,
     service_tasks: OrdSet<(ServiceId, TaskId)>,
     node_tasks: OrdSet<(NodeId, TaskId)>,
+    /// Who is on each network; follows from tasks and nodes.
+    members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
     /// IPv4 addresses in use on each network (tasks and virtual IPs), as numbers.
     addresses: OrdSet<(NetworkId, u32)>,
     /// The address handed out last on each network: the next search starts behind it, which delays reuse.

@@ -59,12 +59,6 @@ impl Backing {
     }
 }
 
-/// The MAC address of the endpoint with this IPv4 address: `02:42:` and the address, as dockerd's overlay has it.
-pub fn mac(ip: Ipv4Addr) -> String {
-    let [a, b, c, d] = ip.octets();
-    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
-}
-
 /// The kernel's name for a network's bridge, the same on every node.
 pub fn bridge_name(network: NetworkId) -> String {
     format!("gam-{}", &network.to_string()[..BRIDGE_ID_LENGTH])
@@ -204,10 +198,5 @@ mod tests {
             ..EngineNetwork::default()
         };
         assert!(!Backing::of(&listed).unwrap().fits(&network(&[], &[("10.0.2.0/24", "")])));
-    }
-
-    #[test]
-    fn macs_follow_addresses() {
-        assert_eq!(mac(Ipv4Addr::new(10, 61, 0, 77)), "02:42:0a:3d:00:4d");
     }
 }

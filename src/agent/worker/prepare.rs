@@ -38,6 +38,7 @@ impl Worker {
                 exit_code: 0,
                 error: String::new(),
                 ports: Vec::new(),
+                macs: Default::default(),
             }),
             Err(EngineError::Refused { status, message }) => {
                 // The name is taken: by an earlier attempt of this task, which is adopted, or by a stranger.

@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use gam_core::control::{Request as Change, Response as Done};
 use gam_core::error::Error;
-use gam_core::model::{Attachment, ContainerStatus, Network, Task, TaskId};
+use gam_core::model::{Attachment, Network, Task, TaskId, mac_of};
 use serde_json::{Map, Value};
 
 use super::super::networks::refused;
 use super::super::{Api, ApiError};
 use crate::manager::Manager;
-use crate::network::{Backing, attachments::host, mac};
+use crate::network::{Backing, attachments::host};
 
 /// Begins the words that stand for containers that have no id yet; no id begins so.
 pub const WORD: &str = "create-";
@@ -87,7 +87,7 @@ pub async fn settle(manager: &Manager, tasks: &[TaskId], container: &str) {
     let state = manager.state();
     let reports = tasks.iter().filter_map(|id| {
         let mut status = state.task(*id)?.status.clone();
-        status.container = Some(ContainerStatus { id: container.to_owned(), ..ContainerStatus::default() });
+        status.container.get_or_insert_default().id = container.to_owned();
         Some((*id, status))
     });
     manager.report(manager.node_id(), reports.collect()).await;
@@ -135,7 +135,7 @@ pub fn place(endpoint: &mut Map<String, Value>, joined: &Joined, with_mac: bool)
     set(ipam, "IPv4Address", joined.address.to_string());
     let has_mac = field(endpoint, "MacAddress").and_then(Value::as_str).is_some_and(|mac| !mac.is_empty());
     if with_mac && !has_mac {
-        set(endpoint, "MacAddress", mac(joined.address));
+        set(endpoint, "MacAddress", mac_of(joined.address));
     }
     Some(())
 }

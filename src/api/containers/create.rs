@@ -205,7 +205,7 @@ fn rewrite(body: &mut Map<String, Value>, named: &Named, joined: &[Joined], lega
     set(object(body, "HostConfig")?, "NetworkMode", known_as);
     if legacy && !has_mac {
         let name = key(body, "MacAddress");
-        body.insert(name, crate::network::mac(address).into());
+        body.insert(name, gam_core::model::mac_of(address).into());
     }
     Some(())
 }

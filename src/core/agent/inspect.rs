@@ -1,6 +1,7 @@
 //! Reads dockerd's description of a container, as far as a task depends on it.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::Deserialize;
 
@@ -24,6 +25,8 @@ pub struct Container {
     pub error: String,
     /// Ports published on the host, by number.
     pub ports: Vec<PortConfig>,
+    /// The hardware address of each of its endpoints, by IP address; none unless it runs.
+    pub macs: BTreeMap<Ipv4Addr, String>,
 }
 
 /// How far a container is.
@@ -94,6 +97,15 @@ struct Healthcheck {
 #[serde(default, rename_all = "PascalCase")]
 struct NetworkSettings {
     ports: BTreeMap<String, Vec<Binding>>,
+    networks: BTreeMap<String, Endpoint>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Endpoint {
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    mac_address: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +143,7 @@ impl Inspection {
             pid: self.state.pid,
             exit_code: self.state.exit_code,
             ports: ports(&self.network_settings.ports),
+            macs: macs(&self.network_settings.networks),
             error: self.state.error,
             id: self.id,
         }
@@ -147,6 +160,11 @@ impl Inspection {
             _ => Health::Starting,
         }
     }
+}
+
+fn macs(networks: &BTreeMap<String, Endpoint>) -> BTreeMap<Ipv4Addr, String> {
+    let known = networks.values().filter(|endpoint| !endpoint.mac_address.is_empty());
+    known.filter_map(|endpoint| Some((endpoint.ip_address.parse().ok()?, endpoint.mac_address.clone()))).collect()
 }
 
 /// One entry for each binding, so twice where the engine binds IPv4 and IPv6, as Docker's own swarm mode lists them.

@@ -14,8 +14,16 @@ fn web(state: TaskState, desired: TaskState) -> Task {
 
 fn present(phase: Phase, health: Health, exit_code: i64) -> Sight {
     let pid = if phase == Phase::Running { 42 } else { 0 };
-    let container =
-        Container { id: "c1".into(), phase, health, pid, exit_code, error: String::new(), ports: Vec::new() };
+    let container = Container {
+        id: "c1".into(),
+        phase,
+        health,
+        pid,
+        exit_code,
+        error: String::new(),
+        ports: Vec::new(),
+        macs: Default::default(),
+    };
     Sight { container: Seen::Present(container), ..Sight::default() }
 }
 
@@ -188,7 +196,8 @@ fn reads_what_dockerd_says() {
     let container = read(
         r#"{"Id":"c1","State":{"Status":"running","Pid":42,"ExitCode":0,"Error":"","Health":{"Status":"starting"}},
             "Config":{"Labels":{"a":"b"},"Healthcheck":{"Test":["CMD","true"]}},"NetworkSettings":{"Ports":{"80/tcp":null,
-            "81/udp":[{"HostIp":"0.0.0.0","HostPort":"8181"},{"HostIp":"::","HostPort":"8181"}]}}}"#,
+            "81/udp":[{"HostIp":"0.0.0.0","HostPort":"8181"},{"HostIp":"::","HostPort":"8181"}]},
+            "Networks":{"net":{"IPAddress":"10.0.1.3","MacAddress":"02:42:0a:00:01:03"},"off":{"MacAddress":""}}}}"#,
     );
     let port = PortConfig {
         name: String::new(),
@@ -207,6 +216,7 @@ fn reads_what_dockerd_says() {
             exit_code: 0,
             error: String::new(),
             ports: vec![port.clone(), port],
+            macs: [([10, 0, 1, 3].into(), "02:42:0a:00:01:03".to_owned())].into(),
         }
     );
     for (status, phase) in [

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Assignments;
-use crate::model::{Network, NetworkId, Task, TaskId};
+use crate::model::{Member, NamedService, Network, NetworkId, NodeId, Peer, ServiceId, Task, TaskId};
 
 /// The way from the assignments of one log index to those of another.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +24,20 @@ pub struct Difference {
     pub networks: Vec<Arc<Network>>,
     /// Networks that no task of the node uses any more.
     pub networks_gone: Vec<NetworkId>,
+    /// Members that are new or not as before.
+    pub members: Vec<Arc<Member>>,
+    /// Members that are no more, or on networks that the node is not on any more.
+    pub members_gone: Vec<(NetworkId, TaskId)>,
+    /// Services that are new or not as before.
+    pub services: Vec<Arc<NamedService>>,
+    /// Services without members.
+    pub services_gone: Vec<ServiceId>,
+    /// Nodes that are new or not as before.
+    pub peers: Vec<Arc<Peer>>,
+    /// Nodes without members.
+    pub peers_gone: Vec<NodeId>,
+    /// The UDP port of the packets between them, if it is another than before.
+    pub data_path_port: Option<u32>,
 }
 
 /// A task that is new or not as before.
@@ -50,7 +64,7 @@ pub struct Gap {
 impl Difference {
     /// Whether only the index moves on.
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.tasks_gone.is_empty() && self.networks.is_empty() && self.networks_gone.is_empty()
+        *self == Difference { from: self.from, index: self.index, ..Difference::default() }
     }
 }
 
@@ -69,6 +83,13 @@ impl Assignments {
             tasks_gone: gone(&self.tasks, &newer.tasks),
             networks: changed(&self.networks, &newer.networks).cloned().collect(),
             networks_gone: gone(&self.networks, &newer.networks),
+            members: changed(&self.members, &newer.members).cloned().collect(),
+            members_gone: gone(&self.members, &newer.members),
+            services: changed(&self.services, &newer.services).cloned().collect(),
+            services_gone: gone(&self.services, &newer.services),
+            peers: changed(&self.peers, &newer.peers).cloned().collect(),
+            peers_gone: gone(&self.peers, &newer.peers),
+            data_path_port: Some(newer.data_path_port).filter(|port| *port != self.data_path_port),
         }
     }
 
@@ -91,12 +112,20 @@ impl Assignments {
             }
             self.tasks.insert(task.id, task);
         }
-        for id in difference.networks_gone {
-            self.networks.remove(&id);
-        }
-        self.networks.extend(difference.networks.into_iter().map(|network| (network.id, network)));
+        renew(&mut self.networks, difference.networks_gone, difference.networks, |network| network.id);
+        renew(&mut self.members, difference.members_gone, difference.members, |member| (member.network, member.task));
+        renew(&mut self.services, difference.services_gone, difference.services, |service| service.id);
+        renew(&mut self.peers, difference.peers_gone, difference.peers, |peer| peer.node);
+        self.data_path_port = difference.data_path_port.unwrap_or(self.data_path_port);
         Ok(())
     }
+}
+
+fn renew<K: Ord, V>(table: &mut BTreeMap<K, Arc<V>>, gone: Vec<K>, new: Vec<Arc<V>>, key: impl Fn(&V) -> K) {
+    for key in gone {
+        table.remove(&key);
+    }
+    table.extend(new.into_iter().map(|value| (key(&value), value)));
 }
 
 /// What of `new` is not in `old`, or not the same there.

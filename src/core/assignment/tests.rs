@@ -4,12 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Fixture;
+use crate::state::codec::{decode_state, encode_state};
 use crate::wire;
 
 const START: &str = "network net 10.0.1.0/24
     network other 10.0.2.0/24
-    node n1 ready
-    node n2 ready
+    node n1 ready addr=192.0.2.1
+    node n2 ready addr=192.0.2.2
     service web replicas=3 env=A=1
     service api replicas=2
     task web.1 n1 running net=10.0.1.2/24
@@ -29,7 +30,7 @@ fn a_change_of_wish_carries_no_spec() {
     assert_eq!(difference.tasks.len(), 1);
     assert!(difference.tasks[0].keeps_spec);
     let text = String::from_utf8(wire::encode_difference(&difference)).unwrap();
-    assert!(!text.contains("busybox") && text.len() < 600, "{} bytes: {text}", text.len());
+    assert!(!text.contains("busybox") && text.len() < 1000, "{} bytes: {text}", text.len());
 }
 
 #[test]
@@ -42,11 +43,13 @@ fn networks_come_and_go_with_their_tasks() {
     assert_eq!(difference.tasks_gone, [fixture.task("api.1")]);
     assert_eq!(difference.networks_gone, [fixture.network("other")]);
     assert!(!difference.is_empty());
-    // The other node's tasks are not this node's business.
+    // Of the other node's tasks this node's only business is who is on its network.
     fixture.add("task web.2 failed");
     let next = held(&fixture);
     let difference = after.difference(&next);
-    assert!(difference.is_empty());
+    assert_eq!((difference.tasks.len(), difference.tasks_gone.len(), difference.members.len()), (0, 0, 0));
+    assert_eq!(difference.members_gone, [(fixture.network("net"), fixture.task("web.2"))]);
+    assert_eq!(difference.peers_gone, [fixture.node("n2")]);
     after.apply(difference).unwrap();
     assert_eq!(after, next);
 }
@@ -76,6 +79,70 @@ fn a_difference_that_does_not_lead_on_changes_nothing() {
     assert_eq!(empty, Assignments { index: first.index, ..Assignments::default() });
 }
 
+/// Members as `network task node phase mac`.
+fn members(fixture: &Fixture, held: &Assignments) -> String {
+    let line = |member: &Arc<Member>| {
+        let [network, task, node] =
+            [member.network.number(), member.task.number(), member.node.number()].map(|number| fixture.name(number));
+        format!("{network} {task} {node} {:?} {}\n", member.phase, member.mac)
+    };
+    held.members.values().map(line).collect()
+}
+
+#[test]
+fn a_node_knows_everybody_on_its_networks_and_nobody_else() {
+    let mut fixture = Fixture::new(START);
+    fixture.add("task web.3 n2 assigned net=10.0.1.4/24\nattach box n1 net=10.0.1.9/24");
+    let known = members(&fixture, &held(&fixture));
+    let expected = "net box n1 Coming \nnet web.1 n1 Serving 02:42:0a:00:01:02\nnet web.2 n2 Serving 02:42:0a:00:01:03\n\
+        net web.3 n2 Coming 02:42:0a:00:01:04\nother api.1 n1 Serving 02:42:0a:00:02:02\n";
+    assert_eq!(known, expected);
+    let n2 = Assignments::of(&fixture.state, fixture.node("n2"));
+    assert!(!members(&fixture, &n2).contains("other"), "it has no task there");
+    let services = |held: &Assignments| held.services.values().map(|service| service.name.clone()).collect::<Vec<_>>();
+    assert_eq!((services(&held(&fixture)), services(&n2)), (vec!["api".into(), "web".into()], vec!["web".to_owned()]));
+    let peers: Vec<String> = n2.peers.values().map(|peer| peer.data_path.clone()).collect();
+    assert_eq!(peers, ["192.0.2.1", "192.0.2.2"]);
+    fixture.add("node n1 data-path=198.51.100.1");
+    let n2 = Assignments::of(&fixture.state, fixture.node("n2"));
+    assert_eq!(n2.peers[&fixture.node("n1")].data_path, "198.51.100.1", "what the user said wins");
+    // Only a node that is there itself is told.
+    fixture.add("node n3 ready addr=192.0.2.3\ntask web.2 desired=shutdown\ntask web.3 failed");
+    let n3 = Assignments::of(&fixture.state, fixture.node("n3"));
+    assert_eq!((n3.members.len(), n3.peers.len()), (0, 1));
+    let known = members(&fixture, &held(&fixture));
+    assert!(known.contains("net web.2 n2 Leaving") && !known.contains("web.3"), "{known}");
+}
+
+#[test]
+fn the_engines_own_mac_wins_and_a_container_is_found_once_it_has_one() {
+    let mut fixture = Fixture::new(START);
+    fixture.add("attach box n2 net=10.0.1.9/24\ntask web.2 running mac.10.0.1.3=02:00:00:00:00:01");
+    assert!(members(&fixture, &held(&fixture)).contains("net web.2 n2 Serving 02:00:00:00:00:01"));
+    let id = fixture.task("box");
+    let mut status = fixture.state.task(id).unwrap().status.clone();
+    status.container.as_mut().unwrap().macs = [([10, 0, 1, 9].into(), "02:00:00:00:00:09".to_owned())].into();
+    fixture.apply(vec![crate::state::Change::TaskReport { id, status }]);
+    assert!(members(&fixture, &held(&fixture)).contains("net box n2 Serving 02:00:00:00:00:09"));
+}
+
+#[test]
+fn of_a_lost_node_only_those_are_left_whose_place_nobody_takes() {
+    let mut fixture = Fixture::new(START);
+    fixture.add("attach box n2 net=10.0.1.9/24\nnode n2 down");
+    let known = members(&fixture, &held(&fixture));
+    assert!(known.contains("web.2 n2 Lost") && known.contains("box n2 Lost"), "{known}");
+    fixture.add("task web.2 desired=shutdown");
+    let known = members(&fixture, &held(&fixture));
+    assert!(!known.contains("web.2") && known.contains("box n2 Lost"), "{known}");
+    fixture.add("node n2 ready");
+    let known = members(&fixture, &held(&fixture));
+    assert!(known.contains("web.2 n2 Leaving"), "it is back, and still there: {known}");
+    fixture.add("remove node n2");
+    let known = members(&fixture, &held(&fixture));
+    assert!(!known.contains("web.2"), "{known}");
+}
+
 fn line() -> impl Strategy<Value = String> {
     let task = || prop::sample::select(vec!["web.1", "web.2", "web.3", "api.1", "api.2"]);
     let word = prop::sample::select(vec![
@@ -96,6 +163,8 @@ fn line() -> impl Strategy<Value = String> {
         2 => task().prop_map(|task| format!("remove task {task}")),
         1 => (0..3_u8).prop_map(|image| format!("service web image=image{image}")),
         1 => Just("service api env=B=2".to_owned()),
+        1 => prop::sample::select(vec!["node n2 down", "node n2 ready", "node n1 data-path=198.51.100.1", "cluster history=5"])
+            .prop_map(str::to_owned),
     ]
 }
 
@@ -118,6 +187,9 @@ proptest! {
             near.apply(difference).unwrap();
             prop_assert_eq!(&near, &newest);
             prop_assert_eq!(&far, &newest);
+            // What is kept up with every change is what would be made anew.
+            let anew = decode_state(&encode_state(&fixture.state)).unwrap();
+            prop_assert_eq!(Assignments::of(&anew, fixture.node("n1")), newest.clone());
             sent = newest;
         }
         let full = wire::decode_assignments(&wire::encode_assignments(&sent)).unwrap();

@@ -37,6 +37,16 @@ impl Node {
         self.spec.role == "manager"
     }
 
+    /// The address at which it takes the packets of overlays.
+    pub fn data_path(&self) -> &str {
+        if self.description.data_path.is_empty() { &self.status.addr } else { &self.description.data_path }
+    }
+
+    /// Whether nobody hears from it any more, so that its tasks are run elsewhere.
+    pub fn is_lost(&self) -> bool {
+        self.status.state == NodeState::Down
+    }
+
     /// Subject and public key of the issuer of its certificate, as far as its agent said.
     pub fn issuer(&self) -> (&str, &str) {
         (&self.description.cert_issuer_subject, &self.description.cert_issuer_public_key)
@@ -85,6 +95,9 @@ pub struct NodeDescription {
     pub engine_labels: StringMap,
     /// The engine's plugins as (type, name), sorted.
     pub plugins: Vec<(String, String)>,
+    /// The address at which it takes the packets of overlays; empty if that is where it is heard from.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub data_path: String,
     /// The root certificate that the node trusts, PEM.
     pub trust_root: String,
     /// Subject of the issuer of its certificate, DER, base 64.

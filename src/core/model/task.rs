@@ -1,6 +1,8 @@
 //! A task: one attempt to run one container.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -158,6 +160,10 @@ pub struct ContainerStatus {
     pub pid: i64,
     /// Its exit code, once it ended.
     pub exit_code: i64,
+    /// The hardware address of each of its endpoints, by IP address: the engine may have chosen another one than it was
+    /// asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub macs: BTreeMap<Ipv4Addr, String>,
 }
 
 /// A task's place on one network.

@@ -123,6 +123,7 @@ impl State {
             }
             Change::NodeRemove { id } => {
                 if let Some(node) = self.nodes.remove(id) {
+                    self.place_all_of(*id);
                     moment.emit(EventKind::Node, "remove", id, named(node_name(&node)));
                     self.remember_removed(*id, moment.at);
                 }
@@ -143,7 +144,11 @@ impl State {
                 }
                 node.meta.touch(moment.index, moment.at);
                 moment.emit(EventKind::Node, "update", id, node_differences(&old, &node));
+                let is_lost = node.is_lost();
                 self.nodes.insert(*id, Arc::new(node));
+                if is_lost != old.is_lost() {
+                    self.place_all_of(*id);
+                }
             }
             _ => {}
         }
@@ -283,7 +288,8 @@ impl State {
     }
 
     fn update_task(&mut self, id: TaskId, change: &Change, moment: &mut Moment) {
-        let Some(mut task) = self.tasks.get(&id).map(|task| (**task).clone()) else { return };
+        let Some(old) = self.tasks.get(&id).cloned() else { return };
+        let mut task = (*old).clone();
         match change {
             Change::TaskAllocate { networks, .. } => {
                 let old = std::mem::replace(&mut task.networks, networks.clone());
@@ -318,6 +324,7 @@ impl State {
         }
         task.meta.touch(moment.index, moment.at);
         self.tasks.insert(id, Arc::new(task));
+        self.place(id, &old.networks);
     }
 
     pub(super) fn insert_task(&mut self, task: Task) {
@@ -327,7 +334,9 @@ impl State {
         if let Some(node) = task.node {
             self.node_tasks.insert((node, task.id));
         }
-        self.tasks.insert(task.id, Arc::new(task));
+        let id = task.id;
+        self.tasks.insert(id, Arc::new(task));
+        self.place(id, &[]);
     }
 
     fn remove_task(&mut self, id: TaskId) {
@@ -338,6 +347,7 @@ impl State {
         if let Some(node) = task.node {
             self.node_tasks.remove(&(node, id));
         }
+        self.place(id, &task.networks);
         if !task.status.state.is_terminal() {
             self.claim_attachments(&task.networks, false);
         }

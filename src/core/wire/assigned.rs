@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignments, ChangedTask, Difference};
-use crate::model::{Network, NetworkId, ServiceSpec, Task, TaskId};
+use crate::model::{Member, NamedService, Network, NetworkId, NodeId, Peer, ServiceId, ServiceSpec, Task, TaskId};
 use crate::record::{self, CodecError};
 use crate::state::codec::{Specs, TaskRecord};
 
@@ -16,6 +16,14 @@ struct FullRecord {
     specs: Vec<Arc<ServiceSpec>>,
     tasks: Vec<TaskRecord>,
     networks: Vec<Arc<Network>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Arc<Member>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<Arc<NamedService>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<Arc<Peer>>,
+    #[serde(default)]
+    data_path_port: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -30,6 +38,20 @@ struct DifferenceRecord {
     tasks_gone: Vec<TaskId>,
     networks: Vec<Arc<Network>>,
     networks_gone: Vec<NetworkId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Arc<Member>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    members_gone: Vec<(NetworkId, TaskId)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<Arc<NamedService>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services_gone: Vec<ServiceId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<Arc<Peer>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers_gone: Vec<NodeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data_path_port: Option<u32>,
 }
 
 /// The full set, for a new session.
@@ -37,17 +59,30 @@ pub fn encode_assignments(assignments: &Assignments) -> Vec<u8> {
     let mut specs = Specs::default();
     let tasks = assignments.tasks.values().map(|task| TaskRecord::of(task, specs.number(&task.origin))).collect();
     let networks = assignments.networks.values().cloned().collect();
-    record::encode(&FullRecord { index: assignments.index, tasks, specs: specs.list, networks })
+    record::encode(&FullRecord {
+        index: assignments.index,
+        tasks,
+        specs: specs.list,
+        networks,
+        members: assignments.members.values().cloned().collect(),
+        services: assignments.services.values().cloned().collect(),
+        peers: assignments.peers.values().cloned().collect(),
+        data_path_port: assignments.data_path_port,
+    })
 }
 
 /// Reads a full set.
 pub fn decode_assignments(bytes: &[u8]) -> Result<Assignments, CodecError> {
-    let FullRecord { index, specs, tasks, networks } = record::decode(bytes)?;
-    let tasks = tasks.into_iter().map(|task| task.restore(by_number(&specs)));
+    let read: FullRecord = record::decode(bytes)?;
+    let tasks = read.tasks.into_iter().map(|task| task.restore(by_number(&read.specs)));
     Ok(Assignments {
-        index,
+        index: read.index,
         tasks: tasks.map(|task| (task.id, Arc::new(task))).collect(),
-        networks: networks.into_iter().map(|network| (network.id, network)).collect(),
+        networks: read.networks.into_iter().map(|network| (network.id, network)).collect(),
+        members: read.members.into_iter().map(|member| ((member.network, member.task), member)).collect(),
+        services: read.services.into_iter().map(|service| (service.id, service)).collect(),
+        peers: read.peers.into_iter().map(|peer| (peer.node, peer)).collect(),
+        data_path_port: read.data_path_port,
     })
 }
 
@@ -71,6 +106,13 @@ pub fn encode_difference(difference: &Difference) -> Vec<u8> {
         tasks_gone: difference.tasks_gone.clone(),
         networks: difference.networks.clone(),
         networks_gone: difference.networks_gone.clone(),
+        members: difference.members.clone(),
+        members_gone: difference.members_gone.clone(),
+        services: difference.services.clone(),
+        services_gone: difference.services_gone.clone(),
+        peers: difference.peers.clone(),
+        peers_gone: difference.peers_gone.clone(),
+        data_path_port: difference.data_path_port,
     })
 }
 
@@ -88,6 +130,13 @@ pub fn decode_difference(bytes: &[u8]) -> Result<Difference, CodecError> {
         tasks_gone: read.tasks_gone,
         networks: read.networks,
         networks_gone: read.networks_gone,
+        members: read.members,
+        members_gone: read.members_gone,
+        services: read.services,
+        services_gone: read.services_gone,
+        peers: read.peers,
+        peers_gone: read.peers_gone,
+        data_path_port: read.data_path_port,
     })
 }
 
