@@ -93,6 +93,13 @@ running() {    # running SERVICE N: exactly N tasks of it that shall run do run
 containers() { # containers SERVICE N: exactly N containers of it run on this host's dockerd
   [ "$(try engine docker ps -q --filter "label=com.docker.swarm.service.name=$1" | wc -l)" = "$2" ]
 }
+container() { try on "$1" engine docker ps -q --filter "label=com.docker.swarm.service.name=$2" | head -n1; } # container K SERVICE: the first one on host K
+ip_of() {      # ip_of K SERVICE NETWORK: its address there
+  try on "$1" engine docker inspect "$(container "$1" "$2")" --format "{{(index .NetworkSettings.Networks \"$3\").IPAddress}}"
+}
+pings() {      # pings K SERVICE ADDRESS [BYTES]: the container of the service on host K reaches the address
+  try on "$1" engine docker exec "$(container "$1" "$2")" ping -q -c 1 -W 1 -s "${4:-56}" "$3" >/dev/null
+}
 ready() { [ "$(try docker node ls --format '{{.Status}}' | grep -c '^Ready')" = "$1" ]; }                       # ready N: N nodes are
 reachable() { [ "$(try docker node ls --format '{{.ManagerStatus}}' | grep -cE 'Leader|Reachable')" = "$1" ]; } # reachable N: N managers are
 state() { [ "$(try docker node inspect "$1" --format '{{.Status.State}}')" = "$2" ]; }                           # state NODE WORD: it is

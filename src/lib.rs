@@ -32,6 +32,15 @@
 //!
 //! Reading is simpler: a handler takes a state that is not older than its request and renders it.
 //!
+//! # The life of a packet
+//!
+//! An overlay network is, on every node with a task on it, a bridge network of dockerd's ([`network::backing`]) whose gateway is the
+//! same address everywhere, and, once it has members on other nodes, a VXLAN device as one more port of that bridge. A container that
+//! asks for an address of the network is answered by the device, which knows it from the assignments; its frame goes through the bridge
+//! to the device, which knows the node behind its hardware address, and arrives at the bridge there. Nothing is learned or flooded.
+//! [`gam_core::plane::render`] says what the kernel should hold; [`network::overlay`] makes it so and keeps it so. Everything goes on
+//! while Gam does not run.
+//!
 //! # Code map
 //!
 //! In the order in which data meets it.
@@ -46,6 +55,7 @@
 //! | … [`orchestrator`](gam_core::orchestrator), [`allocator`](gam_core::allocator), [`scheduler`](gam_core::scheduler) | services to tasks; addresses and ports; tasks to nodes |
 //! | … [`step`](gam_core::step) | the fixed order of the above |
 //! | … [`assignment`](gam_core::assignment), [`agent`](gam_core::agent), [`container`](gam_core::container) | what one node must know; one action for one container; a task as a container's configuration |
+//! | … [`plane`](gam_core::plane) | what the kernel of one node must hold for its overlay networks, and the steps to it |
 //! | `gam-store` (`src/store`) | the state on disk and on other managers; the only user of openraft |
 //! | `gam-rpc` (`src/rpc`) | calls between nodes, over mutual TLS |
 //! | [`manager`] | the leader's loop, and whoever asks it |
@@ -54,7 +64,7 @@
 //! | [`node`] | one node's life: founded, opened, locked, left; the composition root of its roles |
 //! | [`agent`] | workers for tasks, reports, the sweep of what nobody wants |
 //! | [`engine`] | dockerd through bollard |
-//! | [`network`] | overlay networks on this host, container attachments |
+//! | [`network`] | overlay networks on this host: backings in dockerd, devices in the kernel ([`network::overlay`]), container attachments |
 //! | `compat-tests` | cases recorded against dockerd's own swarm mode; the lab of several hosts |
 //! | `tidy` (a test) | holds the arrows between modules, lengths and names against what this page says |
 //!

@@ -8,13 +8,16 @@ pub mod attachments;
 pub mod backing;
 pub mod interfaces;
 pub mod neighbours;
+pub mod overlay;
 pub mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use gam_core::model::{Network, NetworkId};
+use tokio::sync::watch;
 
 use crate::engine::networks::{EngineNetwork, NewNetwork};
 use crate::engine::{Engine, EngineError};
@@ -63,6 +66,10 @@ struct Inner {
     known: ArcSwap<Backings>,
     /// One lock for each network that is being made or removed.
     busy: Mutex<BTreeMap<NetworkId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Where this node takes the packets of overlays.
+    data_path: ArcSwapOption<IpAddr>,
+    /// Marked whenever a backing was made.
+    made: watch::Sender<()>,
     /// Attachments whose container is not there yet, by the word they were made with.
     joining: Mutex<BTreeSet<String>>,
 }
@@ -78,8 +85,20 @@ impl Networks {
             engine,
             known: ArcSwap::default(),
             busy: Mutex::default(),
+            data_path: ArcSwapOption::empty(),
+            made: watch::Sender::new(()),
             joining: Mutex::default(),
         }))
+    }
+
+    /// Notes where this node takes the packets of overlays: what they may measure depends on it.
+    pub fn set_data_path(&self, address: &str) {
+        self.0.data_path.store(address.parse().ok().map(Arc::new));
+    }
+
+    /// Changes whenever a backing was made.
+    pub fn watch_made(&self) -> watch::Receiver<()> {
+        self.0.made.subscribe()
     }
 
     /// Makes the network's backing if it is missing; returns dockerd's name for it. Callers for the same network wait
@@ -110,20 +129,27 @@ impl Networks {
         let name = if in_the_way { backing::second_name(network) } else { network.name().to_owned() };
         let engine_name = self.create(network, name).await?;
         self.reload().await?;
+        self.0.made.send_replace(());
         Ok(engine_name)
     }
 
     /// Creates under `name`, or under the second name if somebody else was faster.
     async fn create(&self, network: &Network, name: String) -> Result<String, NetworkError> {
-        match self.0.engine.create_network(&backing::plan(network, &name)).await {
+        let underlay = self.underlay_mtu().await;
+        match self.0.engine.create_network(&backing::plan(network, &name, underlay)).await {
             Ok(_) => Ok(name),
             Err(error) if error.is_conflict() && name == network.name() => {
                 let name = backing::second_name(network);
-                self.0.engine.create_network(&backing::plan(network, &name)).await?;
+                self.0.engine.create_network(&backing::plan(network, &name, underlay)).await?;
                 Ok(name)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn underlay_mtu(&self) -> Option<u32> {
+        let address = **self.0.data_path.load().as_ref()?;
+        overlay::mtu_at(address, &interfaces::interfaces().await.ok()?)
     }
 
     async fn replace(&self, old: &Backing) -> Result<(), NetworkError> {
@@ -144,6 +170,28 @@ impl Networks {
         let removed = self.replace(&backing).await;
         self.reload().await?;
         removed
+    }
+
+    /// Removes the backing of a network that no task or container of this node needs, unless that changes meanwhile.
+    pub async fn remove_unused(&self, network: NetworkId, is_unused: impl Fn() -> bool) -> Result<(), NetworkError> {
+        let lock = self.lock(network);
+        let _held = lock.lock().await;
+        self.reload().await?;
+        let Some(backing) = self.backing(network) else { return Ok(()) };
+        // Whoever needs it from now on waits for the lock. Whoever did before was told of its need before it asked.
+        self.hide(network);
+        let is_wanted = !is_unused() || !self.joining_now().is_empty();
+        let removed = if is_wanted { Ok(()) } else { self.replace(&backing).await };
+        self.reload().await?;
+        removed
+    }
+
+    fn hide(&self, network: NetworkId) {
+        self.0.known.rcu(|known| {
+            let mut now = known.by_network.clone();
+            now.remove(&network);
+            known.after(&now)
+        });
     }
 
     /// The networks that have a backing here.
@@ -177,6 +225,7 @@ impl Networks {
             }
             self.remove(backing.network).await?;
         }
+        overlay::clear().await;
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub struct Assignments {
     pub index: u64,
     /// The node's tasks that have something left to do, or that must be known to be over.
     pub tasks: BTreeMap<TaskId, Arc<Task>>,
-    /// The networks of those tasks and of containers that joined one, and the routing mesh, which is on every node.
+    /// The networks of those tasks that have not ended, and of containers that joined one, and the routing mesh, which is on every node.
     pub networks: BTreeMap<NetworkId, Arc<Network>>,
     /// Everybody on the networks that the node is on itself, its own tasks included.
     pub members: BTreeMap<(NetworkId, TaskId), Arc<Member>>,
@@ -52,13 +52,11 @@ impl Assignments {
             if task.status.state < TaskState::Assigned {
                 continue;
             }
-            for network in task.networks.iter().filter_map(|attachment| state.network(attachment.network?)) {
-                if task.service.is_some() || !task.status.state.is_terminal() {
-                    assignments.networks.insert(network.id, network.clone());
-                }
-                if !task.status.state.is_terminal() {
-                    joined.insert(network.id);
-                }
+            // One that has ended is on no network any more.
+            let networks = task.networks.iter().filter(|_| !task.status.state.is_terminal());
+            for network in networks.filter_map(|attachment| state.network(attachment.network?)) {
+                assignments.networks.insert(network.id, network.clone());
+                joined.insert(network.id);
             }
             if task.service.is_some() {
                 assignments.tasks.insert(task.id, task.clone());

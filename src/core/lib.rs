@@ -23,6 +23,8 @@ pub mod step;
 pub mod assignment;
 pub mod wire;
 
+pub mod plane;
+
 pub mod agent;
 pub mod container;
 

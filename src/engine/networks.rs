@@ -90,6 +90,8 @@ pub struct ContainerEndpoint {
     pub network_id: String,
     /// The address that it was given, or else the one that it has.
     pub address: Option<Ipv4Addr>,
+    /// Its hardware address; empty unless the container runs.
+    pub mac: String,
     /// The endpoint's id; empty unless the container runs.
     pub endpoint_id: String,
     /// Names by which it is found there.
@@ -107,6 +109,11 @@ pub struct ContainerEndpoint {
 pub enum NetworkEvent {
     /// A container that is not a task's was removed.
     ContainerDestroyed,
+    /// A container joined a network, because it started or was connected.
+    Connected {
+        /// The network.
+        network_id: String,
+    },
     /// A container left a network, because it stopped or was disconnected.
     Disconnected {
         /// The network.
@@ -219,7 +226,7 @@ impl Engine {
     ) -> Result<impl Stream<Item = Result<NetworkEvent, EngineError>> + use<>, EngineError> {
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned(), "network".to_owned()]),
-            ("event".to_owned(), ["destroy", "disconnect", "create"].map(str::to_owned).to_vec()),
+            ("event".to_owned(), ["destroy", "connect", "disconnect", "create"].map(str::to_owned).to_vec()),
         ]);
         let docker = self.docker()?;
         let options =
@@ -291,10 +298,12 @@ fn container(listed: ContainerSummary) -> NetworkedContainer {
 
 fn endpoint(network: String, settings: EndpointSettings) -> ContainerEndpoint {
     let given = settings.ipam_config.and_then(|config| config.ipv4_address).filter(|address| !address.is_empty());
+    let has_endpoint = settings.endpoint_id.as_ref().is_some_and(|id| !id.is_empty());
     ContainerEndpoint {
         network,
         network_id: settings.network_id.unwrap_or_default(),
         address: given.or(settings.ip_address).and_then(|address| address.parse().ok()),
+        mac: Some(settings.mac_address.unwrap_or_default()).filter(|_| has_endpoint).unwrap_or_default(),
         endpoint_id: settings.endpoint_id.unwrap_or_default(),
         aliases: settings.aliases.unwrap_or_default(),
         links: settings.links.unwrap_or_default(),
@@ -311,6 +320,7 @@ fn network_event(message: EventMessage) -> Option<NetworkEvent> {
     let is_task = is_named_by(name, attributes.get(LABEL_TASK_NAME).map(String::as_str));
     match (message.typ?, message.action?.as_str()) {
         (EventMessageTypeEnum::CONTAINER, "destroy") if !is_task => Some(NetworkEvent::ContainerDestroyed),
+        (EventMessageTypeEnum::NETWORK, "connect") => Some(NetworkEvent::Connected { network_id: id }),
         (EventMessageTypeEnum::NETWORK, "disconnect") => Some(NetworkEvent::Disconnected { network_id: id }),
         (EventMessageTypeEnum::NETWORK, "create") => Some(NetworkEvent::NetworkCreated),
         (EventMessageTypeEnum::NETWORK, "destroy") => Some(NetworkEvent::NetworkDestroyed),

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::StreamExt;
 use gam_core::control::{Request, Response};
 use gam_core::error::Error;
-use gam_core::model::{Attachment, NetworkId, NodeId, Task, TaskId};
+use gam_core::model::{Attachment, ContainerStatus, NetworkId, NodeId, Task, TaskId, TaskStatus};
 use gam_core::state::State;
 use tokio_util::sync::CancellationToken;
 
@@ -103,6 +103,10 @@ impl Watch {
             NetworkEvent::NetworkDestroyed => true,
             // The last attachment of a network may have gone with its container: its backing is then unused.
             NetworkEvent::ContainerDestroyed => self.has_attachments(),
+            // It has a hardware address now.
+            NetworkEvent::Connected { network_id } => {
+                self.networks.backing_by_id(network_id).is_some() && self.has_attachments()
+            }
             NetworkEvent::Disconnected { network_id } => match self.networks.backing_by_id(network_id) {
                 // Its network may be gone, and this may have been the last container on it.
                 Some(backing) => self.has_attachments() || self.manager.state().network(backing.network).is_none(),
@@ -131,6 +135,10 @@ impl Watch {
         let after = self.manager.read().await?;
         for (network, address, container) in unknown(&after, self.node, &containers, &self.known(&after)) {
             self.adopt(network, address, container).await;
+        }
+        let seen = statuses(attachments(&after, self.node), &containers, &self.known(&after));
+        if !seen.is_empty() {
+            self.manager.report(self.node, seen).await;
         }
         let gone = backed.into_iter().filter(|network| after.network(*network).is_none()).collect();
         Ok(self.networks.sweep(&gone).await?)
@@ -221,6 +229,35 @@ fn unused<'a>(
         .filter(|task| !is_joining(task) && !addresses(task).any(|place| used.contains(&place)))
         .map(|task| task.id)
         .collect()
+}
+
+/// What the leader does not know of attachments yet: whose they are, and the hardware addresses that they have now.
+fn statuses<'a>(
+    attachments: impl Iterator<Item = &'a Task>,
+    containers: &[NetworkedContainer],
+    known: &BTreeMap<String, NetworkId>,
+) -> Vec<(TaskId, TaskStatus)> {
+    let mut seen: BTreeMap<(NetworkId, Ipv4Addr), (&str, &str)> = BTreeMap::new();
+    for container in containers.iter().filter(|container| !container.is_task) {
+        for endpoint in &container.endpoints {
+            if let (Some(network), Some(address)) = (network_of(endpoint, known), endpoint.address) {
+                seen.insert((network, address), (&container.id, &endpoint.mac));
+            }
+        }
+    }
+    let status = |task: &Task| {
+        let mut now = ContainerStatus::default();
+        for place in addresses(task) {
+            let (id, mac) = seen.get(&place)?;
+            now.id = (*id).to_owned();
+            if !mac.is_empty() {
+                now.macs.insert(place.1, (*mac).to_owned());
+            }
+        }
+        let is_known = task.status.container.as_ref().is_some_and(|known| known.id == now.id && known.macs == now.macs);
+        (!is_known).then(|| (task.id, TaskStatus { container: Some(now), ..task.status.clone() }))
+    };
+    attachments.filter_map(status).collect()
 }
 
 /// The addresses of containers on attachable networks that nobody has given them.
@@ -318,6 +355,23 @@ mod tests {
         assert_eq!(unused(attachments(&state, NODE.into()), &joining, &used), [TaskId::from(12)]);
         let late = unused(attachments(&state, NODE.into()), &BTreeSet::new(), &used);
         assert_eq!(late, [TaskId::from(12), TaskId::from(13)]);
+    }
+
+    #[test]
+    fn hardware_addresses_are_reported_once_and_when_they_change() {
+        let mut state = state(vec![network(7, true), attachment(10, 7, "10.0.1.3", "word")]);
+        let mut containers = [container("box", "net7", "e7", "10.0.1.3")];
+        for mac in ["", "02:00:00:00:00:01", "02:00:00:00:00:02", ""] {
+            containers[0].endpoints[0].mac = mac.into();
+            let seen = statuses(attachments(&state, NODE.into()), &containers, &known());
+            let [(id, status)] = &seen[..] else { panic!("{seen:?}") };
+            let now = status.container.as_ref().unwrap();
+            assert_eq!((now.id.as_str(), now.macs.values().next().map_or("", |mac| mac)), ("box", mac));
+            let changes = vec![Change::TaskReport { id: *id, status: status.clone() }];
+            state.apply(state.index() + 1, &Proposal { at: Timestamp(2), changes });
+            assert!(statuses(attachments(&state, NODE.into()), &containers, &known()).is_empty());
+        }
+        assert!(statuses(attachments(&state, NODE.into()), &[], &known()).is_empty(), "its container is on its way");
     }
 
     #[test]

@@ -13,9 +13,11 @@ use crate::engine::networks::{EngineNetwork, NewNetwork, Pool};
 /// The label that marks a backing with the id of its swarm network.
 pub const NETWORK_LABEL: &str = "gam.network.id";
 
-/// What an overlay's packets may measure, in bytes: 1500 less the 50 of VXLAN over IPv4 (`moby: drivers/overlay`).
-const OVERLAY_MTU: &str = "1450";
-/// The option by which a user chooses another.
+/// What the packets between nodes may measure, in bytes, if nobody says otherwise (`moby: drivers/overlay`, `maxMTU`).
+const UNDERLAY_MTU: u32 = 1500;
+/// What VXLAN over IPv4 puts around a packet.
+const VXLAN_OVERHEAD: u32 = 50;
+/// The option by which a user says what the packets between nodes may measure.
 const MTU_OPTION: &str = "com.docker.network.driver.mtu";
 /// The option that fixes the name of the kernel's bridge.
 const BRIDGE_NAME_OPTION: &str = "com.docker.network.bridge.name";
@@ -73,8 +75,19 @@ fn name_suffix(network: NetworkId) -> String {
     format!(".{}", &network.to_string()[..NAME_ID_LENGTH])
 }
 
-/// What to ask dockerd for. A network of another driver than `overlay` is made as its user described it.
-pub fn plan(network: &Network, name: &str) -> NewNetwork {
+/// What the packets of an overlay may measure, on an underlay whose packets may measure so much: as in Docker what the user
+/// or 1500 says, less what VXLAN needs. An underlay that takes less counts where Docker would lose packets; one that takes
+/// more does not, since other nodes may have another.
+pub fn mtu(network: &Network, underlay: Option<u32>) -> u32 {
+    let options = network.spec.driver_configuration.as_ref().map(|driver| &driver.options);
+    let asked = options.and_then(|options| options.get(MTU_OPTION)?.parse().ok()).filter(|mtu| *mtu > 0);
+    let outer = asked.unwrap_or_else(|| underlay.unwrap_or(UNDERLAY_MTU).min(UNDERLAY_MTU));
+    outer.saturating_sub(VXLAN_OVERHEAD)
+}
+
+/// What to ask dockerd for, on an underlay whose packets may measure so much. A network of another driver than `overlay` is
+/// made as its user described it.
+pub fn plan(network: &Network, name: &str, underlay: Option<u32>) -> NewNetwork {
     let mut labels = network.spec.labels.clone();
     labels.insert(NETWORK_LABEL.into(), network.id.to_string());
     let user = network.spec.driver_configuration.as_ref().map(|driver| &driver.options);
@@ -87,7 +100,7 @@ pub fn plan(network: &Network, name: &str) -> NewNetwork {
         labels,
     };
     if network.driver() == "overlay" {
-        let mtu = new.options.get(MTU_OPTION).cloned().unwrap_or_else(|| OVERLAY_MTU.into());
+        let mtu = mtu(network, underlay).to_string();
         new.driver = "bridge".into();
         new.options =
             [(MTU_OPTION.into(), mtu), (BRIDGE_NAME_OPTION.into(), bridge_name(network.id))].into_iter().collect();
@@ -148,7 +161,7 @@ mod tests {
     #[test]
     fn a_backing_is_a_bridge_that_hands_out_nothing_itself() {
         let network = network(&[("encrypted", "")], &[("fd00::/64", ""), ("10.0.1.0/24", "10.0.1.1")]);
-        let new = plan(&network, "web");
+        let new = plan(&network, "web", None);
         assert_eq!((new.driver.as_str(), new.internal), ("bridge", true));
         let pool = new.pool.unwrap();
         assert_eq!(pool.subnet, "10.0.1.0/24");
@@ -162,11 +175,17 @@ mod tests {
 
     #[test]
     fn the_user_chooses_mtu_and_gateway() {
-        let new = plan(&network(&[(MTU_OPTION, "1300")], &[("10.9.0.0/16", "10.9.0.7")]), "web");
-        assert_eq!(new.options[MTU_OPTION], "1300");
+        let new = plan(&network(&[(MTU_OPTION, "1300")], &[("10.9.0.0/16", "10.9.0.7")]), "web", Some(1200));
+        assert_eq!(new.options[MTU_OPTION], "1250", "what VXLAN needs is taken off");
         assert_eq!(new.pool.unwrap().range.unwrap(), "10.9.0.7/32");
-        let new = plan(&network(&[], &[("10.9.0.0/16", "")]), "web");
+        let new = plan(&network(&[], &[("10.9.0.0/16", "")]), "web", None);
         assert_eq!(new.pool.unwrap().gateway.unwrap(), "10.9.0.1");
+    }
+
+    #[test]
+    fn a_small_underlay_makes_small_packets() {
+        let network = network(&[], &[]);
+        assert_eq!([None, Some(1400), Some(9000)].map(|underlay| mtu(&network, underlay)), [1450, 1350, 1450]);
     }
 
     #[test]
@@ -177,7 +196,7 @@ mod tests {
                 id: "e".repeat(64),
                 name: name.clone(),
                 subnets: vec!["10.0.1.0/24".into()],
-                labels: plan(&network, &name).labels,
+                labels: plan(&network, &name, None).labels,
                 ..EngineNetwork::default()
             };
             let backing = Backing::of(&listed).unwrap();
@@ -194,7 +213,7 @@ mod tests {
         let old = network(&[], &[("10.0.1.0/24", "")]);
         let listed = EngineNetwork {
             subnets: vec!["10.0.1.0/24".into()],
-            labels: plan(&old, "web").labels,
+            labels: plan(&old, "web", None).labels,
             ..EngineNetwork::default()
         };
         assert!(!Backing::of(&listed).unwrap().fits(&network(&[], &[("10.0.2.0/24", "")])));

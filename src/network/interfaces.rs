@@ -16,6 +16,8 @@ pub struct Interface {
     pub up: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
+    /// What its packets may measure, in bytes.
+    pub mtu: u32,
     /// Its addresses, in the kernel's order.
     pub addresses: Vec<IpAddr>,
 }
@@ -37,8 +39,10 @@ async fn list(handle: &rtnetlink::Handle) -> Result<Vec<Interface>, rtnetlink::E
         interface.up = link.header.flags.contains(LinkFlags::Up);
         interface.loopback = link.header.flags.contains(LinkFlags::Loopback);
         for attribute in link.attributes {
-            if let LinkAttribute::IfName(name) = attribute {
-                interface.name = name;
+            match attribute {
+                LinkAttribute::IfName(name) => interface.name = name,
+                LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
+                _ => {}
             }
         }
     }

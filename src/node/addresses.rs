@@ -234,6 +234,7 @@ mod tests {
             name: name.into(),
             up: true,
             loopback,
+            mtu: 1500,
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
         };
         vec![

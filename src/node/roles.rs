@@ -30,6 +30,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::network::overlay;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -152,7 +153,10 @@ impl Node {
     ) -> Roles {
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
-        self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
+        config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
+        self.run(&stop, overlay::keep(config.networks.clone(), identity.node, assignments.clone()));
+        let data_path = identity.data_path.clone().unwrap_or_default();
+        self.run(&stop, keep_described(self.clone(), config.engine.clone(), data_path, descriptions));
         self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
         self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
         let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
@@ -275,7 +279,7 @@ async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
 }
 
 /// Tells the manager what the host is like, at once and whenever that changes.
-async fn keep_described(node: Node, engine: Engine, descriptions: mpsc::Sender<NodeDescription>) {
+async fn keep_described(node: Node, engine: Engine, data_path: String, descriptions: mpsc::Sender<NodeDescription>) {
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
     let mut renewed = node.0.renewed.subscribe();
     loop {
@@ -284,7 +288,7 @@ async fn keep_described(node: Node, engine: Engine, descriptions: mpsc::Sender<N
             _ = renewed.changed() => {}
         }
         let description = match engine.describe().await {
-            Ok(description) => description,
+            Ok(description) => NodeDescription { data_path: data_path.clone(), ..description },
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "cannot describe the engine now");
                 continue;

@@ -106,6 +106,11 @@ fn a_node_knows_everybody_on_its_networks_and_nobody_else() {
     fixture.add("node n1 data-path=198.51.100.1");
     let n2 = Assignments::of(&fixture.state, fixture.node("n2"));
     assert_eq!(n2.peers[&fixture.node("n1")].data_path, "198.51.100.1", "what the user said wins");
+    // A task that has ended is on no network, though its node still knows it.
+    let mut ended = Fixture::new(START);
+    ended.add("task api.1 failed");
+    let n1 = held(&ended);
+    assert!(n1.tasks.contains_key(&ended.task("api.1")) && !n1.networks.contains_key(&ended.network("other")));
     // Only a node that is there itself is told.
     fixture.add("node n3 ready addr=192.0.2.3\ntask web.2 desired=shutdown\ntask web.3 failed");
     let n3 = Assignments::of(&fixture.state, fixture.node("n3"));
