@@ -25,6 +25,8 @@ pub mod wire;
 
 pub mod plane;
 
+pub mod discovery;
+
 pub mod agent;
 pub mod container;
 
