@@ -13,6 +13,7 @@ mod errand;
 pub mod facts;
 pub mod logs;
 pub mod networks;
+pub mod sandboxes;
 
 pub use errand::Errand;
 

@@ -64,7 +64,8 @@
 //! | [`node`] | one node's life: founded, opened, locked, left; the composition root of its roles |
 //! | [`agent`] | workers for tasks, reports, the sweep of what nobody wants |
 //! | [`engine`] | dockerd through bollard |
-//! | [`network`] | overlay networks on this host: backings in dockerd, devices in the kernel ([`network::overlay`]), container attachments |
+//! | … [`discovery`](gam_core::discovery) | who is found under which name; the rules that balance virtual addresses |
+//! | [`network`] | overlay networks on this host: backings in dockerd, devices in the kernel ([`network::overlay`]), container attachments; [`network::resolver`] answers for names, [`network::discovery`] keeps it and each container's rules up to date |
 //! | `compat-tests` | cases recorded against dockerd's own swarm mode; the lab of several hosts |
 //! | `tidy` (a test) | holds the arrows between modules, lengths and names against what this page says |
 //!
@@ -85,6 +86,7 @@
 //! - dockerd is never configured, and no state is kept in it beyond labels on what Gam made.
 //! - No conversion layer: specs are kept in Docker's own JSON spelling, on the socket, in the state and in the log.
 //! - The agent never reads cluster state, only its assignments; the core never learns that there is a dockerd.
+//! - No IPVS and no proxy in the way of a connection: a container's own rules turn it to a task, and it keeps its address.
 //! - openraft's names end at `gam-store`, bollard's at [`engine`] and [`api::proxy`], HTTP's at [`api`], netlink's at
 //!   [`network`].
 

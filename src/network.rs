@@ -6,10 +6,15 @@
 
 pub mod attachments;
 pub mod backing;
+pub mod balancing;
+pub mod discovery;
 pub mod interfaces;
+pub mod namespace;
 pub mod neighbours;
 pub mod overlay;
+pub mod resolver;
 pub mod rewrite;
+pub mod sandboxes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;

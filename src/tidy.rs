@@ -31,6 +31,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("openraft::", &["src/store/"]),
     ("redb::", &["src/store/"]),
     ("rtnetlink::", &["src/network.rs", "src/network/"]),
+    ("hickory_proto::", &["src/network/"]),
+    ("socket2::", &["src/network/"]),
     ("axum::", &["src/api.rs", "src/api/"]),
     ("rcgen::", &["src/ca.rs", "src/ca/"]),
     ("tonic::", &["src/rpc/"]),

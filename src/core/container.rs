@@ -17,7 +17,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Attachment, ContainerSpec, NodeId, PortConfig, ResourceRequirements, StringMap, Task, mac_of};
+use crate::model::{
+    Attachment, ContainerSpec, DnsConfig, NodeId, PortConfig, ResourceRequirements, StringMap, Task, mac_of,
+};
 
 pub use image::familiar_image;
 pub use mounts::is_engine_socket;
@@ -56,6 +58,8 @@ pub struct EngineEndpoint {
     pub address: Option<Ipv4Addr>,
     /// Further names that the engine's own resolver answers on this host.
     pub aliases: Vec<String>,
+    /// Where the swarm's resolver listens on this network.
+    pub resolver: Option<Ipv4Addr>,
 }
 
 impl EngineEndpoint {
@@ -65,7 +69,7 @@ impl EngineEndpoint {
     /// this host alone.
     pub fn new(network: String, attachment: &Attachment) -> EngineEndpoint {
         let address = attachment.addresses.iter().find_map(|address| address.split('/').next()?.parse().ok());
-        EngineEndpoint { network, address, aliases: Vec::new() }
+        EngineEndpoint { network, address, aliases: Vec::new(), resolver: None }
     }
 
     fn settings(&self) -> Value {
@@ -191,11 +195,10 @@ fn host_config(
     if !hosts.is_empty() {
         set("ExtraHosts", json!(hosts));
     }
-    if let Some(dns) = &spec.dns_config {
-        for (name, list) in [("Dns", &dns.nameservers), ("DnsSearch", &dns.search), ("DnsOptions", &dns.options)] {
-            if !list.is_empty() {
-                set(name, json!(list));
-            }
+    let resolver = endpoints.iter().rev().find_map(|endpoint| endpoint.resolver);
+    for (name, list) in dns(spec.dns_config.as_ref(), resolver) {
+        if !list.is_empty() {
+            set(name, json!(list));
         }
     }
     let options = privileges::security_options(spec.privileges.as_ref())?;
@@ -208,6 +211,16 @@ fn host_config(
     set("Ulimits", json!(spec.ulimits));
     resources(task.spec().resources.as_ref(), &mut host);
     Ok(host)
+}
+
+/// The swarm's resolver comes before the user's servers, so that the engine's own, in front of both, asks it first, and the
+/// others only when it fails. With `ndots` among the options the engine asks nobody for names without dots, which may be
+/// the swarm's; its resolver does that part instead.
+fn dns(config: Option<&DnsConfig>, resolver: Option<Ipv4Addr>) -> [(&'static str, Vec<String>); 3] {
+    let DnsConfig { nameservers, search, options } = config.cloned().unwrap_or_default();
+    let servers = resolver.iter().map(Ipv4Addr::to_string).chain(nameservers).collect();
+    let is_kept = |option: &String| resolver.is_none() || !option.starts_with("ndots:");
+    [("Dns", servers), ("DnsSearch", search), ("DnsOptions", options.into_iter().filter(is_kept).collect())]
 }
 
 /// Docker runs tasks in mode `bridge`, also when they have networks of their own and never touch that bridge; only a

@@ -113,12 +113,24 @@ pub fn plan(network: &Network, name: &str, underlay: Option<u32>) -> NewNetwork 
 /// dockerd may hand out nothing but the gateway, which is taken: whoever joins a backing without an address from the
 /// cluster's allocator is refused instead of colliding with an endpoint on another node.
 fn ipv4_pool(network: &Network) -> Option<Pool> {
-    let (config, first) = network.ipam.iter().find_map(|config| Some((config, first_address(config)?)))?;
-    let gateway = match config.gateway.as_str() {
+    let config = network.ipam.iter().find(|config| first_address(config).is_some())?;
+    let gateway = gateway_of(config)?;
+    Some(Pool { subnet: config.subnet.clone(), range: Some(format!("{gateway}/32")), gateway: Some(gateway) })
+}
+
+/// Where the resolver of a network listens: on its gateway, which every host with a backing of it has. There is none on
+/// networks that are not Gam's own.
+pub fn resolver(network: &Network) -> Option<Ipv4Addr> {
+    let is_ours = network.driver() == "overlay" && !network.is_predefined();
+    is_ours.then(|| network.ipam.iter().find_map(gateway_of)?.parse().ok()).flatten()
+}
+
+fn gateway_of(config: &IpamConfig) -> Option<String> {
+    let first = first_address(config)?;
+    Some(match config.gateway.as_str() {
         "" => first.to_string(),
         given => given.split('/').next().unwrap_or(given).to_owned(),
-    };
-    Some(Pool { subnet: config.subnet.clone(), range: Some(format!("{gateway}/32")), gateway: Some(gateway) })
+    })
 }
 
 /// The first address of an IPv4 subnet: its gateway unless the user chose another.

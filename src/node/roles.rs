@@ -30,6 +30,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::network::discovery::spawn_discovery;
 use crate::network::overlay;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
@@ -159,6 +160,7 @@ impl Node {
         self.run(&stop, keep_described(self.clone(), config.engine.clone(), data_path, descriptions));
         self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
         self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
+        spawn_discovery(config.engine.clone(), config.networks.clone(), assignments.clone(), stop.clone());
         let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
         Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
     }

@@ -5,7 +5,7 @@ use gam_core::container::{EngineEndpoint, Host, create_body, familiar_image};
 
 use super::{Trouble, Worker};
 use crate::engine::EngineError;
-use crate::network::NetworkError;
+use crate::network::{NetworkError, backing};
 
 impl Worker {
     /// Makes the task's container. What goes wrong is the task's rejection, unless dockerd cannot be reached.
@@ -64,7 +64,10 @@ impl Worker {
                 return Ok(None);
             };
             match self.context.networks.ensure(&network).await {
-                Ok(name) => endpoints.push(EngineEndpoint::new(name, &attachment)),
+                Ok(name) => {
+                    let resolver = backing::resolver(&network);
+                    endpoints.push(EngineEndpoint { resolver, ..EngineEndpoint::new(name, &attachment) });
+                }
                 Err(NetworkError::Engine(error @ EngineError::Unreachable(_))) => return Err(error),
                 Err(error) => {
                     self.fail(&error.to_string());

@@ -25,6 +25,7 @@ use super::super::{Api, ApiError, gates};
 use super::attach::{self, Joined, WORD, Wanted, field, key, object, place, set};
 use super::socket;
 use crate::manager::{Manager, now};
+use crate::network::backing::resolver;
 use upstream::Outline;
 
 /// Names that mean no network of a user's (`moby: runconfig`, `NetworkMode`).
@@ -197,6 +198,7 @@ fn rewrite(body: &mut Map<String, Value>, named: &Named, joined: &[Joined], lega
         place(endpoint.as_object_mut()?, joined, !(legacy || has_mac && is_first))?;
         endpoints.insert(joined.backing.engine_name.clone(), endpoint);
     }
+    resolve(body, named, joined)?;
     let Some(first) = placed(&mode) else { return Some(()) };
     let is_name = mode == first.backing.name;
     // By the id, so that answers show the network's own id again.
@@ -210,9 +212,24 @@ fn rewrite(body: &mut Map<String, Value>, named: &Named, joined: &[Joined], lega
     Some(())
 }
 
+/// Has the engine's own resolver ask the swarm's first. What is no list of servers is left for dockerd to refuse.
+fn resolve(body: &mut Map<String, Value>, named: &Named, joined: &[Joined]) -> Option<()> {
+    let network = |joined: &Joined| named.values().find(|network| network.id == joined.backing.network);
+    let Some(server) = joined.iter().filter_map(network).find_map(|network| resolver(network)) else { return Some(()) };
+    let host = object(body, "HostConfig")?;
+    let mut servers = match field(host, "Dns") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(servers)) => servers.clone(),
+        Some(_) => return Some(()),
+    };
+    servers.insert(0, server.to_string().into());
+    set(host, "Dns", servers);
+    Some(())
+}
+
 #[cfg(test)]
 mod tests {
-    use gam_core::model::{Meta, NetworkSpec};
+    use gam_core::model::{IpamConfig, Meta, NetworkSpec};
     use serde_json::json;
 
     use super::*;
@@ -330,6 +347,24 @@ mod tests {
         let body = rewritten(run("att"), "att", true);
         assert_eq!(body["MacAddress"], "02:42:0a:00:01:05");
         assert_eq!(body["NetworkingConfig"]["EndpointsConfig"]["att"]["MacAddress"], "");
+    }
+
+    #[test]
+    fn the_swarms_resolver_is_asked_before_the_users() {
+        let mut named = named();
+        let network = Arc::make_mut(named.get_mut("att").unwrap());
+        network.ipam = vec![IpamConfig { subnet: "10.0.1.0/24".into(), ..IpamConfig::default() }];
+        named.remove(ID);
+        let made = |dns: Value| {
+            let mut given = run("att");
+            given["HostConfig"]["Dns"] = dns;
+            let Value::Object(mut body) = given else { panic!("a body is an object") };
+            rewrite(&mut body, &named, &[joined("att")], false).unwrap();
+            body["HostConfig"]["Dns"].clone()
+        };
+        assert_eq!(made(json!(null)), json!(["10.0.1.1"]));
+        assert_eq!(made(json!(["1.1.1.1"])), json!(["10.0.1.1", "1.1.1.1"]));
+        assert_eq!(made(json!("wrong")), json!("wrong"), "dockerd says what is wrong with it");
     }
 
     #[test]

@@ -170,10 +170,23 @@ fn networks_keep_address_and_mac() {
         made["NetworkingConfig"]["EndpointsConfig"],
         json!({ "gam-ov": { "IPAMConfig": { "IPv4Address": "10.0.1.3" }, "MacAddress": "02:42:0a:00:01:03" } })
     );
+    assert_eq!(made["HostConfig"]["Dns"], json!(null));
     let on_host = EngineEndpoint::new("host".into(), &Attachment::default());
     let made = create_body(&task, &host(), &[on_host], None).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "host");
     assert_eq!(made["NetworkingConfig"]["EndpointsConfig"], json!({ "host": {} }));
+}
+
+#[test]
+fn the_swarms_resolver_is_asked_before_the_users() {
+    let dns = json!({ "Nameservers": ["1.1.1.1"], "Search": ["a.b"], "Options": ["ndots:2", "timeout:1"] });
+    let task = task(service(json!({ "Image": "a", "DNSConfig": dns })));
+    let endpoint = |resolver: &str| EngineEndpoint { resolver: resolver.parse().ok(), ..EngineEndpoint::default() };
+    let made = create_body(&task, &host(), &[endpoint("10.0.0.1"), endpoint("10.0.1.1")], None).unwrap();
+    let host = &made["HostConfig"];
+    // The routing mesh is the first network of a task that is on it.
+    assert_eq!(host["Dns"], json!(["10.0.1.1", "1.1.1.1"]));
+    assert_eq!((&host["DnsSearch"], &host["DnsOptions"]), (&json!(["a.b"]), &json!(["timeout:1"])));
 }
 
 #[test]
