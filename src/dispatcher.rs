@@ -55,6 +55,8 @@ pub struct Directive {
     pub renew: bool,
     /// All managers, each with its `host:port`.
     pub managers: Vec<(NodeId, String)>,
+    /// The history of the cluster that this is said in, as far as the node was told.
+    pub history: Option<u64>,
 }
 
 impl Directive {

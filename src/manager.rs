@@ -148,12 +148,14 @@ impl Shared {
         LEADERLESS.saturating_sub(since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
-    /// Whether another manager answers at an address; that it refuses to say anything yet is an answer too.
-    async fn dial(&self, address: &str) -> Result<(), Error> {
-        match self.clients.to(address).within(DIAL_TIMEOUT).root().await {
-            Ok(_) | Err(RpcError::Refused(_)) => Ok(()),
-            Err(error) => Err(Error::unavailable(chain(&error))),
+    /// Whether this manager, and no other one, answers at an address.
+    async fn dial(&self, node: NodeId, address: &str) -> Result<(), Error> {
+        let peer = self.clients.to(address).within(DIAL_TIMEOUT).peer().await;
+        let found = peer.map_err(|error| Error::unavailable(chain(&error)))?.node;
+        if found == node {
+            return Ok(());
         }
+        Err(Error::new(Kind::Forbidden, format!("node {found} answers at {address}, and not node {node}")))
     }
 
     /// Sends the leader what agents said.
@@ -313,18 +315,19 @@ impl Manager {
         }
         let now = Instant::now();
         self.0.lock_liveness(|liveness| relay.heard.into_iter().for_each(|heard| heard.note(liveness, now)));
-        // Requests have a way of their own, with an answer.
-        for input in relay.inputs.into_iter().filter(|input| !matches!(input, Input::Request { .. })) {
+        // Requests have a way of their own, with an answer; and who is a manager, nobody says for another.
+        let is_for_relay = |input: &Input| !matches!(input, Input::Request { .. } | Input::Manager { .. });
+        for input in relay.inputs.into_iter().filter(is_for_relay) {
             self.tell(input).await;
         }
         Ok(())
     }
 
-    /// A node that is to be a manager has opened its store: makes it a member, and waits until it votes. A member that the
+    /// Leader only: a node that is to be a manager has opened its store. Makes it a member, and waits until it votes. A member that the
     /// others cannot reach would be none, so it is called first.
     pub async fn admit(&self, node: NodeId, status: ManagerStatus) -> Result<(), Error> {
         if node != self.0.node {
-            self.0.dial(&status.addr).await?;
+            self.0.dial(node, &status.addr).await?;
         }
         let mut applied = self.subscribe();
         self.tell(Input::Manager { node, manager: Some(status) }).await;

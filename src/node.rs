@@ -12,6 +12,7 @@ pub mod events;
 mod init;
 mod join;
 mod leftovers;
+mod membership;
 mod mend;
 mod reach;
 mod remote;

@@ -33,6 +33,8 @@ pub struct State {
     nodes: OrdMap<NodeId, Arc<Node>>,
     /// Nodes that were removed, until their certificates have expired (swarmkit: `BlacklistedCertificates`).
     former: OrdMap<NodeId, Timestamp>,
+    /// Numbers in the consensus that managers gave up, as long as a certificate can be valid with which one speaks as them.
+    former_members: OrdMap<u64, Timestamp>,
     services: OrdMap<ServiceId, Arc<Service>>,
     tasks: OrdMap<TaskId, Arc<Task>>,
     networks: OrdMap<NetworkId, Arc<Network>>,
@@ -96,6 +98,21 @@ impl State {
     /// over before it is let go.
     pub fn may_vote(&self, id: NodeId) -> bool {
         self.node(id).is_some_and(|node| node.role() == Role::Manager)
+    }
+
+    /// The manager whose number in the consensus this is.
+    pub fn manager_of(&self, raft_id: u64) -> Option<&Arc<Node>> {
+        self.nodes().find(|node| node.manager.as_ref().is_some_and(|manager| manager.raft_id == raft_id))
+    }
+
+    /// Whether this was a manager's number in the consensus, and is nobody's any more: such a number never comes back.
+    pub fn was_member(&self, raft_id: u64) -> bool {
+        self.former_members.contains_key(&raft_id)
+    }
+
+    /// Whether a node may be this member of the consensus: no other one is it, and none ever was.
+    pub fn may_be_member(&self, node: NodeId, raft_id: u64) -> bool {
+        !self.was_member(raft_id) && self.manager_of(raft_id).is_none_or(|owner| owner.id == node)
     }
 
     /// Whether a node should get itself a new certificate at once, because another root is taking over.

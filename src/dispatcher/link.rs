@@ -117,9 +117,11 @@ impl Link {
         let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
         outbound.send(hello).await.map_err(|_| broken())?;
         let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
-        let Some(ManagerMessage::Welcome { heartbeat_ms, .. }) = welcome.map_err(failed)? else {
+        let Some(ManagerMessage::Welcome { heartbeat_ms, history, .. }) = welcome.map_err(failed)? else {
             return Err(Error::unavailable("the manager did not say welcome"));
         };
+        // From here on whoever was left behind by this manager is not gone back to.
+        self.direct.send_modify(|directive| directive.history = history.or(directive.history));
         let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
         self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
         let mut beats = tokio::time::interval_at(Instant::now() + until_moment(time_of_day(), beat), beat);

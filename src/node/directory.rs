@@ -107,6 +107,9 @@ pub struct Identity {
     /// `host:port` of the managers that it knew last.
     #[serde(default)]
     pub managers: Vec<String>,
+    /// Of a worker: the history of the cluster in which it was last, as its manager said.
+    #[serde(default)]
+    pub history: Option<u64>,
 }
 
 impl Identity {
@@ -320,6 +323,7 @@ mod tests {
             advertise: "[2001:db8::1]:2377".into(),
             data_path: None,
             managers: Vec::new(),
+            history: Some(7),
         }
     }
 

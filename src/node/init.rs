@@ -86,6 +86,7 @@ impl Node {
             advertise: addresses.advertise.to_string(),
             data_path: addresses.data_path,
             managers: Vec::new(),
+            history: None,
         };
         let root_ca = ca::new_root().map_err(internal)?;
         let asked = ask(request, &identity, root_ca.clone(), description, &mut ids);

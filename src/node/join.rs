@@ -159,6 +159,7 @@ impl Node {
             advertise: addresses.advertise.to_string(),
             data_path: addresses.data_path.clone(),
             managers: request.remote_addrs.clone(),
+            history: None,
         };
         let joined = self.settle(&identity, issued, key).await;
         if joined.is_err() {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::{DirectoryError, Identity, NodeRole};
 use super::init::key_source;
+use super::membership::{ADMIT_RETRY, forget_others, is_voter};
 use super::reach;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
@@ -37,8 +38,6 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 const LISTEN_RETRY: Duration = Duration::from_millis(20);
 /// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two tries of a manager to become a member of the consensus.
-const ADMIT_RETRY: Duration = Duration::from_millis(500);
 
 /// The running parts of a node.
 pub(super) struct Roles {
@@ -55,7 +54,7 @@ pub(super) struct Roles {
 
 impl Node {
     pub(super) fn store_config(&self, identity: &Identity, key: KeySource, trust: &Trust) -> StoreConfig {
-        let transport = Arc::new(RaftTransport(trust.clients.clone()));
+        let transport = Arc::new(RaftTransport::new(trust.clients.clone()));
         let dir = self.0.directory.raft();
         StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, identity.advertise.clone(), transport) }
     }
@@ -93,6 +92,7 @@ impl Node {
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
         let store = Store::open(self.store_config(&identity, key, &trust)).await?;
+        forget_others(&store, &identity).await?;
         Ok(self.start_manager(identity, store, trust, listener)?)
     }
 
@@ -107,6 +107,8 @@ impl Node {
         let stop = CancellationToken::new();
         let addr = identity.advertise_host().to_owned();
         let (own, clients) = (identity.node, trust.clients.clone());
+        let history = store.history();
+        clients.of_history(move || history.number());
         let manager = Manager::start(own, addr.clone(), identity.raft_id, store.clone(), clients, stop.clone())?;
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
         tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
@@ -123,7 +125,7 @@ impl Node {
         self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
         self.run(&stop, watch_store(self.clone(), store));
         self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
-        self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
+        self.run(&stop, self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone()));
         Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
     }
 
@@ -132,6 +134,8 @@ impl Node {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
         let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (kept, told) = (identity.history, session.directives.clone());
+        trust.clients.of_history(move || told.borrow().history.or(kept));
         let (known, named) = (identity.managers.clone(), session.directives.clone());
         let managers = move || {
             let named = named.borrow();
@@ -242,35 +246,6 @@ impl Roles {
         if tokio::time::timeout(limit, manager.store().shutdown()).await.is_err() {
             tracing::warn!("the store did not stop in time");
         }
-    }
-}
-
-fn is_voter(manager: &Manager, identity: &Identity) -> bool {
-    let members = manager.store().members();
-    members.iter().any(|member| member.id == identity.raft_id && member.voter && member.address == identity.advertise)
-}
-
-/// Asks the other managers to be made a member, at this address, until it is so. A member whose address is as it was has
-/// nothing to ask.
-async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
-    while !is_voter(&manager, &identity) {
-        let own = ManagerStatus { raft_id: identity.raft_id, addr: identity.advertise.clone() };
-        if matches!(*manager.store().leadership().borrow(), Leadership::Leader { .. }) {
-            // Nobody else needs to be asked, or is there to be asked.
-            if let Err(error) = manager.admit(identity.node, own).await {
-                tracing::info!(%error, "the address of this manager is not known to the others yet");
-            }
-            continue;
-        }
-        for address in identity.managers_of(&manager.state()).iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::info!(error = %chain(&error), manager = address, "not a member of the consensus yet")
-                }
-            }
-        }
-        tokio::time::sleep(ADMIT_RETRY).await;
     }
 }
 

@@ -16,7 +16,7 @@ use gam_rpc::{
     AgentMessage, Errand, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, Piece, ReadIndex, Role,
     Service,
 };
-use gam_store::Leadership;
+use gam_store::{Kinship, Leadership, Message};
 
 use super::{Node, internal};
 use crate::ca;
@@ -60,6 +60,19 @@ impl ManagerService {
         Err(not_allowed(peer.node, "is not a manager of this swarm"))
     }
 
+    /// Refuses whoever speaks in the consensus as somebody else.
+    fn check_voice(&self, peer: &Peer, member: u64) -> Result<(), Error> {
+        let leaderless = *self.manager.store().leadership().borrow() == Leadership::NoLeader;
+        may_speak_as(&self.manager.state(), peer.node, member, leaderless).map_err(|why| not_allowed(peer.node, why))
+    }
+
+    fn check_leads(&self) -> Result<(), Error> {
+        match *self.manager.store().leadership().borrow() {
+            Leadership::Leader { .. } => Ok(()),
+            _ => Err(Error::unavailable("this manager does not lead")),
+        }
+    }
+
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
         let state = self.manager.read().await?;
         let node = state.node(peer.node).ok_or_else(|| not_allowed(peer.node, "is not part of this swarm"))?;
@@ -91,6 +104,29 @@ impl ManagerService {
 /// never comes back.
 fn may_speak(state: &State, node: NodeId, leaderless: bool) -> bool {
     !state.was_removed(node) && (state.may_vote(node) || state.cluster().is_none() || leaderless)
+}
+
+/// Whether a node is this member of the consensus, as far as a state that may be behind can tell. The number of a manager that
+/// was demoted is nobody's any more, whoever leads; a number that is not known yet may be that of a new manager.
+fn may_speak_as(state: &State, node: NodeId, member: u64, leaderless: bool) -> Result<(), &'static str> {
+    if state.was_member(member) {
+        return Err("speaks as a member of the consensus that was let go");
+    }
+    match state.manager_of(member) {
+        Some(owner) if owner.id == node => Ok(()),
+        Some(_) => Err("speaks as another member of the consensus"),
+        None if leaderless || state.cluster().is_none() => Ok(()),
+        None => Err("speaks as a member of the consensus that it is not"),
+    }
+}
+
+/// What is to be done about a manager from before a `--force-new-cluster` of which it was no part.
+fn left_behind(node: NodeId) -> Error {
+    not_allowed(
+        node,
+        "was left behind when the swarm went on without it (--force-new-cluster): run \"docker swarm leave --force\" on it, \
+         then let it join again",
+    )
 }
 
 fn not_allowed(node: NodeId, why: &str) -> Error {
@@ -127,8 +163,24 @@ impl Service for ManagerService {
         Ok(Issued { node, cluster: cluster.id, role, chain_pem, roots_pem: cluster.root_ca.cert.clone() })
     }
 
+    fn admit_history(&self, peer: Peer, history: u64, as_manager: bool) -> Result<(), Error> {
+        match self.manager.store().history().kinship(history) {
+            Kinship::Same => Ok(()),
+            // An agent goes over to whoever went on.
+            Kinship::Past if !as_manager => Ok(()),
+            Kinship::Past => Err(left_behind(peer.node)),
+            Kinship::Other => Err(not_allowed(
+                peer.node,
+                "belongs to another part of the swarm than this manager: one of them went on without the other \
+                 (--force-new-cluster)",
+            )),
+        }
+    }
+
     async fn raft(&self, peer: Peer, message: Bytes) -> Result<Bytes, Error> {
         self.check_member(&peer)?;
+        let message = Message::read(&message).map_err(|error| not_understood(chain(&error)))?;
+        self.check_voice(&peer, message.from())?;
         self.manager.store().handle(message).await.map_err(|error| Error::unavailable(chain(&error)))
     }
 
@@ -154,13 +206,22 @@ impl Service for ManagerService {
         }
     }
 
-    async fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> Result<(), Error> {
+    async fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> Result<Option<String>, Error> {
         self.check_manager(&peer).await?;
-        self.manager.admit(peer.node, ManagerStatus { raft_id, addr: address }).await
+        if let Leadership::Follower { address, .. } = &*self.manager.store().leadership().borrow() {
+            return Ok(Some(address.clone()));
+        }
+        self.check_leads()?;
+        if !self.manager.read().await?.may_be_member(peer.node, raft_id) {
+            let why = format!("node {} cannot be the member {raft_id:x} of the consensus (any more)", peer.node);
+            return Err(Error::new(Kind::Conflict, why));
+        }
+        self.manager.admit(peer.node, ManagerStatus { raft_id, addr: address }).await.map(|()| None)
     }
 
     async fn leave_raft(&self, peer: Peer) -> Result<(), Error> {
         self.check_manager(&peer).await?;
+        self.check_leads()?;
         self.manager.tell(Input::Manager { node: peer.node, manager: None }).await;
         Ok(())
     }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
+use super::membership::ask_in;
 use super::service::ManagerService;
 use super::{Node, internal};
 use crate::ca;
@@ -154,7 +155,12 @@ impl Node {
                 Err(_) => {}
             }
             match self.is_demoted(&identity, &trust, &manager).await {
-                Ok(false) => {}
+                // What it was it may be no more, even if it is one again.
+                Ok(false) => match ask_in(&manager, &identity, &trust).await {
+                    Err(error) if self.begins_anew(&identity, &error) => return,
+                    Err(error) => tracing::debug!(%error, "not let into the consensus"),
+                    Ok(()) => {}
+                },
                 Ok(true) => {
                     // As in [`Node::follow_directives`].
                     tokio::spawn(async move { self.change_role(NodeRole::Worker).await });
@@ -214,14 +220,16 @@ impl Node {
         Ok((role != held).then_some(role))
     }
 
-    /// Keeps the managers' addresses for the next start.
+    /// Keeps the managers' addresses for the next start, and in which history of the cluster they are.
     fn remember_managers(&self, identity: &Identity, directive: &Directive) {
         let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
         let Ok(Some(kept)) = self.0.directory.identity() else { return };
-        if managers.is_empty() || kept.managers == managers || kept.node != identity.node {
+        let history = directive.history.or(kept.history);
+        let is_known = managers.is_empty() || (kept.managers == managers && kept.history == history);
+        if is_known || kept.node != identity.node {
             return;
         }
-        if let Err(error) = self.0.directory.adopt(&Identity { managers, ..kept }) {
+        if let Err(error) = self.0.directory.adopt(&Identity { managers, history, ..kept }) {
             tracing::warn!(%error, "cannot keep the managers' addresses");
         }
     }

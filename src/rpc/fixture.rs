@@ -22,6 +22,9 @@ use crate::{
 /// How long anything in a test may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
+/// The history that the fake manager belongs to.
+pub const OUR_HISTORY: u64 = 7;
+
 pub fn node(number: u128) -> NodeId {
     NodeId::from(number)
 }
@@ -126,9 +129,14 @@ impl Service for Fake {
         Ok(ReadIndex { index: 7, leader: 8, unreachable: vec![9] })
     }
 
-    async fn join_raft(&self, _: Peer, raft_id: u64, address: String) -> Result<(), Error> {
+    fn admit_history(&self, peer: Peer, history: u64, as_manager: bool) -> Result<(), Error> {
+        let said = format!("{} {history:x} {as_manager}", peer.node);
+        if history == OUR_HISTORY { Ok(()) } else { Err(Error::new(Kind::Forbidden, said)) }
+    }
+
+    async fn join_raft(&self, _: Peer, raft_id: u64, address: String) -> Result<Option<String>, Error> {
         assert_eq!((raft_id, address.as_str()), (5, "10.0.0.5:2377"));
-        Ok(())
+        Ok(Some("10.0.0.6:2377".to_owned()))
     }
 
     async fn leave_raft(&self, _: Peer) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
+use crate::lineage::Descent;
 use crate::raft::{Entry, LogId, Types, Vote};
 
 pub use disk::{Change, Disk, Loaded, open_file};
@@ -103,7 +104,7 @@ impl Log {
     }
 
     /// Writes down which lineage this log belongs to from now on.
-    pub async fn adopt(&self, lineage: u64) -> io::Result<()> {
+    pub async fn adopt(&self, lineage: Descent) -> io::Result<()> {
         let (done, adopted) = oneshot::channel();
         self.write(Write::Lineage { lineage, done }).await?;
         adopted.await.map_err(|_| closed())?

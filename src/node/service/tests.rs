@@ -28,13 +28,15 @@ const DAY: i64 = 24 * 3600 * 1_000_000_000;
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A swarm of one manager, without a dockerd.
+/// A swarm of one manager, without a dockerd. It has gone on alone once.
 struct Swarm {
     manager: Manager,
     address: String,
     root: RootCa,
     identity: Identity,
     tokens: JoinTokens,
+    /// The history that it went on from.
+    past: u64,
     folder: PathBuf,
     stop: CancellationToken,
 }
@@ -67,6 +69,7 @@ impl Swarm {
             advertise: address.clone(),
             data_path: None,
             managers: Vec::new(),
+            history: None,
         };
         let root = ca::new_root().unwrap();
         let (key, csr) = ca::new_key_and_csr().unwrap();
@@ -74,6 +77,9 @@ impl Swarm {
         node.0.directory.keep_certificates(&root.cert, &chain, &key).unwrap();
         let trust = Trust::open(&node.0.directory).unwrap();
         let store = Store::create(node.store_config(&identity, KeySource::OnDisk, &trust)).await.unwrap();
+        let past = store.history().number().unwrap();
+        store.shutdown().await;
+        let store = Store::recover_alone(node.store_config(&identity, KeySource::OnDisk, &trust)).await.unwrap();
         let digest = ca::digest(&root.cert);
         let mut token = || control::join_token(&digest, ids.bytes());
         let tokens = JoinTokens { worker: token(), manager: token() };
@@ -83,7 +89,7 @@ impl Swarm {
         let manager = Manager::start(own.0, own.1, own.2, store, trust.clients.clone(), stop.clone()).unwrap();
         let service = Arc::new(ManagerService { node, manager: manager.clone() });
         tokio::spawn(serve(listener, trust.tls, service, stop.clone()));
-        Swarm { manager, address, root, identity, tokens, folder, stop }
+        Swarm { manager, address, root, identity, tokens, past, folder, stop }
     }
 
     /// A host joins by a token.
@@ -98,6 +104,13 @@ impl Swarm {
     fn sign(&self, node: NodeId, cluster: ClusterId, role: Role, expiry: i64) -> Tls {
         let (key, csr) = ca::new_key_and_csr().unwrap();
         tls(ca::sign(&self.root, &csr, cluster, node, role, expiry).unwrap(), key, &self.root.cert)
+    }
+
+    /// The node is this member of the consensus, or none, as far as the cluster's state says.
+    async fn be_member(&self, node: NodeId, raft_id: Option<u64>) {
+        let manager = raft_id.map(|raft_id| ManagerStatus { raft_id, addr: "127.0.0.1:1".into() });
+        let changes = vec![Change::NodeManager { id: node, manager }];
+        self.manager.store().propose(Proposal { at: now(), changes }).await.unwrap();
     }
 
     fn client(&self, tls: &Tls) -> Client {
@@ -146,6 +159,17 @@ fn founding(identity: &Identity, root: &RootCa, tokens: &JoinTokens) -> Proposal
     Proposal { at, changes: plan.finish().0 }
 }
 
+/// A question of the consensus that changes nothing, as `from` asks it: `gam_store`'s form on the wire.
+fn pre_vote(swarm: &Swarm, from: u64) -> Bytes {
+    let lineage = swarm.manager.store().history().number().unwrap();
+    let vote = serde_json::json!({ "term": 1, "leader": from, "granted": false });
+    let request = serde_json::json!({ "pre_vote": { "vote": vote, "last": null } });
+    let header =
+        serde_json::to_vec(&serde_json::json!({ "from": from, "lineage": lineage, "request": request })).unwrap();
+    let length = u32::try_from(header.len()).unwrap().to_be_bytes();
+    [&[1], &length[..], &header].concat().into()
+}
+
 /// Every call that only managers may make, by its name.
 async fn control_calls(client: &Client) -> Vec<(&'static str, Result<(), RpcError>)> {
     let request = Bytes::from(wire::encode_request(&Request::NodeRemove { id: NodeId::MIN, force: true }));
@@ -155,7 +179,7 @@ async fn control_calls(client: &Client) -> Vec<(&'static str, Result<(), RpcErro
         ("submit", client.submit(request).await.map(drop)),
         ("tell", client.tell(relay).await),
         ("read_index", client.read_index().await.map(drop)),
-        ("join_raft", client.join_raft(9, "127.0.0.1:1").await),
+        ("join_raft", client.join_raft(9, "127.0.0.1:1").await.map(drop)),
         ("leave_raft", client.leave_raft().await),
     ]
 }
@@ -234,6 +258,95 @@ async fn a_demoted_manager_that_keeps_talking_is_refused_at_once() {
     all_forbidden(control_calls(&client).await, &format!("node {node} is not a manager of this swarm"));
     assert_eq!(renew(&client).await, Ok(Role::Worker));
     greet(&client).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_speaks_in_the_consensus_as_itself_only() {
+    let swarm = Swarm::found().await;
+    let (node, manager) = swarm.join(&swarm.tokens.manager).await;
+    let client = swarm.client(&manager);
+    let speak = async |member| client.raft(pre_vote(&swarm, member)).await.map(drop).map_err(refusal);
+    let forbidden = |why: &str| Err(Error::new(Kind::Forbidden, format!("node {node} {why}")));
+    let unknown = forbidden("speaks as a member of the consensus that it is not");
+    assert_eq!(speak(9).await, unknown, "it is none yet");
+    swarm.be_member(node, Some(9)).await;
+    assert_eq!(speak(9).await, Ok(()));
+    assert_eq!(speak(swarm.identity.raft_id).await, forbidden("speaks as another member of the consensus"));
+    assert_eq!(speak(8).await, unknown);
+    // Demoted, let go, and promoted again: with the number that it had it may hold what it has promised as another one.
+    swarm.be_member(node, None).await;
+    swarm.be_member(node, Some(10)).await;
+    assert_eq!(speak(9).await, forbidden("speaks as a member of the consensus that was let go"));
+    assert_eq!(speak(10).await, Ok(()));
+    let state = swarm.manager.read().await.unwrap();
+    let may =
+        |leaderless| [9, 10, swarm.identity.raft_id, 8].map(|it| may_speak_as(&state, node, it, leaderless).is_ok());
+    assert_eq!(may(false), [false, true, false, false]);
+    // Without a leader this state may not be the newest: the node may be another member by now, but not one that is known.
+    assert_eq!(may(true), [false, true, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_joins_the_consensus_as_itself_only() {
+    let swarm = Swarm::found().await;
+    let (node, manager) = swarm.join(&swarm.tokens.manager).await;
+    let client = swarm.client(&manager);
+    let join = async |member, address: &str| client.join_raft(member, address).await.map(drop).map_err(refusal);
+    let own = swarm.identity.raft_id;
+    let why = |member: u64| format!("node {node} cannot be the member {member:x} of the consensus (any more)");
+    assert_eq!(join(own, &swarm.address).await, Err(Error::new(Kind::Conflict, why(own))));
+    let elsewhere = format!("node {} answers at {}, and not node {node}", swarm.identity.node, swarm.address);
+    assert_eq!(join(9, &swarm.address).await, Err(Error::new(Kind::Forbidden, elsewhere)));
+    swarm.be_member(node, Some(9)).await;
+    swarm.be_member(node, None).await;
+    assert_eq!(join(9, "127.0.0.1:1").await, Err(Error::new(Kind::Conflict, why(9))), "it was given up");
+    // Nor does it say for another one what that is.
+    let inputs = vec![Input::Manager { node: swarm.identity.node, manager: None }];
+    let relay = serde_json::to_vec(&Relay { inputs, ..Relay::default() }).unwrap();
+    client.tell(relay.into()).await.unwrap();
+    // Whatever was told before a request is taken before it.
+    let spec = NodeSpec { role: "manager".into(), availability: "active".into(), ..NodeSpec::default() };
+    swarm.manager.submit(Request::NodeUpdate { id: node, spec: Box::new(spec), version: u64::MAX }).await.unwrap_err();
+    let state = swarm.manager.read().await.unwrap();
+    assert_eq!(state.node(swarm.identity.node).unwrap().manager.as_ref().unwrap().raft_id, own);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_behind_is_told_so() {
+    let swarm = Swarm::found().await;
+    let (worker_id, worker) = swarm.join(&swarm.tokens.worker).await;
+    let (manager_id, manager) = swarm.join(&swarm.tokens.manager).await;
+    let own = swarm.manager.store().history().number().unwrap();
+    let of = |tls: &Tls, history: u64| {
+        let clients = Clients::new(tls.clone());
+        clients.of_history(move || Some(history));
+        clients.to(&swarm.address)
+    };
+    let why = |node| {
+        format!(
+            "node {node} belongs to another part of the swarm than this manager: one of them went on without the other \
+             (--force-new-cluster)"
+        )
+    };
+    all_forbidden(control_calls(&of(&manager, own ^ 1)).await, &why(manager_id));
+    for (tls, node) in [(&manager, manager_id), (&worker, worker_id)] {
+        let client = of(tls, own ^ 1);
+        assert_eq!(renew(&client).await, Err(Error::new(Kind::Forbidden, why(node))));
+        assert_eq!(greet(&client).await.err(), Some(Error::new(Kind::Forbidden, why(node))));
+    }
+    let left = format!(
+        "node {manager_id} was left behind when the swarm went on without it (--force-new-cluster): run \"docker swarm leave \
+         --force\" on it, then let it join again"
+    );
+    let manager_of_old = of(&manager, swarm.past);
+    all_forbidden(control_calls(&manager_of_old).await, &left);
+    assert_eq!(renew(&manager_of_old).await, Err(Error::new(Kind::Forbidden, left)));
+    // A worker comes over, and hears in which history it then is.
+    let worker_of_old = of(&worker, swarm.past);
+    assert_eq!(renew(&worker_of_old).await, Ok(Role::Worker));
+    greet(&worker_of_old).await.unwrap();
+    greet(&of(&worker, own)).await.unwrap();
+    of(&manager, own).read_index().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
