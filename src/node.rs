@@ -15,6 +15,7 @@ mod leftovers;
 mod membership;
 mod mend;
 mod reach;
+mod readdress;
 mod remote;
 mod roles;
 mod service;

@@ -26,6 +26,7 @@ impl Node {
             let addresses = self.addresses(listen_addr, advertise_addr, data_path_addr).await?;
             identity.listen = addresses.listen.to_string();
             identity.advertise = addresses.advertise.to_string();
+            identity.advertised = addresses.advertised;
             identity.data_path = addresses.data_path;
         }
         let key = roles.manager.as_ref().and_then(|manager| Some(manager.state().cluster()?.unlock_key.clone()));
@@ -95,7 +96,8 @@ impl Node {
                 Ok(self.start_worker(identity)?)
             }
             NodeRole::Manager => {
-                let identity = Identity { role, raft_id: new_raft_id()?, managers, history, ..identity };
+                let identity = self.at_home(Identity { managers, ..identity }).await?;
+                let identity = Identity { role, raft_id: new_raft_id()?, history, ..identity };
                 Ok(self.start_joining_manager(identity).await?)
             }
         }

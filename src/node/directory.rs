@@ -102,6 +102,9 @@ pub struct Identity {
     pub listen: String,
     /// `host:port` that it tells other nodes.
     pub advertise: String,
+    /// Where that address comes from. (Nobody knows of a node that was made before this was written down.)
+    #[serde(default)]
+    pub advertised: Advertised,
     /// Address of the data path, if it is not the advertised one.
     pub data_path: Option<String>,
     /// `host:port` of the managers that it knew last.
@@ -110,6 +113,19 @@ pub struct Identity {
     /// Of a worker: the history of the cluster in which it was last, as its manager said.
     #[serde(default)]
     pub history: Option<u64>,
+}
+
+/// Where the address comes from that a node tells others: whether it is another one when the host's are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Advertised {
+    /// The user gave it; it stays.
+    #[default]
+    Given,
+    /// The host's only one, or the one on the way to a manager.
+    Chosen,
+    /// The interface that the user named.
+    Interface(String),
 }
 
 impl Identity {
@@ -322,6 +338,7 @@ mod tests {
             listen: "0.0.0.0:2377".into(),
             advertise: "[2001:db8::1]:2377".into(),
             data_path: None,
+            advertised: Advertised::Interface("eth0".into()),
             managers: Vec::new(),
             history: Some(7),
         }

@@ -140,8 +140,10 @@ impl Node {
         // Docker does not say that an address cannot be used here: another one is found.
         let named = Some(&request.advertise_addr).filter(|named| !named.is_empty());
         let named = named.and_then(|named| addresses::advertise(named, &listen, &interfaces, &[]).ok());
+        let said = if named.is_some() { request.advertise_addr.as_str() } else { "" };
+        let advertised = addresses::advertised(said, &listen, &interfaces);
         let advertise = named.unwrap_or_else(|| HostPort { host: own, port: listen.port.clone() });
-        Ok(Addresses { listen, advertise, data_path: data_path.map(|address| address.to_string()) })
+        Ok(Addresses { listen, advertise, advertised, data_path: data_path.map(|address| address.to_string()) })
     }
 
     /// Becomes the node that a manager has made of this host.
@@ -157,6 +159,7 @@ impl Node {
             raft_id: if role == NodeRole::Manager { new_raft_id()? } else { 0 },
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
+            advertised: addresses.advertised.clone(),
             data_path: addresses.data_path.clone(),
             managers: request.remote_addrs.clone(),
             history: None,

@@ -82,6 +82,7 @@ impl Node {
 
     /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
+        let identity = self.at_home(identity).await?;
         if identity.role == NodeRole::Worker {
             return Ok(self.start_worker(identity)?);
         }

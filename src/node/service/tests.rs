@@ -21,7 +21,7 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::now;
 use crate::network::Networks;
-use crate::node::directory::{Directory, Identity, NodeRole};
+use crate::node::directory::{Advertised, Directory, Identity, NodeRole};
 use crate::node::trust::Trust;
 
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
@@ -67,6 +67,7 @@ impl Swarm {
             raft_id: 7,
             listen: address.clone(),
             advertise: address.clone(),
+            advertised: Advertised::Given,
             data_path: None,
             managers: Vec::new(),
             history: None,
