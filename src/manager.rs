@@ -32,6 +32,8 @@ pub use relay::Relay;
 
 /// Inputs that may wait for the leader. Enough for every agent of a large cluster to report at once; beyond it,
 /// whoever has one more waits.
+
+use crate::vital;
 const INPUTS_MAX: usize = 4096;
 /// Inputs taken in one step, so that a step's duration stays bounded under load.
 const BATCH_MAX: usize = 1024;
@@ -190,7 +192,7 @@ impl Manager {
         });
         let ids = IdSource::new(seed()?);
         let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
-        tokio::spawn(async move { stop.run_until_cancelled(leader.run()).await });
+        vital::spawn("the manager's loop", async move { stop.run_until_cancelled(leader.run()).await });
         Ok(Manager(shared))
     }
 

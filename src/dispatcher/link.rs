@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Directive, Session};
 use crate::manager::chain;
+use crate::vital;
 
 /// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
 const REPORTS_MAX: usize = 4;
@@ -70,7 +71,7 @@ pub fn connect(
     let (descriptions, described) = mpsc::channel(1);
     let (errands, given) = mpsc::channel(ERRANDS_MAX);
     let link = Link { clients, assign, direct, state, errands, reported, described, description: None };
-    tokio::spawn(stop.run_until_cancelled_owned(link.run(managers)));
+    vital::spawn("the session with a manager", stop.run_until_cancelled_owned(link.run(managers)));
     (Session { assignments, directives, reports, descriptions, errands: given }, states)
 }
 

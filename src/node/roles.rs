@@ -30,6 +30,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -109,21 +110,24 @@ impl Node {
         let (own, clients) = (identity.node, trust.clients.clone());
         let manager = Manager::start(own, addr.clone(), identity.raft_id, store.clone(), clients, stop.clone())?;
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
-        tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
+        vital::spawn("the port for other nodes", serve(listener, trust.tls.clone(), service, stop.clone()));
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
         let networks = self.0.agent.networks.clone();
         let engine = self.engine().clone();
         spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
-        self.run(&stop, self.events().clone().follow(manager.clone()));
-        self.run(&stop, keep_settings(manager.clone()));
+        self.run("the swarm's events", &stop, self.events().clone().follow(manager.clone()));
+        self.run("the settings of the swarm's state", &stop, keep_settings(manager.clone()));
         let managers = {
             let manager = manager.clone();
             move || manager.state().manager_addresses().map(str::to_owned).collect()
         };
-        self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
-        self.run(&stop, watch_store(self.clone(), store));
-        self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
-        self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
+        let asking = reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers);
+        self.run("the search for the managers", &stop, asking);
+        self.run("the watch over the swarm's state", &stop, watch_store(self.clone(), store));
+        let doubting = self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone());
+        self.run("the doubt about the role", &stop, doubting);
+        let seeking = seek_membership(manager.clone(), identity.clone(), trust.clone());
+        self.run("the membership of this manager", &stop, seeking);
         Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
     }
 
@@ -137,7 +141,8 @@ impl Node {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
         };
-        self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
+        let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
+        self.run("the search for the managers", &stop, asking);
         Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
     }
 
@@ -152,15 +157,18 @@ impl Node {
     ) -> Roles {
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
-        self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
-        self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
-        self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
+        let describing = keep_described(self.clone(), config.engine.clone(), descriptions);
+        self.run("the description of this host", &stop, describing);
+        let running = super::errands::run(config.engine.clone(), trust.clients.clone(), errands);
+        self.run("the errands of managers", &stop, running);
+        let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
+        self.run("the certificate of this node", &stop, following);
         let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
         Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
     }
 
-    fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+    fn run(&self, name: &'static str, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+        vital::spawn(name, stop.clone().run_until_cancelled_owned(task));
     }
 }
 
@@ -329,6 +337,6 @@ async fn keep_settings(manager: Manager) {
 /// Has the store opened anew once it can no longer be written. That ends these roles, so it is no part of them.
 async fn watch_store(node: Node, store: Store) {
     if store.failed().wait_for(Option::is_some).await.is_ok() {
-        tokio::spawn(node.mend());
+        vital::spawn("the opening of the swarm's state", node.mend());
     }
 }

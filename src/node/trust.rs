@@ -20,6 +20,7 @@ use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher::Directive;
 use crate::manager::{Manager, chain, now};
+use crate::vital;
 
 /// Between two tries to get a certificate; the cluster may be busy with an election.
 const RETRY: Duration = Duration::from_secs(1);
@@ -128,7 +129,7 @@ impl Node {
                 Ok(Some(role)) => {
                     // The roles that run this very task are stopped and others started, so it must be another one.
                     let node = self.clone();
-                    tokio::spawn(async move { node.change_role(role).await });
+                    vital::spawn("a change of role", async move { node.change_role(role).await });
                     return;
                 }
                 Err(error) => {
@@ -157,7 +158,7 @@ impl Node {
                 Ok(false) => {}
                 Ok(true) => {
                     // As in [`Node::follow_directives`].
-                    tokio::spawn(async move { self.change_role(NodeRole::Worker).await });
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }
                 Err(error) => tracing::debug!(%error, "no other manager says what this node is"),
