@@ -9,6 +9,7 @@ mod leader;
 mod liveness;
 mod members;
 mod relay;
+mod together;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,6 +30,7 @@ use errands::Errands;
 use leader::Loop;
 use liveness::{Heard, Liveness};
 pub use relay::Relay;
+use together::Together;
 
 /// Inputs that may wait for the leader. Enough for every agent of a large cluster to report at once; beyond it,
 /// whoever has one more waits.
@@ -113,6 +115,7 @@ struct Shared {
     /// Since when nobody leads, as far as this manager knows; `None` while somebody does.
     leaderless: Mutex<Option<Instant>>,
     errands: Mutex<Errands>,
+    reads: Together<Result<(), Error>>,
 }
 
 /// A handle on this node's manager; cheap to clone.
@@ -189,6 +192,7 @@ impl Manager {
             liveness: Mutex::new(liveness),
             leaderless: Mutex::default(),
             errands: Mutex::default(),
+            reads: Together::default(),
         });
         let ids = IdSource::new(seed()?);
         let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
@@ -360,6 +364,12 @@ impl Manager {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(no_leader()),
         }
+    }
+
+    /// [`Manager::read`] for questions that strangers can cause: however many come at a time, the leader is asked once.
+    pub async fn read_together(&self) -> Result<Arc<State>, Error> {
+        self.0.reads.ask(async { self.read().await.map(drop) }).await?;
+        Ok(self.state())
     }
 
     async fn ask_view(&self) -> Result<View, Error> {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gam_core::control::{Request, Response};
+use gam_core::control::{self, Request, Response};
 use gam_core::error::{Error, Kind};
 use gam_core::model::{self, IdSource, ManagerStatus, NodeDescription, NodeId};
 use gam_core::state::State;
@@ -69,6 +69,7 @@ impl ManagerService {
 
     /// Lets a node in that has a token and no certificate.
     async fn admit(&self, request: &IssueRequest) -> Result<(Arc<State>, NodeId, Role), Error> {
+        check_token(|| self.manager.state(), self.manager.read_together(), &request.token).await?;
         let node = IdSource::new(seed().map_err(Error::internal)?).fresh();
         let join = Request::Join {
             token: request.token.clone(),
@@ -82,6 +83,24 @@ impl ManagerService {
             _ => Err(Error::internal("a join was not answered as one")),
         }
     }
+}
+
+/// Refuses a token that is none, so that guesses stay here and never reach the leader's queue. One that this manager's state does
+/// not know may have been made a moment ago; that tells a state that is no older than the question.
+async fn check_token(
+    state: impl Fn() -> Arc<State>,
+    newest: impl Future<Output = Result<Arc<State>, Error>>,
+    token: &str,
+) -> Result<(), Error> {
+    let known = control::role_by_token(&state(), token);
+    if known.is_ok() {
+        return Ok(());
+    }
+    // What does not even look like a token is none of any state.
+    if state().cluster().is_some() && control::pinned_digest(token).is_err() {
+        return known.map(drop);
+    }
+    control::role_by_token(&*newest.await?, token).map(drop)
 }
 
 /// Whether a node with a manager's certificate may speak in the consensus, as far as a state that may be behind can tell.

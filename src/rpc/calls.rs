@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::{FutureExt as _, Stream, stream};
 use gam_core::error::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -42,12 +42,28 @@ fn reply<T>(outcome: Result<T, Error>) -> Reply<T> {
 /// The caller, as `gate` put it there.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let missing = || status(&Error::internal("a call came past the gate"));
-    request.extensions().get().copied().ok_or_else(missing)
+    request.extensions().get().cloned().ok_or_else(missing)
 }
 
 fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     let missing = || status(&Error::internal("a call without a certificate came past the gate"));
     caller(request)?.peer.ok_or_else(missing)
+}
+
+/// Counts a call for as long as it is being answered.
+struct Answering(watch::Sender<u32>);
+
+impl Answering {
+    fn begin(calls: watch::Sender<u32>) -> Answering {
+        calls.send_modify(|calls| *calls += 1);
+        Answering(calls)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.send_modify(|calls| *calls -= 1);
+    }
 }
 
 #[tonic::async_trait]
@@ -57,7 +73,8 @@ impl<S: Service> Trust for Calls<S> {
     }
 
     async fn issue(&self, request: Request<proto::IssueRequest>) -> Reply<proto::IssueResponse> {
-        let Caller { peer, .. } = caller(&request)?;
+        let Caller { peer, calls, .. } = caller(&request)?;
+        let _answering = Answering::begin(calls);
         let issued = self.service.issue(peer, request.into_inner().into()).await;
         reply(issued.map(proto::IssueResponse::from))
     }

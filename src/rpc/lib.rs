@@ -41,6 +41,7 @@ mod message;
 mod peer;
 mod serve;
 mod service;
+mod strangers;
 mod stream;
 mod tls;
 

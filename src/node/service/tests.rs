@@ -321,3 +321,34 @@ async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
     // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
     assert_eq!(may(true), [true, true, true, false]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_only_just_made_is_not_refused_by_a_state_that_is_behind() {
+    let swarm = Swarm::found().await;
+    let old = swarm.manager.state();
+    let version = old.cluster().unwrap().meta.version;
+    let rotate = control::Rotate { worker_token: true, ..control::Rotate::default() };
+    let spec = Box::new(old.cluster().unwrap().spec.clone());
+    swarm.manager.submit(Request::SwarmUpdate { spec, version, rotate, authority: None }).await.unwrap();
+    let new = swarm.manager.read().await.unwrap();
+    let token = new.cluster().unwrap().join_tokens.worker.clone();
+    async fn unasked() -> Result<Arc<State>, Error> {
+        panic!("the leader was asked")
+    }
+    let check = async |state: &Arc<State>, token: &str| {
+        check_token(|| state.clone(), async { Ok(new.clone()) }, token).await.map_err(|error| error.kind)
+    };
+    assert_eq!(check(&old, &token).await, Ok(()));
+    assert_eq!(check(&new, &swarm.tokens.worker).await, Err(Kind::Invalid), "it was replaced");
+    // The leader judges it: this state may be behind.
+    check_token(|| old.clone(), unasked(), &swarm.tokens.worker).await.unwrap();
+    check_token(|| new.clone(), unasked(), &token).await.unwrap();
+    let refused = check_token(|| new.clone(), unasked(), &token[1..]).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid, "it looks like no token of any state");
+    // Through the port: what was replaced lets nobody in, what replaced it does.
+    let csr_der = ca::new_key_and_csr().unwrap().1;
+    let request = IssueRequest { token: swarm.tokens.worker.clone(), csr_der, ..IssueRequest::default() };
+    let refused = refusal(gam_rpc::issue(&swarm.address, &swarm.root.cert, request).await.unwrap_err());
+    assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
+    swarm.join(&token).await;
+}
