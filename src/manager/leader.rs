@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gam_core::model::{IdSource, Node, NodeId, NodeState, NodeStatus, Timestamp};
 use gam_core::state::{Proposal, State};
 use gam_core::step::{self, Input, Outcome};
-use gam_store::Leadership;
+use gam_store::{Leadership, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -133,10 +133,10 @@ impl Loop {
         while changes.peek().is_some() {
             let changes = changes.by_ref().take(CHANGES_MAX).collect();
             if let Err(error) = self.shared.store.propose(Proposal { at, changes }).await {
-                failure = Some(match refuse(error) {
+                failure = Some(match error {
                     // The store took nothing of this piece; but of the earlier ones.
-                    Refusal::NotLeading if is_begun => Refusal::Unanswered,
-                    refusal => refusal,
+                    StoreError::NotLeader { .. } | StoreError::NoLeader if is_begun => Refusal::Unanswered,
+                    error => refuse(error),
                 });
                 break;
             }

@@ -352,3 +352,33 @@ async fn a_token_that_is_only_just_made_is_not_refused_by_a_state_that_is_behind
     assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
     swarm.join(&token).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_that_nothing_happened_when_a_manager_ends_with_a_request_in_its_hands() {
+    let swarm = Swarm::found().await;
+    let mut ids = IdSource::new([3; 32]);
+    let mut join = || Request::Join {
+        token: swarm.tokens.worker.clone(),
+        node: ids.fresh(),
+        availability: String::new(),
+        addr: String::new(),
+        description: Box::default(),
+    };
+    let mut asked = tokio::task::JoinSet::new();
+    for request in std::iter::repeat_with(&mut join).take(64) {
+        let manager = swarm.manager.clone();
+        asked.spawn(async move { manager.submit_here(request).await });
+    }
+    // A moment that may lie anywhere in the life of a request.
+    tokio::task::yield_now().await;
+    swarm.stop.cancel();
+    while let Some(answer) = asked.join_next().await {
+        let answer = answer.unwrap();
+        let is_true = matches!(answer, Ok(Response::Joined { .. }) | Err(Refusal::NotLeading | Refusal::Unanswered));
+        assert!(is_true, "{answer:?}");
+    }
+    assert_eq!(swarm.manager.submit_here(join()).await, Err(Refusal::NotLeading), "nobody has taken it");
+    swarm.manager.store().shutdown().await;
+    let told = swarm.manager.submit(join()).await.unwrap_err();
+    assert_eq!(told.message, "this manager is stopping: try again, or ask another manager");
+}
