@@ -40,6 +40,8 @@ const LISTEN_RETRY: Duration = Duration::from_millis(20);
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two tries of a manager to become a member of the consensus.
 const ADMIT_RETRY: Duration = Duration::from_millis(500);
+/// What there is to do for the user of a node that was removed.
+const REMOVED: &str = ": run \"docker swarm leave --force\" on it, then join again";
 
 /// The running parts of a node.
 pub(super) struct Roles {
@@ -135,7 +137,8 @@ impl Node {
     pub(super) fn start_worker(&self, identity: Identity) -> Result<Roles, Error> {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
-        let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (session, link) =
+            link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone());
         let (known, named) = (identity.managers.clone(), session.directives.clone());
         let managers = move || {
             let named = named.borrow();
@@ -199,6 +202,11 @@ impl Roles {
                 if info.managers.is_empty() {
                     info.managers = self.identity.managers.iter().map(|addr| (None, addr.clone())).collect();
                     info.state = if link.manager.is_none() { "pending" } else { "active" };
+                }
+                if link.is_removed {
+                    // The state is Docker's; the sentence is not, for it has none.
+                    info.state = "pending";
+                    info.error.push_str(REMOVED);
                 }
             }
             (None, None) => {}

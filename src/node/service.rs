@@ -62,7 +62,7 @@ impl ManagerService {
 
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
         let state = self.manager.read().await?;
-        let node = state.node(peer.node).ok_or_else(|| not_allowed(peer.node, "is not part of this swarm"))?;
+        let node = state.node(peer.node).ok_or_else(|| outsider(&state, peer.node))?;
         let (node, role) = (node.id, role(node.role()));
         Ok((state, node, role))
     }
@@ -114,6 +114,12 @@ fn may_speak(state: &State, node: NodeId, leaderless: bool) -> bool {
 
 fn not_allowed(node: NodeId, why: &str) -> Error {
     Error::new(Kind::Forbidden, format!("node {node} {why}"))
+}
+
+/// Why a node that shows a certificate of this swarm is none of its nodes. That it was removed is final, and it acts on that; a
+/// state that merely does not know it may have been put back from a copy.
+fn outsider(state: &State, node: NodeId) -> Error {
+    if state.was_removed(node) { gam_rpc::removed(node) } else { not_allowed(node, "is not part of this swarm") }
 }
 
 fn not_understood(error: impl std::fmt::Display) -> Error {
@@ -199,8 +205,11 @@ impl Service for ManagerService {
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
-        if !self.manager.state().is_member(peer.node) && !self.manager.read().await?.is_member(peer.node) {
-            return Err(not_allowed(peer.node, "is not part of this swarm"));
+        if !self.manager.state().is_member(peer.node) {
+            let state = self.manager.read().await?;
+            if !state.is_member(peer.node) {
+                return Err(outsider(&state, peer.node));
+            }
         }
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gam_core::control::Authority;
 use gam_core::error::Error;
 use gam_core::model::CaConfig;
-use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, RpcError, Service as _, Tls};
 use gam_store::Leadership;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -78,7 +78,10 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
 
 async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
     let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
-    issued.map_err(|error| Error::unavailable(chain(&error)))
+    issued.map_err(|error| match error {
+        RpcError::Refused(refusal) => refusal,
+        error => Error::unavailable(chain(&error)),
+    })
 }
 
 impl Node {
@@ -158,6 +161,12 @@ impl Node {
                 Ok(false) => {}
                 Ok(true) => {
                     // As in [`Node::follow_directives`].
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
+                    return;
+                }
+                // It was demoted first, and has nothing of the swarm any more; as a worker it learns so and stops its tasks.
+                Err(error) if error == gam_rpc::removed(identity.node) => {
+                    tracing::warn!("this manager was removed from the swarm while it was away");
                     vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::agent::AgentConfig;
+use crate::dispatcher::link::{self, LinkState};
 use crate::engine::Engine;
 use crate::manager::now;
 use crate::network::Networks;
@@ -249,7 +250,7 @@ async fn a_removed_node_is_out_at_once() {
     swarm.remove(worker_id).await;
     all_forbidden(control_calls(&manager).await, &format!("node {manager_id} is not a manager of this swarm"));
     for (client, node) in [(&worker, worker_id), (&manager, manager_id)] {
-        let out = Error::new(Kind::Forbidden, format!("node {node} is not part of this swarm"));
+        let out = gam_rpc::removed(node);
         assert_eq!(renew(client).await, Err(out.clone()));
         assert_eq!(greet(client).await.err(), Some(out));
     }
@@ -265,7 +266,7 @@ async fn a_removed_node_is_out_at_once() {
         }
     };
     let end = tokio::time::timeout(LIMIT, end).await.expect("the session goes on");
-    assert_eq!(end, Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+    assert_eq!(end, gam_rpc::removed(worker_id));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -351,6 +352,39 @@ async fn a_token_that_is_only_just_made_is_not_refused_by_a_state_that_is_behind
     let refused = refusal(gam_rpc::issue(&swarm.address, &swarm.root.cert, request).await.unwrap_err());
     assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
     swarm.join(&token).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_removed_holds_nothing_once_a_manager_of_its_swarm_says_so() {
+    let (swarm, other) = (Swarm::found().await, Swarm::found().await);
+    let (node, tls) = swarm.join(&swarm.tokens.worker).await;
+    let stop = CancellationToken::new();
+    let _ended = stop.clone().drop_guard();
+    let connect = async |managers: [&str; 1]| {
+        let managers = managers.map(str::to_owned).to_vec();
+        let (session, link) = link::connect(node, Clients::new(tls.clone()), managers, stop.clone());
+        session.descriptions.send(NodeDescription::default()).await.unwrap();
+        (session, link)
+    };
+    let until = async |link: &mut tokio::sync::watch::Receiver<LinkState>, what: fn(&LinkState) -> bool| {
+        tokio::time::timeout(LIMIT, link.wait_for(what)).await.expect("it never comes to that").unwrap().clone()
+    };
+    let (_session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.manager.is_some()).await;
+    swarm.remove(node).await;
+    let told = until(&mut link, |now| now.is_removed).await;
+    let words =
+        format!("rpc error: code = PermissionDenied desc = Permission denied: node {node} was removed from swarm");
+    assert_eq!(told, LinkState { manager: None, error: words, is_removed: true });
+    // The same at a start, when nothing is known yet but what runs on the host.
+    let (mut session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.is_removed).await;
+    let held = tokio::time::timeout(LIMIT, session.assignments.wait_for(|held| held.index > 0)).await.unwrap();
+    assert!(held.unwrap().tasks.is_empty());
+    // Whoever is no manager of this swarm is not even heard.
+    let (session, mut link) = connect([&other.address]).await;
+    let told = until(&mut link, |now| !now.error.is_empty()).await;
+    assert!(!told.is_removed && session.assignments.borrow().index == 0, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
