@@ -37,6 +37,7 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{self, Manager, chain};
 use crate::network::Networks;
+use crate::vital;
 use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
@@ -155,7 +156,7 @@ impl Node {
     fn fail(&self, identity: Identity, error: &(dyn std::error::Error + 'static)) {
         tracing::error!(error = %chain(error), "the swarm's state cannot be opened; all else is served");
         self.become_(Life::Failed(identity, chain(error)));
-        tokio::spawn(self.clone().mend());
+        vital::spawn("the opening of the swarm's state", self.clone().mend());
     }
 
     /// This node's manager, or Docker's sentence why there is none.

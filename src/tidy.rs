@@ -12,16 +12,17 @@ const FUNCTION_MAX: usize = 70;
 
 /// Which modules of the daemon a module may use. Dependencies run one way.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("start", &["agent", "api", "config", "engine", "network", "node"]),
+    ("start", &["agent", "api", "config", "engine", "network", "node", "vital"]),
     ("api", &["config", "engine", "manager", "network", "node"]),
-    ("node", &["agent", "ca", "dispatcher", "engine", "manager", "network"]),
-    ("dispatcher", &["manager"]),
-    ("agent", &["engine", "network"]),
-    ("network", &["engine", "manager"]),
+    ("node", &["agent", "ca", "dispatcher", "engine", "manager", "network", "vital"]),
+    ("dispatcher", &["manager", "vital"]),
+    ("agent", &["engine", "network", "vital"]),
+    ("network", &["engine", "manager", "vital"]),
     ("logging", &["config"]),
-    ("manager", &[]),
+    ("manager", &["vital"]),
     ("engine", &[]),
     ("config", &[]),
+    ("vital", &[]),
     ("ca", &[]),
 ];
 
@@ -37,6 +38,19 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("prost::", &["src/rpc/"]),
     ("protox::", &["src/rpc/build.rs"]),
     ("clap::", &["src/config.rs", "src/config/", "src/main.rs", "compat-tests/"]),
+];
+
+/// Where tasks may be started that fail alone, and why nobody depends on them. All others are started by `vital::spawn`.
+const MAY_FAIL: &[(&str, &str)] = &[
+    ("src/vital.rs", "starts the others"),
+    ("src/api/", "one request or connection each"),
+    ("src/agent/images.rs", "one image; its waiters see the end of the channel"),
+    ("src/ca/external.rs", "the connection of one call"),
+    ("src/engine/containers/http.rs", "the connection of one call"),
+    ("src/engine/networks.rs", "one stream of events, which its reader opens anew"),
+    ("src/network/interfaces.rs", "the socket of one call"),
+    ("src/network/neighbours.rs", "a socket whose calls then fail"),
+    ("src/start.rs", "done once, at the start"),
 ];
 
 /// What the pure core must not name: files, sockets, clocks, threads, chance.
@@ -139,6 +153,21 @@ fn libraries_stay_where_they_belong() {
                 }
             }
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_that_is_needed_dies_unnoticed() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources("src").into_iter().filter(|(name, _)| !is_test(name)) {
+        let is_elsewhere = ["src/core/", "src/rpc/", "src/store/"].iter().any(|other| name.starts_with(other));
+        if is_elsewhere || MAY_FAIL.iter().any(|(place, _)| name.starts_with(place)) {
+            continue;
+        }
+        let spawns = code(&text).filter(|(_, line)| line.contains("tokio::spawn("));
+        wrong
+            .extend(spawns.map(|(number, _)| format!("{name}:{number}: see vital::spawn, or say in MAY_FAIL why not")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

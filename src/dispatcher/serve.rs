@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::error::{Error, Kind};
+use gam_core::error::Error;
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
 use gam_store::{History, Leadership};
@@ -72,7 +72,8 @@ async fn take(
     // How a connection breaks makes no difference: the agent comes back.
     while let Ok(Some(message)) = inbound.recv().await {
         if !manager.state().is_member(peer.node) {
-            return Err(Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+            // It was one when the session began, and no state is left behind for an older one.
+            return Err(gam_rpc::removed(peer.node));
         }
         manager.hear(peer.node, addr);
         let taken = match message {

@@ -20,6 +20,7 @@ use super::{NetworkError, Networks};
 use crate::engine::networks::{ContainerEndpoint, NetworkEvent, NetworkedContainer};
 use crate::engine::{Engine, EngineError};
 use crate::manager::Manager;
+use crate::vital;
 
 /// Events that come together (a `compose down`) are answered by one look.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -37,7 +38,7 @@ pub fn spawn_attachment_watch(
     stop: CancellationToken,
 ) {
     let watch = Watch { manager, engine, networks, node };
-    tokio::spawn(async move { stop.run_until_cancelled(watch.run()).await });
+    vital::spawn("the watch over attachments", async move { stop.run_until_cancelled(watch.run()).await });
 }
 
 struct Watch {

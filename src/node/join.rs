@@ -22,6 +22,7 @@ use super::{Life, LocalInfo, Node, Roles, SWARM_EXISTS, internal, remote};
 use crate::ca;
 use crate::manager::seed;
 use crate::network::interfaces;
+use crate::vital;
 
 /// How long a join waits for the node to be part of the swarm (moby: `swarmConnectTimeout`).
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -102,7 +103,7 @@ impl Node {
         };
         let Ok(made) = waited else {
             let later = self.clone().join_later(made, joining.clone());
-            tokio::spawn(joining.stop.clone().run_until_cancelled_owned(later));
+            vital::spawn("a join that takes long", joining.stop.clone().run_until_cancelled_owned(later));
             return Err(Error::unavailable(JOIN_TIMED_OUT));
         };
         let entered = match made {

@@ -31,6 +31,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,6 +39,8 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 const LISTEN_RETRY: Duration = Duration::from_millis(20);
 /// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
+/// What there is to do for the user of a node that was removed.
+const REMOVED: &str = ": run \"docker swarm leave --force\" on it, then join again";
 
 /// The running parts of a node.
 pub(super) struct Roles {
@@ -112,21 +115,24 @@ impl Node {
         clients.of_history(move || history.number());
         let manager = Manager::start(own, addr.clone(), identity.raft_id, store.clone(), clients, stop.clone())?;
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
-        tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
+        vital::spawn("the port for other nodes", serve(listener, trust.tls.clone(), service, stop.clone()));
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
         let networks = self.0.agent.networks.clone();
         let engine = self.engine().clone();
         spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
-        self.run(&stop, self.events().clone().follow(manager.clone()));
-        self.run(&stop, keep_settings(manager.clone()));
+        self.run("the swarm's events", &stop, self.events().clone().follow(manager.clone()));
+        self.run("the settings of the swarm's state", &stop, keep_settings(manager.clone()));
         let managers = {
             let manager = manager.clone();
             move || manager.state().manager_addresses().map(str::to_owned).collect()
         };
-        self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
-        self.run(&stop, watch_store(self.clone(), store));
-        self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
-        self.run(&stop, self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone()));
+        let asking = reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers);
+        self.run("the search for the managers", &stop, asking);
+        self.run("the watch over the swarm's state", &stop, watch_store(self.clone(), store));
+        let doubting = self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone());
+        self.run("the doubt about the role", &stop, doubting);
+        let seeking = self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone());
+        self.run("the membership of this manager", &stop, seeking);
         Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
     }
 
@@ -134,7 +140,8 @@ impl Node {
     pub(super) fn start_worker(&self, identity: Identity) -> Result<Roles, Error> {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
-        let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (session, link) =
+            link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone());
         let (kept, told) = (identity.history, session.directives.clone());
         trust.clients.of_history(move || told.borrow().history.or(kept));
         let (known, named) = (identity.managers.clone(), session.directives.clone());
@@ -142,7 +149,8 @@ impl Node {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
         };
-        self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
+        let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
+        self.run("the search for the managers", &stop, asking);
         Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
     }
 
@@ -157,15 +165,18 @@ impl Node {
     ) -> Roles {
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
-        self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
-        self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
-        self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
+        let describing = keep_described(self.clone(), config.engine.clone(), descriptions);
+        self.run("the description of this host", &stop, describing);
+        let running = super::errands::run(config.engine.clone(), trust.clients.clone(), errands);
+        self.run("the errands of managers", &stop, running);
+        let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
+        self.run("the certificate of this node", &stop, following);
         let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
         Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
     }
 
-    fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+    fn run(&self, name: &'static str, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+        vital::spawn(name, stop.clone().run_until_cancelled_owned(task));
     }
 }
 
@@ -196,6 +207,11 @@ impl Roles {
                 if info.managers.is_empty() {
                     info.managers = self.identity.managers.iter().map(|addr| (None, addr.clone())).collect();
                     info.state = if link.manager.is_none() { "pending" } else { "active" };
+                }
+                if link.is_removed {
+                    // The state is Docker's; the sentence is not, for it has none.
+                    info.state = "pending";
+                    info.error.push_str(REMOVED);
                 }
             }
             (None, None) => {}
@@ -305,6 +321,6 @@ async fn keep_settings(manager: Manager) {
 /// Has the store opened anew once it can no longer be written. That ends these roles, so it is no part of them.
 async fn watch_store(node: Node, store: Store) {
     if store.failed().wait_for(Option::is_some).await.is_ok() {
-        tokio::spawn(node.mend());
+        vital::spawn("the opening of the swarm's state", node.mend());
     }
 }

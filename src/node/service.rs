@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gam_core::control::{Request, Response};
+use gam_core::control::{self, Request, Response};
 use gam_core::error::{Error, Kind};
 use gam_core::model::{self, IdSource, ManagerStatus, NodeDescription, NodeId};
 use gam_core::state::State;
@@ -75,13 +75,14 @@ impl ManagerService {
 
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
         let state = self.manager.read().await?;
-        let node = state.node(peer.node).ok_or_else(|| not_allowed(peer.node, "is not part of this swarm"))?;
+        let node = state.node(peer.node).ok_or_else(|| outsider(&state, peer.node))?;
         let (node, role) = (node.id, role(node.role()));
         Ok((state, node, role))
     }
 
     /// Lets a node in that has a token and no certificate.
     async fn admit(&self, request: &IssueRequest) -> Result<(Arc<State>, NodeId, Role), Error> {
+        check_token(|| self.manager.state(), self.manager.read_together(), &request.token).await?;
         let node = IdSource::new(seed().map_err(Error::internal)?).fresh();
         let join = Request::Join {
             token: request.token.clone(),
@@ -95,6 +96,24 @@ impl ManagerService {
             _ => Err(Error::internal("a join was not answered as one")),
         }
     }
+}
+
+/// Refuses a token that is none, so that guesses stay here and never reach the leader's queue. One that this manager's state does
+/// not know may have been made a moment ago; that tells a state that is no older than the question.
+async fn check_token(
+    state: impl Fn() -> Arc<State>,
+    newest: impl Future<Output = Result<Arc<State>, Error>>,
+    token: &str,
+) -> Result<(), Error> {
+    let known = control::role_by_token(&state(), token);
+    if known.is_ok() {
+        return Ok(());
+    }
+    // What does not even look like a token is none of any state.
+    if state().cluster().is_some() && control::pinned_digest(token).is_err() {
+        return known.map(drop);
+    }
+    control::role_by_token(&*newest.await?, token).map(drop)
 }
 
 /// Whether a node with a manager's certificate may speak in the consensus, as far as a state that may be behind can tell.
@@ -131,6 +150,12 @@ fn left_behind(node: NodeId) -> Error {
 
 fn not_allowed(node: NodeId, why: &str) -> Error {
     Error::new(Kind::Forbidden, format!("node {node} {why}"))
+}
+
+/// Why a node that shows a certificate of this swarm is none of its nodes. That it was removed is final, and it acts on that; a
+/// state that merely does not know it may have been put back from a copy.
+fn outsider(state: &State, node: NodeId) -> Error {
+    if state.was_removed(node) { gam_rpc::removed(node) } else { not_allowed(node, "is not part of this swarm") }
 }
 
 fn not_understood(error: impl std::fmt::Display) -> Error {
@@ -241,8 +266,11 @@ impl Service for ManagerService {
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
-        if !self.manager.state().is_member(peer.node) && !self.manager.read().await?.is_member(peer.node) {
-            return Err(not_allowed(peer.node, "is not part of this swarm"));
+        if !self.manager.state().is_member(peer.node) {
+            let state = self.manager.read().await?;
+            if !state.is_member(peer.node) {
+                return Err(outsider(&state, peer.node));
+            }
         }
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gam_core::control::Authority;
 use gam_core::error::Error;
 use gam_core::model::CaConfig;
-use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, RpcError, Service as _, Tls};
 use gam_store::Leadership;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher::Directive;
 use crate::manager::{Manager, chain, now};
+use crate::vital;
 
 /// Between two tries to get a certificate; the cluster may be busy with an election.
 const RETRY: Duration = Duration::from_secs(1);
@@ -78,7 +79,10 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
 
 async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
     let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
-    issued.map_err(|error| Error::unavailable(chain(&error)))
+    issued.map_err(|error| match error {
+        RpcError::Refused(refusal) => refusal,
+        error => Error::unavailable(chain(&error)),
+    })
 }
 
 impl Node {
@@ -129,7 +133,7 @@ impl Node {
                 Ok(Some(role)) => {
                     // The roles that run this very task are stopped and others started, so it must be another one.
                     let node = self.clone();
-                    tokio::spawn(async move { node.change_role(role).await });
+                    vital::spawn("a change of role", async move { node.change_role(role).await });
                     return;
                 }
                 Err(error) => {
@@ -163,7 +167,13 @@ impl Node {
                 },
                 Ok(true) => {
                     // As in [`Node::follow_directives`].
-                    tokio::spawn(async move { self.change_role(NodeRole::Worker).await });
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
+                    return;
+                }
+                // It was demoted first, and has nothing of the swarm any more; as a worker it learns so and stops its tasks.
+                Err(error) if error == gam_rpc::removed(identity.node) => {
+                    tracing::warn!("this manager was removed from the swarm while it was away");
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }
                 Err(error) => tracing::debug!(%error, "no other manager says what this node is"),

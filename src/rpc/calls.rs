@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::{FutureExt as _, Stream, stream};
 use gam_core::error::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -42,7 +42,7 @@ fn reply<T>(outcome: Result<T, Error>) -> Reply<T> {
 /// The caller, as `gate` put it there.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let missing = || status(&Error::internal("a call came past the gate"));
-    request.extensions().get().copied().ok_or_else(missing)
+    request.extensions().get().cloned().ok_or_else(missing)
 }
 
 fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
@@ -64,6 +64,22 @@ impl<S: Service> Calls<S> {
     }
 }
 
+/// Counts a call for as long as it is being answered.
+struct Answering(watch::Sender<u32>);
+
+impl Answering {
+    fn begin(calls: watch::Sender<u32>) -> Answering {
+        calls.send_modify(|calls| *calls += 1);
+        Answering(calls)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.send_modify(|calls| *calls -= 1);
+    }
+}
+
 #[tonic::async_trait]
 impl<S: Service> Trust for Calls<S> {
     async fn root(&self, _: Request<proto::RootRequest>) -> Reply<proto::RootResponse> {
@@ -71,10 +87,11 @@ impl<S: Service> Trust for Calls<S> {
     }
 
     async fn issue(&self, request: Request<proto::IssueRequest>) -> Reply<proto::IssueResponse> {
-        let Caller { peer, .. } = caller(&request)?;
+        let Caller { peer, calls, .. } = caller(&request)?;
         if let Some(peer) = peer {
             self.admit_history(&request, peer, peer.role == Role::Manager)?;
         }
+        let _answering = Answering::begin(calls);
         let issued = self.service.issue(peer, request.into_inner().into()).await;
         reply(issued.map(proto::IssueResponse::from))
     }

@@ -10,7 +10,7 @@ use gam_core::model::{ClusterId, IdSource, NodeId};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +94,7 @@ pub struct Fake {
     root: String,
     talks: mpsc::Sender<Talk>,
     answers: mpsc::Sender<String>,
+    slow: Arc<Notify>,
 }
 
 impl Service for Fake {
@@ -102,7 +103,9 @@ impl Service for Fake {
     }
 
     async fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> Result<Issued, Error> {
-        if peer.is_none() && request.token != "token" {
+        if request.token == "slow" {
+            self.slow.notified().await;
+        } else if peer.is_none() && request.token != "token" {
             return Err(Error::new(Kind::Invalid, "A valid join token is necessary to join this cluster"));
         }
         let (node, role) = peer.map_or((node(99), Role::Worker), |peer| (peer.node, peer.role));
@@ -179,6 +182,8 @@ pub struct Server {
     pub tls: Tls,
     pub stop: CancellationToken,
     pub served: JoinHandle<()>,
+    /// Lets a certificate be issued for the token `slow`.
+    pub slow: Arc<Notify>,
     talks: Mutex<mpsc::Receiver<Talk>>,
     answers: Mutex<mpsc::Receiver<String>>,
 }
@@ -190,10 +195,12 @@ impl Server {
         let tls = Tls::new(credentials.clone()).unwrap();
         let (sender, talks) = mpsc::channel(16);
         let (answered, answers) = mpsc::channel(16);
-        let fake = Fake { root: credentials.roots_pem.concat(), talks: sender, answers: answered };
+        let slow = Arc::new(Notify::new());
+        let root = credentials.roots_pem.concat();
+        let fake = Fake { root, talks: sender, answers: answered, slow: slow.clone() };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, tls.clone(), Arc::new(fake), stop.clone()));
-        Server { address, tls, stop, served, talks: Mutex::new(talks), answers: Mutex::new(answers) }
+        Server { address, tls, stop, served, slow, talks: Mutex::new(talks), answers: Mutex::new(answers) }
     }
 
     /// The next answer that a node gives, from end to end.

@@ -452,20 +452,3 @@ async fn a_stopped_manager_drains_and_is_found_again() {
     .await;
     assert!(Error::from(gone).message.starts_with("cannot connect to the manager at 127.0.0.1:"));
 }
-
-#[tokio::test]
-async fn strangers_are_few() {
-    let authority = Authority::new();
-    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
-    let mut silent = Vec::new();
-    // Whoever comes after the bound is turned away at once; those within it hold on until their handshake is late.
-    for _ in 0..64 {
-        silent.push(tokio::net::TcpStream::connect(&server.address).await.unwrap());
-    }
-    let mut one_more = tokio::net::TcpStream::connect(&server.address).await.unwrap();
-    assert_eq!(within(one_more.read(&mut [0; 1])).await.unwrap_or(0), 0);
-    // They go, and the manager can be reached again.
-    drop(silent);
-    let client = clients(authority.issue(node(2), Role::Manager)).to(&server.address);
-    within(async { while client.raft(Bytes::new()).await.is_err() {} }).await;
-}

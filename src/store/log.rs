@@ -87,7 +87,7 @@ impl Log {
         let Loaded { entries, purged, vote, committed, .. } = loaded;
         let memory = Memory { entries, bytes, purged, vote, committed };
         let (writes, queue) = mpsc::channel(QUEUE);
-        let run = move || writer::run(disk, queue, &failure);
+        let run = move || failure.guard_thread("the log's writer", || writer::run(disk, queue, &failure));
         std::thread::Builder::new().name("gam-log".to_owned()).spawn(run)?;
         Ok(Log { memory: Arc::new(Mutex::new(memory)), floor: Arc::default(), writes })
     }

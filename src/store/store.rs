@@ -197,8 +197,9 @@ impl Store {
             failure: failure.clone(),
             silence: election * SILENT_ELECTIONS,
         };
-        let observer = tokio::spawn(observer.observe());
-        let keeper = tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone()));
+        let observer = tokio::spawn(failure.clone().guard("the observer of the lead", observer.observe()));
+        let keeping = keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone());
+        let keeper = tokio::spawn(failure.clone().guard("the keeper of snapshots", keeping));
         let inner = Inner {
             member: config.member,
             raft,

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::agent::AgentConfig;
+use crate::dispatcher::link::{self, LinkState};
 use crate::engine::Engine;
 use crate::manager::now;
 use crate::network::Networks;
@@ -363,7 +364,7 @@ async fn a_removed_node_is_out_at_once() {
     swarm.remove(worker_id).await;
     all_forbidden(control_calls(&manager).await, &format!("node {manager_id} is not a manager of this swarm"));
     for (client, node) in [(&worker, worker_id), (&manager, manager_id)] {
-        let out = Error::new(Kind::Forbidden, format!("node {node} is not part of this swarm"));
+        let out = gam_rpc::removed(node);
         assert_eq!(renew(client).await, Err(out.clone()));
         assert_eq!(greet(client).await.err(), Some(out));
     }
@@ -379,7 +380,7 @@ async fn a_removed_node_is_out_at_once() {
         }
     };
     let end = tokio::time::timeout(LIMIT, end).await.expect("the session goes on");
-    assert_eq!(end, Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+    assert_eq!(end, gam_rpc::removed(worker_id));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -434,4 +435,98 @@ async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
     assert_eq!(may(false), [true, false, false, false]);
     // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
     assert_eq!(may(true), [true, true, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_only_just_made_is_not_refused_by_a_state_that_is_behind() {
+    let swarm = Swarm::found().await;
+    let old = swarm.manager.state();
+    let version = old.cluster().unwrap().meta.version;
+    let rotate = control::Rotate { worker_token: true, ..control::Rotate::default() };
+    let spec = Box::new(old.cluster().unwrap().spec.clone());
+    swarm.manager.submit(Request::SwarmUpdate { spec, version, rotate, authority: None }).await.unwrap();
+    let new = swarm.manager.read().await.unwrap();
+    let token = new.cluster().unwrap().join_tokens.worker.clone();
+    async fn unasked() -> Result<Arc<State>, Error> {
+        panic!("the leader was asked")
+    }
+    let check = async |state: &Arc<State>, token: &str| {
+        check_token(|| state.clone(), async { Ok(new.clone()) }, token).await.map_err(|error| error.kind)
+    };
+    assert_eq!(check(&old, &token).await, Ok(()));
+    assert_eq!(check(&new, &swarm.tokens.worker).await, Err(Kind::Invalid), "it was replaced");
+    // The leader judges it: this state may be behind.
+    check_token(|| old.clone(), unasked(), &swarm.tokens.worker).await.unwrap();
+    check_token(|| new.clone(), unasked(), &token).await.unwrap();
+    let refused = check_token(|| new.clone(), unasked(), &token[1..]).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid, "it looks like no token of any state");
+    // Through the port: what was replaced lets nobody in, what replaced it does.
+    let csr_der = ca::new_key_and_csr().unwrap().1;
+    let request = IssueRequest { token: swarm.tokens.worker.clone(), csr_der, ..IssueRequest::default() };
+    let refused = refusal(gam_rpc::issue(&swarm.address, &swarm.root.cert, request).await.unwrap_err());
+    assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
+    swarm.join(&token).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_removed_holds_nothing_once_a_manager_of_its_swarm_says_so() {
+    let (swarm, other) = (Swarm::found().await, Swarm::found().await);
+    let (node, tls) = swarm.join(&swarm.tokens.worker).await;
+    let stop = CancellationToken::new();
+    let _ended = stop.clone().drop_guard();
+    let connect = async |managers: [&str; 1]| {
+        let managers = managers.map(str::to_owned).to_vec();
+        let (session, link) = link::connect(node, Clients::new(tls.clone()), managers, stop.clone());
+        session.descriptions.send(NodeDescription::default()).await.unwrap();
+        (session, link)
+    };
+    let until = async |link: &mut tokio::sync::watch::Receiver<LinkState>, what: fn(&LinkState) -> bool| {
+        tokio::time::timeout(LIMIT, link.wait_for(what)).await.expect("it never comes to that").unwrap().clone()
+    };
+    let (_session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.manager.is_some()).await;
+    swarm.remove(node).await;
+    let told = until(&mut link, |now| now.is_removed).await;
+    let words =
+        format!("rpc error: code = PermissionDenied desc = Permission denied: node {node} was removed from swarm");
+    assert_eq!(told, LinkState { manager: None, error: words, is_removed: true });
+    // The same at a start, when nothing is known yet but what runs on the host.
+    let (mut session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.is_removed).await;
+    let held = tokio::time::timeout(LIMIT, session.assignments.wait_for(|held| held.index > 0)).await.unwrap();
+    assert!(held.unwrap().tasks.is_empty());
+    // Whoever is no manager of this swarm is not even heard.
+    let (session, mut link) = connect([&other.address]).await;
+    let told = until(&mut link, |now| !now.error.is_empty()).await;
+    assert!(!told.is_removed && session.assignments.borrow().index == 0, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_that_nothing_happened_when_a_manager_ends_with_a_request_in_its_hands() {
+    let swarm = Swarm::found().await;
+    let mut ids = IdSource::new([3; 32]);
+    let mut join = || Request::Join {
+        token: swarm.tokens.worker.clone(),
+        node: ids.fresh(),
+        availability: String::new(),
+        addr: String::new(),
+        description: Box::default(),
+    };
+    let mut asked = tokio::task::JoinSet::new();
+    for request in std::iter::repeat_with(&mut join).take(64) {
+        let manager = swarm.manager.clone();
+        asked.spawn(async move { manager.submit_here(request).await });
+    }
+    // A moment that may lie anywhere in the life of a request.
+    tokio::task::yield_now().await;
+    swarm.stop.cancel();
+    while let Some(answer) = asked.join_next().await {
+        let answer = answer.unwrap();
+        let is_true = matches!(answer, Ok(Response::Joined { .. }) | Err(Refusal::NotLeading | Refusal::Unanswered));
+        assert!(is_true, "{answer:?}");
+    }
+    assert_eq!(swarm.manager.submit_here(join()).await, Err(Refusal::NotLeading), "nobody has taken it");
+    swarm.manager.store().shutdown().await;
+    let told = swarm.manager.submit(join()).await.unwrap_err();
+    assert_eq!(told.message, "this manager is stopping: try again, or ask another manager");
 }
