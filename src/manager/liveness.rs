@@ -26,6 +26,11 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Docker takes any period, also 0; below this one a busy host would be taken for a dead one.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
+/// A node that goes from one address to another and back so often is at both of them: somebody has copied its state directory.
+const TURNS: u32 = 6;
+/// Each time within so long after the one before. One that moves, or whose line changes, does not do so.
+const TURN_LIMIT: Duration = Duration::from_secs(10);
+
 /// Where a node was last heard, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -42,6 +47,35 @@ struct Known {
     heard: Heard,
     /// When it was last known to be there by another way, which says nothing of its address.
     there: Instant,
+    turns: Turns,
+}
+
+impl Known {
+    fn new(heard: Heard, there: Instant) -> Known {
+        Known { turns: Turns { count: 0, last: there, from: String::new() }, heard, there }
+    }
+}
+
+/// How often a node went back to the address from which it had come.
+#[derive(Debug)]
+struct Turns {
+    count: u32,
+    last: Instant,
+    /// Where it was before.
+    from: String,
+}
+
+impl Turns {
+    /// Notes that the node is heard elsewhere than before; whether it is now certain that it is at two places.
+    fn take(&mut self, before: &Heard, now: &Heard) -> bool {
+        if before.addr == now.addr || before.addr.is_empty() || now.addr.is_empty() {
+            return false;
+        }
+        let is_back = self.from == now.addr && now.at.saturating_duration_since(self.last) < TURN_LIMIT;
+        *self = Turns { count: if is_back { self.count + 1 } else { 0 }, last: now.at, from: before.addr.clone() };
+        // Said once, and not again before it was quiet for a while.
+        self.count == TURNS
+    }
 }
 
 /// Who was heard when.
@@ -89,9 +123,15 @@ impl Liveness {
     pub fn hear(&mut self, node: NodeId, heard: Heard) {
         match self.nodes.get_mut(&node) {
             Some(known) if known.heard.at >= heard.at => {}
-            Some(known) => known.heard = heard,
+            Some(known) => {
+                if known.turns.take(&known.heard, &heard) {
+                    warn_of_double(node, &known.heard.addr, &heard.addr);
+                }
+                known.heard = heard;
+            }
             None => {
-                self.nodes.insert(node, Known { there: heard.at, heard });
+                let at = heard.at;
+                self.nodes.insert(node, Known::new(heard, at));
             }
         }
     }
@@ -108,7 +148,7 @@ impl Liveness {
     pub fn begin(&mut self, nodes: impl Iterator<Item = NodeId>, now: Instant) {
         self.looked = Some(now);
         for node in nodes {
-            let unheard = Known { heard: Heard { at: now, addr: String::new() }, there: now };
+            let unheard = Known::new(Heard { at: now, addr: String::new() }, now);
             self.nodes.entry(node).or_insert(unheard).there = now;
         }
     }
@@ -148,6 +188,15 @@ impl Liveness {
     pub fn addr(&self, node: NodeId) -> &str {
         self.nodes.get(&node).map_or("", |known| &known.heard.addr)
     }
+}
+
+/// Two hosts that are one node undo each other's tasks, and nothing else would say why.
+fn warn_of_double(node: NodeId, one: &str, other: &str) {
+    tracing::warn!(
+        %node,
+        "this node is heard from {one} and from {other} in turn: its state directory was copied to a second host; \
+         take the copy out with `docker swarm leave --force` on that host, and join it as a node of its own"
+    );
 }
 
 #[cfg(test)]
@@ -263,6 +312,25 @@ mod tests {
         // What comes from the node itself is not made old by it.
         liveness.hear(known, Heard { at: start + Duration::from_secs(1), addr: "192.0.2.2".into() });
         assert_eq!(liveness.addr(known), "192.0.2.2");
+    }
+
+    #[test]
+    fn a_node_at_two_places_is_told_from_one_that_moves() {
+        let start = Instant::now();
+        let doubles = |places: &[&str], step: Duration| {
+            let mut turns = Known::new(heard(start), start).turns;
+            let heard = |(n, place): (u32, &&str)| Heard { at: start + step * n, addr: (*place).to_owned() };
+            let heard: Vec<_> = (0..).zip(places).map(heard).collect();
+            heard.windows(2).filter(|pair| turns.take(&pair[0], &pair[1])).count()
+        };
+        let beat = Duration::from_millis(400);
+        let in_turn = ["a", "b"].repeat(20);
+        assert_eq!(doubles(&in_turn, beat), 1, "said once");
+        assert_eq!(doubles(&in_turn, TURN_LIMIT), 0, "a host that is carried to and fro");
+        assert_eq!(doubles(&["a", "a", "b", "b", "b"], beat), 0, "one that moves");
+        assert_eq!(doubles(&["a", "b", "c"].repeat(20), beat), 0, "three places are a list of addresses");
+        assert_eq!(doubles(&["a", ""].repeat(20), beat), 0, "a new leader knows no address");
+        assert_eq!(doubles(&["a", "b", "b", "a", "a", "a", "b", "a", "b", "b", "a", "b", "a"], beat), 1);
     }
 
     #[test]
