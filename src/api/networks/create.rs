@@ -206,7 +206,7 @@ fn refusal(create: &CreateRequest) -> Option<ApiError> {
     } else if create.driver.is_empty() {
         Error::rpc(Code::InvalidArgument, "driver name: if driver is specified name is required").into()
     } else if has_config_from {
-        let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
+        let sentence = "--config-from on swarm networks is not honoured by gam yet; give the options themselves";
         Error::new(Kind::Unimplemented, sentence).into()
     } else {
         return None;
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_not_honoured_is_refused() {
         let refused = |body: &str| refusal(&read(body)).map(|error| (error.status.as_u16(), error.message));
-        let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
+        let sentence = "--config-from on swarm networks is not honoured by gam yet; give the options themselves";
         assert_eq!(
             refused(r#"{"Name":"o","Driver":"overlay","ConfigFrom":{"Network":"c"}}"#),
             Some((501, sentence.into()))
