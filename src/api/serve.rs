@@ -7,6 +7,7 @@
 
 mod carriers;
 mod entry;
+mod lenient;
 mod progress;
 mod refusal;
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub(super) use entry::Entry;
 pub(super) use progress::Progress;
 use progress::Underway;
 pub(super) use refusal::MAX_TARGET;
-use refusal::MAX_FIELDS;
+use refusal::{LONG_QUERY, MAX_FIELDS};
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -122,6 +123,10 @@ pub struct Patience {
     /// [`HALF_CLOSED_TCP`]; tests have less.
     pub half_closed: Duration,
 }
+
+/// Request extension: a query that is too long for a URI.
+#[derive(Debug, Clone)]
+pub(super) struct LongQuery(pub(super) String);
 
 /// What all connections share.
 #[derive(Clone)]
@@ -389,6 +394,9 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
+    if let Some(query) = request.headers_mut().remove(LONG_QUERY) {
+        request.extensions_mut().insert(LongQuery(query.to_str().unwrap_or_default().to_owned()));
+    }
     version::strip(&mut request);
     let answered = AssertUnwindSafe(router.call(request)).catch_unwind();
     Ok(match answered.await {

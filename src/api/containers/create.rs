@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use gam_core::json::coerced;
 use gam_core::model::Network;
 use gam_core::state::State as Cluster;
 use serde::Deserialize;
@@ -46,7 +47,7 @@ pub async fn create(State(api): State<Api>, request: Request) -> Result<Response
     let name = Query::of(&request).get("name").trim_start_matches('/').to_owned();
     let (outline, body) = Outline::of(request);
     let bytes = read_body(body).await?;
-    let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(&bytes) else {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(&coerced(&bytes)) else {
         return Ok(api.proxy.forward(outline.with(bytes)).await);
     };
     let redirected = api.gam_socket.as_deref().is_some_and(|socket| socket::redirect(&mut body, socket));

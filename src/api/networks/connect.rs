@@ -125,7 +125,7 @@ async fn unknown(api: &Api, name: &str, outline: Outline, body: bytes::Bytes) ->
 /// The request with the address that was allocated. dockerd takes a MAC address here from API 1.54 on and ignores it
 /// before.
 fn with_endpoint(body: &[u8], joined: &Joined) -> Option<bytes::Bytes> {
-    let mut document: Value = serde_json::from_slice(body).ok()?;
+    let mut document: Value = serde_json::from_slice(&gam_core::json::coerced(body)).ok()?;
     let object = document.as_object_mut()?;
     let endpoint = attach::object(object, "EndpointConfig")?;
     attach::place(endpoint, joined, true)?;

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gam_core::control::{Request as Change, Response as Done};
 use gam_core::error::{Code, Error, Kind};
+use gam_core::json::coerced;
 use gam_core::model::{Driver, IpamConfig, IpamOptions, NetworkSpec, StringMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -173,7 +174,7 @@ fn local_body(create: &CreateRequest, body: bytes::Bytes) -> bytes::Bytes {
     if create.driver != "overlay" {
         return body;
     }
-    let Ok(Value::Object(mut document)) = serde_json::from_slice::<Value>(&body) else { return body };
+    let Ok(Value::Object(mut document)) = serde_json::from_slice::<Value>(&coerced(&body)) else { return body };
     document.retain(|key, _| !key.eq_ignore_ascii_case("driver"));
     Value::Object(document).to_string().into()
 }
