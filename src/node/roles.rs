@@ -30,6 +30,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::network::places::{Places, Remote};
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -47,6 +48,8 @@ pub(super) struct Roles {
     directives: watch::Receiver<Directive>,
     /// What the node's agent acts by.
     pub(super) assignments: watch::Receiver<Arc<Assignments>>,
+    /// Places of this node's containers on networks.
+    pub(super) places: Places,
     /// Of a worker: its session with a manager.
     pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
@@ -111,9 +114,7 @@ impl Node {
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
         tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
-        let networks = self.0.agent.networks.clone();
-        let engine = self.engine().clone();
-        spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
+        let places = Places::Here(manager.clone());
         self.run(&stop, self.events().clone().follow(manager.clone()));
         self.run(&stop, keep_settings(manager.clone()));
         let managers = {
@@ -124,7 +125,8 @@ impl Node {
         self.run(&stop, watch_store(self.clone(), store));
         self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
         self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
-        Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
+        let parts = Parts { manager: Some(manager), places, link: None, trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
     /// Starts an agent whose managers are elsewhere.
@@ -133,35 +135,46 @@ impl Node {
         let trust = Trust::open(&self.0.directory)?;
         let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
         let (known, named) = (identity.managers.clone(), session.directives.clone());
-        let managers = move || {
+        let managers = move || -> Vec<String> {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
         };
+        let places = {
+            let (link, managers) = (link.clone(), managers.clone());
+            // Whoever holds the session is there; the others may not be.
+            let likeliest = move || link.borrow().manager.clone().into_iter().chain(managers()).collect();
+            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
+        };
         self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
-        Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
+        let parts = Parts { manager: None, places, link: Some(link), trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
-    fn start_agent(
-        &self,
-        identity: Identity,
-        manager: Option<Manager>,
-        link: Option<watch::Receiver<LinkState>>,
-        trust: Trust,
-        session: Session,
-        stop: CancellationToken,
-    ) -> Roles {
+    fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
+        let Parts { manager, places, link, trust, session } = parts;
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         self.run(&stop, keep_described(self.clone(), config.engine.clone(), descriptions));
         self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
         self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
-        let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
-        Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+        let (engine, networks) = (config.engine.clone(), config.networks.clone());
+        spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
+        let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));
+        Roles { identity, manager, directives, assignments, places, link, stop, agent }
     }
 
     fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(stop.clone().run_until_cancelled_owned(task));
     }
+}
+
+/// What an agent stands beside.
+struct Parts {
+    manager: Option<Manager>,
+    places: Places,
+    link: Option<watch::Receiver<LinkState>>,
+    trust: Trust,
+    session: Session,
 }
 
 impl Roles {

@@ -22,6 +22,7 @@ use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher;
 use crate::manager::{Manager, Refusal, Relay, chain, seed};
+use crate::network::places;
 
 /// A manager's services.
 pub(super) struct ManagerService {
@@ -58,6 +59,14 @@ impl ManagerService {
             return Ok(());
         }
         Err(not_allowed(peer.node, "is not a manager of this swarm"))
+    }
+
+    /// Refuses whoever is no node of the cluster (any more).
+    async fn check_node(&self, peer: &Peer) -> Result<(), Error> {
+        if self.manager.state().is_member(peer.node) || self.manager.read().await?.is_member(peer.node) {
+            return Ok(());
+        }
+        Err(not_allowed(peer.node, "is not part of this swarm"))
     }
 
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
@@ -174,15 +183,18 @@ impl Service for ManagerService {
         self.manager.take_answer(peer.node, pieces).await
     }
 
+    async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {
+        self.check_node(&peer).await?;
+        places::answer(&self.manager, peer.node, &question).await
+    }
+
     async fn session(
         &self,
         peer: Peer,
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
-        if !self.manager.state().is_member(peer.node) && !self.manager.read().await?.is_member(peer.node) {
-            return Err(not_allowed(peer.node, "is not part of this swarm"));
-        }
+        self.check_node(&peer).await?;
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }
