@@ -8,6 +8,7 @@ pub mod attachments;
 pub mod backing;
 pub mod interfaces;
 pub mod neighbours;
+pub mod places;
 pub mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -37,6 +37,7 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{self, Manager, chain};
 use crate::network::Networks;
+use crate::network::places::Places;
 use crate::vital;
 use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
@@ -170,14 +171,26 @@ impl Node {
         }
     }
 
+    /// This node's places on networks; `None` outside a swarm.
+    pub fn places(&self) -> Option<Places> {
+        match &**self.0.life.load() {
+            Life::Active(roles) => Some(roles.places.clone()),
+            _ => None,
+        }
+    }
+
     /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
-    /// worker those that it was assigned. `None` outside a swarm.
+    /// worker those that it was assigned, and those of its containers. `None` outside a swarm.
     pub async fn known_networks(&self) -> Option<Arc<State>> {
         let life = self.0.life.load_full();
         let Life::Active(roles) = &*life else { return None };
         match &roles.manager {
             Some(manager) => Some(manager.read().await.unwrap_or_default()),
-            None => Some(Arc::new(roles.assignments.borrow().network_state())),
+            None => {
+                let places = roles.places.known();
+                let assigned = roles.assignments.borrow().clone();
+                Some(Arc::new(State::of_networks(places.networks().chain(assigned.networks.values()))))
+            }
         }
     }
 

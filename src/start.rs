@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::AgentConfig;
 use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
-use crate::api::serve::Carriers;
+use crate::api::serve::{Carriers, HALF_CLOSED_TCP, Patience};
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api, Parts};
 use crate::config::{Host, Settings, listed};
@@ -149,7 +149,8 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let app = api::router(api.clone());
     let carriers = Carriers::start(&proxy, Arc::new(move |method: &str, target: &str| api.way(method, target)))?;
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), DRAIN);
+    let patience = Patience { drain: DRAIN, half_closed: HALF_CLOSED_TCP };
+    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), patience);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = vital::spawn("serving", serving);
     if let Some(socket) = mounted {

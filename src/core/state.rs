@@ -173,6 +173,19 @@ impl State {
         state
     }
 
+    /// A state of these networks and tasks and nothing else, as they are.
+    pub fn of_places<'a>(
+        networks: impl IntoIterator<Item = &'a Arc<Network>>,
+        tasks: impl IntoIterator<Item = &'a Arc<Task>>,
+    ) -> State {
+        let mut state = State::of_networks(networks);
+        for task in tasks {
+            state.node_tasks.extend(task.node.map(|node| (node, task.id)));
+            state.tasks.insert(task.id, task.clone());
+        }
+        state
+    }
+
     /// The networks that users make and see, by id: all but the predefined ones.
     pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
         self.all_networks().filter(|network| !network.is_predefined())

@@ -30,6 +30,11 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Docker takes any period, also 0; below this one a busy host would be taken for a dead one.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
+/// A node that goes from one address to another and back so often is at both of them: somebody has copied its state directory.
+const TURNS: u32 = 6;
+/// Each time within so long after the one before. One that moves, or whose line changes, does not do so.
+const TURN_LIMIT: Duration = Duration::from_secs(10);
+
 /// Where a node was last heard, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -46,6 +51,35 @@ struct Known {
     heard: Heard,
     /// When it was last known to be there by another way, which says nothing of its address.
     there: Instant,
+    turns: Turns,
+}
+
+impl Known {
+    fn new(heard: Heard, there: Instant) -> Known {
+        Known { turns: Turns { count: 0, last: there, from: String::new() }, heard, there }
+    }
+}
+
+/// How often a node went back to the address from which it had come.
+#[derive(Debug)]
+struct Turns {
+    count: u32,
+    last: Instant,
+    /// Where it was before.
+    from: String,
+}
+
+impl Turns {
+    /// Notes that the node is heard elsewhere than before; whether it is now certain that it is at two places.
+    fn take(&mut self, before: &Heard, now: &Heard) -> bool {
+        if before.addr == now.addr || before.addr.is_empty() || now.addr.is_empty() {
+            return false;
+        }
+        let is_back = self.from == now.addr && now.at.saturating_duration_since(self.last) < TURN_LIMIT;
+        *self = Turns { count: if is_back { self.count + 1 } else { 0 }, last: now.at, from: before.addr.clone() };
+        // Said once, and not again before it was quiet for a while.
+        self.count == TURNS
+    }
 }
 
 /// Who was heard when.
@@ -93,9 +127,15 @@ impl Liveness {
     pub fn hear(&mut self, node: NodeId, heard: Heard) {
         match self.nodes.get_mut(&node) {
             Some(known) if known.heard.at >= heard.at => {}
-            Some(known) => known.heard = heard,
+            Some(known) => {
+                if known.turns.take(&known.heard, &heard) {
+                    warn_of_double(node, &known.heard.addr, &heard.addr);
+                }
+                known.heard = heard;
+            }
             None => {
-                self.nodes.insert(node, Known { there: heard.at, heard });
+                let at = heard.at;
+                self.nodes.insert(node, Known::new(heard, at));
             }
         }
     }
@@ -112,7 +152,7 @@ impl Liveness {
     pub fn begin(&mut self, nodes: impl Iterator<Item = NodeId>, now: Instant) {
         self.looked = Some(now);
         for node in nodes {
-            let unheard = Known { heard: Heard { at: now, addr: String::new() }, there: now };
+            let unheard = Known::new(Heard { at: now, addr: String::new() }, now);
             self.nodes.entry(node).or_insert(unheard).there = now;
         }
     }
@@ -158,6 +198,15 @@ impl Liveness {
     pub fn addr(&self, node: NodeId) -> &str {
         self.nodes.get(&node).map_or("", |known| &known.heard.addr)
     }
+}
+
+/// Two hosts that are one node undo each other's tasks, and nothing else would say why.
+fn warn_of_double(node: NodeId, one: &str, other: &str) {
+    tracing::warn!(
+        %node,
+        "this node is heard from {one} and from {other} in turn: its state directory was copied to a second host; \
+         take the copy out with `docker swarm leave --force` on that host, and join it as a node of its own"
+    );
 }
 
 /// Looks all the time, in a task of its own, which only waits if the whole process does.

@@ -31,6 +31,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
+use crate::network::places::{Places, Remote};
 use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
@@ -49,6 +50,8 @@ pub(super) struct Roles {
     directives: watch::Receiver<Directive>,
     /// What the node's agent acts by.
     pub(super) assignments: watch::Receiver<Arc<Assignments>>,
+    /// Places of this node's containers on networks.
+    pub(super) places: Places,
     /// Of a worker: its session with a manager.
     pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
@@ -117,9 +120,7 @@ impl Node {
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
         vital::spawn("the port for other nodes", serve(listener, trust.tls.clone(), service, stop.clone()));
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
-        let networks = self.0.agent.networks.clone();
-        let engine = self.engine().clone();
-        spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
+        let places = Places::Here(manager.clone());
         self.run("the swarm's events", &stop, self.events().clone().follow(manager.clone()));
         self.run("the settings of the swarm's state", &stop, keep_settings(manager.clone()));
         let managers = {
@@ -133,7 +134,8 @@ impl Node {
         self.run("the doubt about the role", &stop, doubting);
         let seeking = self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone());
         self.run("the membership of this manager", &stop, seeking);
-        Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
+        let parts = Parts { manager: Some(manager), places, link: None, trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
     /// Starts an agent whose managers are elsewhere.
@@ -145,24 +147,24 @@ impl Node {
         let (kept, told) = (identity.history, session.directives.clone());
         trust.clients.of_history(move || told.borrow().history.or(kept));
         let (known, named) = (identity.managers.clone(), session.directives.clone());
-        let managers = move || {
+        let managers = move || -> Vec<String> {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
         };
+        let places = {
+            let (link, managers) = (link.clone(), managers.clone());
+            // Whoever holds the session is there; the others may not be.
+            let likeliest = move || link.borrow().manager.clone().into_iter().chain(managers()).collect();
+            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
+        };
         let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
         self.run("the search for the managers", &stop, asking);
-        Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
+        let parts = Parts { manager: None, places, link: Some(link), trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
-    fn start_agent(
-        &self,
-        identity: Identity,
-        manager: Option<Manager>,
-        link: Option<watch::Receiver<LinkState>>,
-        trust: Trust,
-        session: Session,
-        stop: CancellationToken,
-    ) -> Roles {
+    fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
+        let Parts { manager, places, link, trust, session } = parts;
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         let describing = keep_described(self.clone(), config.engine.clone(), descriptions);
@@ -171,13 +173,24 @@ impl Node {
         self.run("the errands of managers", &stop, running);
         let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
         self.run("the certificate of this node", &stop, following);
-        let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
-        Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+        let (engine, networks) = (config.engine.clone(), config.networks.clone());
+        spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
+        let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));
+        Roles { identity, manager, directives, assignments, places, link, stop, agent }
     }
 
     fn run(&self, name: &'static str, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
         vital::spawn(name, stop.clone().run_until_cancelled_owned(task));
     }
+}
+
+/// What an agent stands beside.
+struct Parts {
+    manager: Option<Manager>,
+    places: Places,
+    link: Option<watch::Receiver<LinkState>>,
+    trust: Trust,
+    session: Session,
 }
 
 impl Roles {

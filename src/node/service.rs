@@ -22,6 +22,7 @@ use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher;
 use crate::manager::{Manager, Refusal, Relay, chain, seed};
+use crate::network::places;
 
 /// A manager's services.
 pub(super) struct ManagerService {
@@ -71,6 +72,15 @@ impl ManagerService {
             Leadership::Leader { .. } => Ok(()),
             _ => Err(Error::unavailable("this manager does not lead")),
         }
+    }
+
+    /// Refuses whoever is no node of the cluster (any more).
+    async fn check_node(&self, peer: &Peer) -> Result<(), Error> {
+        if self.manager.state().is_member(peer.node) {
+            return Ok(());
+        }
+        let state = self.manager.read().await?;
+        if state.is_member(peer.node) { Ok(()) } else { Err(outsider(&state, peer.node)) }
     }
 
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
@@ -260,18 +270,18 @@ impl Service for ManagerService {
         self.manager.take_answer(peer.node, pieces).await
     }
 
+    async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {
+        self.check_node(&peer).await?;
+        places::answer(&self.manager, peer.node, &question).await
+    }
+
     async fn session(
         &self,
         peer: Peer,
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
-        if !self.manager.state().is_member(peer.node) {
-            let state = self.manager.read().await?;
-            if !state.is_member(peer.node) {
-                return Err(outsider(&state, peer.node));
-            }
-        }
+        self.check_node(&peer).await?;
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }

@@ -156,6 +156,11 @@ impl<S: Service> Dispatch for Calls<S> {
         }
     }
 
+    async fn place(&self, request: Request<Payload>) -> Reply<Payload> {
+        let answer = self.service.place(peer(&request)?, request.into_inner().bytes).await;
+        reply(answer.map(|bytes| Payload { bytes }))
+    }
+
     /// The session runs in a task of its own: a slow reader must not keep it from taking reports and watching the clock.
     async fn session(&self, request: Request<Streaming<proto::AgentMessage>>) -> Reply<Self::SessionStream> {
         let (peer, from) = (peer(&request)?, caller(&request)?.from);

@@ -281,6 +281,12 @@ impl Client {
         self.call(|to| async move { control(to).pass(request).await }).await.map(|_| ())
     }
 
+    /// See [`crate::Service::place`].
+    pub async fn place(&self, question: Bytes) -> Result<Bytes, RpcError> {
+        let call = |mut client: DispatchClient<_>| async move { client.place(Payload { bytes: question }).await };
+        Ok(self.call(|to| call(DispatchClient::with_origin(to, origin()))).await?.bytes)
+    }
+
     /// Begins to answer an errand, on a connection of its own, so that a reader who is slow holds up nothing else. The answer ends
     /// when the sender is dropped, or closes when the manager wants no more. The limit is for the dial.
     pub async fn answer(&self, ticket: u64) -> Result<Outbound<Piece>, RpcError> {

@@ -164,6 +164,10 @@ impl Service for Fake {
         Ok(())
     }
 
+    async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {
+        Ok(Bytes::from(format!("{} {}", peer.node, question.len())))
+    }
+
     async fn session(
         &self,
         peer: Peer,

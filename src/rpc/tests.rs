@@ -81,6 +81,7 @@ async fn a_worker_may_not_make_a_managers_calls() {
     ];
     let why = "the call is for managers, and the certificate is that of a swarm-worker";
     assert!(refusals.iter().all(|refusal| *refusal == Error::new(Kind::Forbidden, why)), "{refusals:?}");
+    assert_eq!(client.place(Bytes::from_static(b"abc")).await.unwrap(), format!("{} 3", node(3)), "but a node's");
     let session = client.session().await.unwrap();
     assert_eq!((session.manager.node, session.manager.role), (node(1), Role::Manager));
     assert_eq!(server.talk().await.peer.node, node(3));

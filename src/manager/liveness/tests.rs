@@ -256,3 +256,22 @@ async fn somebody_looks_while_the_loop_waits_for_its_disk() {
         gone = tokio::time::timeout(PERIOD * 4, until_gone) => gone.expect("it is forgiven every write"),
     }
 }
+
+#[test]
+fn a_node_at_two_places_is_told_from_one_that_moves() {
+    let start = Instant::now();
+    let doubles = |places: &[&str], step: Duration| {
+        let mut turns = Known::new(heard(start), start).turns;
+        let heard = |(n, place): (u32, &&str)| Heard { at: start + step * n, addr: (*place).to_owned() };
+        let heard: Vec<_> = (0..).zip(places).map(heard).collect();
+        heard.windows(2).filter(|pair| turns.take(&pair[0], &pair[1])).count()
+    };
+    let beat = Duration::from_millis(400);
+    let in_turn = ["a", "b"].repeat(20);
+    assert_eq!(doubles(&in_turn, beat), 1, "said once");
+    assert_eq!(doubles(&in_turn, TURN_LIMIT), 0, "a host that is carried to and fro");
+    assert_eq!(doubles(&["a", "a", "b", "b", "b"], beat), 0, "one that moves");
+    assert_eq!(doubles(&["a", "b", "c"].repeat(20), beat), 0, "three places are a list of addresses");
+    assert_eq!(doubles(&["a", ""].repeat(20), beat), 0, "a new leader knows no address");
+    assert_eq!(doubles(&["a", "b", "b", "a", "a", "a", "b", "a", "b", "b", "a", "b", "a"], beat), 1);
+}
