@@ -3,6 +3,7 @@
 swarm_of 2 1
 make_service web --replicas 2
 until_ok 30 'two tasks run' running web 2
+docker node ls
 daemon kill 2
 until_ok 60 'host 2 is down' state host2 down
 docker node rm host2
