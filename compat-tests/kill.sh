@@ -21,12 +21,15 @@ $lab gam-start 1
 gam 1 swarm init --advertise-addr "$($lab addr 1)" >/dev/null
 
 # Replicas that were acknowledged, by service. A call that failed because Gam died may or may not have happened: what it
-# would have made is allowed, but not demanded.
+# would have made is allowed, but not demanded. One that Gam refused has not: the client asks once, with the version that it
+# has just read, and the leader may have noted the progress of an update between the two ("update out of sequence").
 declare -A wanted=() perhaps=()
+refused=0
 change() { # one random change; its outcome is recorded
-  local name=s$((RANDOM % 4)) replicas=$((RANDOM % 4))
+  local name=s$((RANDOM % 4)) replicas=$((RANDOM % 4)) told
   if [ -n "${wanted[$name]+x}" ] || [ -n "${perhaps[$name]+x}" ]; then
-    if gam 1 service scale -d "$name=$replicas" >/dev/null 2>&1; then wanted[$name]=$replicas; unset "perhaps[$name]"
+    if told=$(gam 1 service scale -d "$name=$replicas" 2>&1 >/dev/null); then wanted[$name]=$replicas; unset "perhaps[$name]"
+    elif [[ $told == *'update out of sequence'* ]]; then ((++refused))
     else perhaps[$name]="${perhaps[$name]:-} ${wanted[$name]:-none} $replicas"; unset "wanted[$name]"; fi
   elif gam 1 service create -d --name "$name" --replicas $replicas --stop-signal KILL --no-resolve-image busybox:1 sleep 100000 >/dev/null 2>&1; then
     wanted[$name]=$replicas
@@ -65,4 +68,4 @@ total=0
 for name in "${!wanted[@]}"; do total=$((total + wanted[$name])); done
 no_strays() { [ "$(engine 1 ps -q | wc -l)" = $total ] && [ "$(gam 1 service ls -q | wc -l)" = ${#wanted[@]} ]; }
 until_ok 30 "no stray containers or services (seed $seed)" no_strays
-echo "kill.sh: $rounds rounds with seed $seed: ${#wanted[@]} services, $total containers, all as acknowledged"
+echo "kill.sh: $rounds rounds with seed $seed: ${#wanted[@]} services, $total containers, all as acknowledged; $refused changes refused"

@@ -5,7 +5,6 @@
 mod accepted;
 mod case;
 mod chaos;
-mod dice;
 mod http1;
 mod kinds;
 mod lab;

@@ -117,7 +117,7 @@ daemon() {
   esac
   _lab "daemon $*" "$verb" "${2:-1}"
 }
-lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|start|stop|term K ...: faults
+lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|disk|start|stop|term K ...: faults
 
 # ---- small tools ---------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ make_service() {
 # ---- beneath the words ---------------------------------------------------------------------------
 
 _lab() { # _lab REMARK WORD...
-  printf '# %s\n' "$1" >>"$RECORD"; shift
+  [ "$_quiet" = 2 ] || printf '# %s\n' "$1" >>"$RECORD"; shift
   "$LAB" "$@" >&2 || { printf '# lab %s failed\n' "$*" >>"$RECORD"; _stop; }
 }
 

@@ -17,6 +17,7 @@ mod watcher;
 mod worker;
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +25,14 @@ use std::time::Duration;
 use gam_core::assignment::Assignments;
 use gam_core::model::{NodeId, Task, TaskId, TaskStatus};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::engine::containers::ListedContainer;
 use crate::network::Networks;
+use crate::vital;
 use context::Context;
 use reporter::AGAIN;
 use worker::{Inbox, Worker};
@@ -103,7 +105,7 @@ impl Agent {
         reports: mpsc::Sender<Vec<(TaskId, TaskStatus)>>,
         stop: CancellationToken,
     ) -> JoinHandle<()> {
-        tokio::spawn(async move {
+        vital::spawn("the agent", async move {
             let (news, inbox) = mpsc::channel(NEWS_QUEUE);
             let (engine_up, engine_generation) = watch::channel(0);
             let context = Arc::new(Context::new(config, assignments.clone(), engine_generation));
@@ -142,7 +144,7 @@ impl Agent {
                 },
                 Some(news) = news.recv() => self.hear(news),
                 Some(ended) = self.running.join_next() => self.ended(ended),
-                Some(_) = self.others.join_next() => {}
+                Some(ended) = self.others.join_next() => pass_on(ended),
                 _ = resync.tick() => self.list(),
                 _ = again.tick() => self.context.reporter.say_again(&self.assignments.borrow()),
             }
@@ -260,7 +262,7 @@ impl Agent {
         });
     }
 
-    fn ended(&mut self, ended: Result<TaskId, tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<TaskId, JoinError>) {
         match ended {
             Ok(id) => {
                 self.workers.remove(&id);
@@ -271,5 +273,29 @@ impl Agent {
                 self.apply();
             }
         }
+    }
+}
+
+/// The watcher, the reporter and the like are parts of the agent, which fails with them.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        resume_unwind(panic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "a bug")]
+    async fn the_agent_fails_with_its_parts() {
+        pass_on(tokio::spawn(async {}).await);
+        let ended = tokio::spawn(std::future::pending::<()>());
+        ended.abort();
+        pass_on(ended.await);
+        pass_on(tokio::spawn(async { panic!("a bug") }).await);
     }
 }

@@ -20,6 +20,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::manager::Manager;
+use crate::vital;
 
 /// Batches of reports that may wait for the manager; an agent with more waits and merges them.
 const REPORTS_MAX: usize = 64;
@@ -55,6 +56,8 @@ pub struct Directive {
     pub renew: bool,
     /// All managers, each with its `host:port`.
     pub managers: Vec<(NodeId, String)>,
+    /// The history of the cluster that this is said in, as far as the node was told.
+    pub history: Option<u64>,
 }
 
 impl Directive {
@@ -80,9 +83,12 @@ pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationTok
     let (direct, directives) = watch::channel(Directive::of(&manager.state(), node));
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
     let (descriptions, described) = mpsc::channel(1);
-    tokio::spawn(stop.clone().run_until_cancelled_owned(send_assignments(manager.clone(), node, assign, direct)));
-    tokio::spawn(stop.clone().run_until_cancelled_owned(take_reports(manager.clone(), node, reported)));
-    tokio::spawn(stop.run_until_cancelled_owned(take_descriptions(manager.clone(), node, addr, described)));
+    let assigning = send_assignments(manager.clone(), node, assign, direct);
+    vital::spawn("the assignments of a node", stop.clone().run_until_cancelled_owned(assigning));
+    let reporting = take_reports(manager.clone(), node, reported);
+    vital::spawn("the reports of a node", stop.clone().run_until_cancelled_owned(reporting));
+    let describing = take_descriptions(manager.clone(), node, addr, described);
+    vital::spawn("the description of a node", stop.run_until_cancelled_owned(describing));
     Session { assignments, directives, reports, descriptions, errands: manager.attend(node) }
 }
 

@@ -48,6 +48,7 @@
 //! | where | what |
 //! | --- | --- |
 //! | [`config`], [`logging`], [`start`] | settings, log lines; start and stop of the daemon, each in one place |
+//! | [`vital`] | tasks on which the daemon depends, and what happens when one fails |
 //! | [`api`] | Docker's API: the route table, versions, filters, the answers' shapes; [`api::way`] which requests go straight to dockerd as bytes; [`api::proxy`] to dockerd for the others, hijacked connections included |
 //! | `gam-core` (`src/core`) | everything that decides; no I/O |
 //! | … [`model`](gam_core::model), [`state`](gam_core::state) | the glossary; persistent maps, typed changes, `apply` |
@@ -80,6 +81,9 @@
 //! - **Acknowledged means durable.** A failed fsync is never tried again: the store is closed, and opened anew from the disk.
 //! - **Everything has a bound**: queues, batches, retries, waits, bodies. Each bound is a constant with its reason.
 //! - **A stop of Gam stops no container.** A start adopts what runs.
+//! - **Nothing dies unnoticed.** Every task that lives as long as its role is started by [`vital::spawn`]: a panic in it is logged,
+//!   and ends the daemon with exit code 6, so that the service manager starts it again. What serves one request, connection, session
+//!   or container may fail alone. A part of the store that fails closes the store, which is then opened anew from the disk.
 //!
 //! What is deliberately absent:
 //!
@@ -93,6 +97,7 @@
 pub mod config;
 pub mod logging;
 pub mod start;
+pub mod vital;
 
 pub mod api;
 

@@ -50,7 +50,20 @@ pub fn init(level: LogLevel, format: LogFormat) -> Result<(), LogError> {
         }
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
     }
+    log_panics();
     Ok(())
+}
+
+/// Has panics said as errors: where, and what. What becomes of them is decided where the task was started.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let reason = panic.payload_as_str().unwrap_or("a panic without words");
+        match panic.location() {
+            Some(place) => tracing::error!(thread = thread.name(), "panicked at {place}: {reason}"),
+            None => tracing::error!(thread = thread.name(), "panicked at an unknown place: {reason}"),
+        }
+    }));
 }
 
 /// The filter: the level for all, and every cap that is stricter than it.

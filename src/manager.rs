@@ -4,11 +4,13 @@
 //! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
 //! bounded queue; a caller that gives up costs nothing.
 
+mod doubt;
 mod errands;
 mod leader;
 mod liveness;
 mod members;
 mod relay;
+mod together;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,10 +27,14 @@ use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use doubt::{Doubt, unanswered};
 use errands::Errands;
 use leader::Loop;
 use liveness::{Heard, Liveness};
 pub use relay::Relay;
+use together::Together;
+
+use crate::vital;
 
 /// Inputs that may wait for the leader. Enough for every agent of a large cluster to report at once; beyond it,
 /// whoever has one more waits.
@@ -111,6 +117,7 @@ struct Shared {
     /// Since when nobody leads, as far as this manager knows; `None` while somebody does.
     leaderless: Mutex<Option<Instant>>,
     errands: Mutex<Errands>,
+    reads: Together<Result<(), Error>>,
 }
 
 /// A handle on this node's manager; cheap to clone.
@@ -148,12 +155,14 @@ impl Shared {
         LEADERLESS.saturating_sub(since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
-    /// Whether another manager answers at an address; that it refuses to say anything yet is an answer too.
-    async fn dial(&self, address: &str) -> Result<(), Error> {
-        match self.clients.to(address).within(DIAL_TIMEOUT).root().await {
-            Ok(_) | Err(RpcError::Refused(_)) => Ok(()),
-            Err(error) => Err(Error::unavailable(chain(&error))),
+    /// Whether this manager, and no other one, answers at an address.
+    async fn dial(&self, node: NodeId, address: &str) -> Result<(), Error> {
+        let peer = self.clients.to(address).within(DIAL_TIMEOUT).peer().await;
+        let found = peer.map_err(|error| Error::unavailable(chain(&error)))?.node;
+        if found == node {
+            return Ok(());
         }
+        Err(Error::new(Kind::Forbidden, format!("node {found} answers at {address}, and not node {node}")))
     }
 
     /// Sends the leader what agents said.
@@ -187,10 +196,11 @@ impl Manager {
             liveness: Mutex::new(liveness),
             leaderless: Mutex::default(),
             errands: Mutex::default(),
+            reads: Together::default(),
         });
         let ids = IdSource::new(seed()?);
         let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
-        tokio::spawn(async move { stop.run_until_cancelled(leader.run()).await });
+        vital::spawn("the manager's loop", async move { stop.run_until_cancelled(leader.run()).await });
         Ok(Manager(shared))
     }
 
@@ -214,33 +224,35 @@ impl Manager {
             return Err(error);
         }
         let question = Question::Submit { bytes: Bytes::from(wire::encode_request(&request)), request };
-        let ask = self.ask_leader(&question);
-        match tokio::time::timeout(REQUEST_TIMEOUT, ask).await.unwrap_or_else(|_| Err(no_leader()))? {
+        let mut doubt = Doubt::of_change();
+        let asked = tokio::time::timeout(REQUEST_TIMEOUT, self.ask_leader(&question, &mut doubt)).await;
+        match asked.unwrap_or_else(|_| Err(doubt.out_of_time()))? {
             Told::Response(response) => Ok(response),
             Told::Index(_) => Err(Error::internal("a request was answered with an index")),
         }
     }
 
-    /// Asks this manager's own loop, which refuses unless it leads.
+    /// Asks this manager's own loop, which refuses unless it leads. One that ends with the request in its hands may have proposed
+    /// it already.
     pub async fn submit_here(&self, request: Request) -> Answer {
         let (answer, answered) = oneshot::channel();
         let input = Input::Request { ticket: 0, request: Box::new(request) };
         let envelope = Envelope { input, answer: Some(answer) };
-        self.0.inputs.send(envelope).await.map_err(|_| Refusal::Error(stopping()))?;
-        answered.await.map_err(|_| Refusal::Error(stopping()))?
+        self.0.inputs.send(envelope).await.map_err(|_| Refusal::NotLeading)?;
+        answered.await.map_err(|_| Refusal::Unanswered)?
     }
 
     /// Asks the leader, this node or another one, until one takes the question; an outer time-out bounds it.
-    async fn ask_leader(&self, question: &Question) -> Result<Told, Error> {
+    async fn ask_leader(&self, question: &Question, doubt: &mut Doubt) -> Result<Told, Error> {
         let mut leadership = self.0.store.leadership();
-        let mut doubt = Doubt::default();
         loop {
             // This member cannot take part any more, so nobody will tell it who leads.
             if let Some(why) = &*self.0.store.failed().borrow() {
-                return Err(unusable(why));
+                return Err(doubt.give_up(unusable(why)));
             }
             let known = leadership.borrow_and_update().clone();
             self.0.note_leader(&known);
+            doubt.begin();
             let answer = match &known {
                 Leadership::Leader { .. } => self.ask_here(question).await,
                 Leadership::Follower { address, .. } => tokio::select! {
@@ -249,16 +261,18 @@ impl Manager {
                 },
                 Leadership::NoLeader => Err(Refusal::NotLeading),
             };
-            if let Some(answer) = doubt.weigh(answer, matches!(question, Question::Submit { .. })) {
+            if let Some(answer) = doubt.weigh(answer) {
                 return answer;
             }
             if *leadership.borrow() != known {
                 continue;
             }
             tokio::select! {
-                changed = leadership.changed() => changed.map_err(|_| stopping())?,
+                changed = leadership.changed() => changed.map_err(|_| doubt.give_up(stopping()))?,
                 () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
-                () = tokio::time::sleep(self.0.patience()), if known == Leadership::NoLeader => return Err(no_leader()),
+                () = tokio::time::sleep(self.0.patience()), if known == Leadership::NoLeader => {
+                    return Err(doubt.give_up(no_leader()));
+                }
             }
         }
     }
@@ -313,18 +327,19 @@ impl Manager {
         }
         let now = Instant::now();
         self.0.lock_liveness(|liveness| relay.heard.into_iter().for_each(|heard| heard.note(liveness, now)));
-        // Requests have a way of their own, with an answer.
-        for input in relay.inputs.into_iter().filter(|input| !matches!(input, Input::Request { .. })) {
+        // Requests have a way of their own, with an answer; and who is a manager, nobody says for another.
+        let is_for_relay = |input: &Input| !matches!(input, Input::Request { .. } | Input::Manager { .. });
+        for input in relay.inputs.into_iter().filter(is_for_relay) {
             self.tell(input).await;
         }
         Ok(())
     }
 
-    /// A node that is to be a manager has opened its store: makes it a member, and waits until it votes. A member that the
+    /// Leader only: a node that is to be a manager has opened its store. Makes it a member, and waits until it votes. A member that the
     /// others cannot reach would be none, so it is called first.
     pub async fn admit(&self, node: NodeId, status: ManagerStatus) -> Result<(), Error> {
         if node != self.0.node {
-            self.0.dial(&status.addr).await?;
+            self.0.dial(node, &status.addr).await?;
         }
         let mut applied = self.subscribe();
         self.tell(Input::Manager { node, manager: Some(status) }).await;
@@ -352,16 +367,23 @@ impl Manager {
     /// The same, with what the leader knows of the managers. A member that is alone can be read even if it can no longer
     /// be written.
     pub async fn view(&self) -> Result<View, Error> {
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.ask_view()).await {
+        let mut doubt = Doubt::of_read();
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.ask_view(&mut doubt)).await {
             Ok(Ok(view)) => Ok(view),
             _ if self.stranded().is_some() => Ok(View { state: self.state(), leader: None, unreachable: Vec::new() }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(no_leader()),
+            Err(_) => Err(doubt.out_of_time()),
         }
     }
 
-    async fn ask_view(&self) -> Result<View, Error> {
-        let ReadIndex { index, leader, unreachable } = match self.ask_leader(&Question::ReadIndex).await? {
+    /// [`Manager::read`] for questions that strangers can cause: however many come at a time, the leader is asked once.
+    pub async fn read_together(&self) -> Result<Arc<State>, Error> {
+        self.0.reads.ask(async { self.read().await.map(drop) }).await?;
+        Ok(self.state())
+    }
+
+    async fn ask_view(&self, doubt: &mut Doubt) -> Result<View, Error> {
+        let ReadIndex { index, leader, unreachable } = match self.ask_leader(&Question::ReadIndex, doubt).await? {
             Told::Index(read) => read,
             Told::Response(_) => return Err(Error::internal("a read was answered with a response")),
         };
@@ -397,51 +419,6 @@ impl Manager {
     }
 }
 
-/// What earlier tries leave open about one question.
-#[derive(Default)]
-struct Doubt {
-    /// A try was not answered, so what was asked for may have been done.
-    is_open: bool,
-}
-
-impl Doubt {
-    /// What the caller is told after this try; `None` if there is to be another one.
-    ///
-    /// A leader that refuses a change may do so because an earlier try has made it already: the name is taken, the version is
-    /// an old one, the thing is gone. Then all that can be said is that nobody knows.
-    fn weigh<T>(&mut self, answer: Result<T, Refusal>, is_change: bool) -> Option<Result<T, Error>> {
-        match answer {
-            Ok(told) => Some(Ok(told)),
-            Err(Refusal::Error(error)) if self.is_open && is_change => Some(Err(in_doubt(&error))),
-            Err(Refusal::Error(error)) => Some(Err(error)),
-            Err(Refusal::NotLeading) => None,
-            Err(Refusal::Unanswered) => {
-                self.is_open = true;
-                None
-            }
-        }
-    }
-}
-
-fn in_doubt(error: &Error) -> Error {
-    Error::unavailable(format!(
-        "rpc error: code = Unavailable desc = the leader was lost before it answered, and may have done what was asked; \
-         asked again, the swarm says: {}",
-        error.message
-    ))
-}
-
-/// Whoever was asked does not lead any more, or is gone; whether it did what was asked, the next leader's state tells.
-fn unanswered(leader: &str, error: &RpcError) -> Refusal {
-    if let RpcError::Refused(refusal) = error
-        && refusal.kind != Kind::Unavailable
-    {
-        return Refusal::Error(refusal.clone());
-    }
-    tracing::debug!(error = %chain(error), leader, "the leader did not answer");
-    if error.nothing_sent() { Refusal::NotLeading } else { Refusal::Unanswered }
-}
-
 fn failed(error: RpcError) -> Error {
     match error {
         RpcError::Refused(error) => error,
@@ -451,6 +428,11 @@ fn failed(error: RpcError) -> Error {
 
 fn stopping() -> Error {
     Error::unavailable("this manager is stopping: try again, or ask another manager")
+}
+
+/// Docker's words for what was begun and not answered in time; whether it was done, nobody knows. Its status for them is 500.
+fn out_of_time() -> Error {
+    Error::rpc(Code::DeadlineExceeded, "context deadline exceeded")
 }
 
 /// Docker's words for a swarm without a leader, and its status for them, 500.
@@ -466,6 +448,10 @@ fn refuse(error: StoreError) -> Refusal {
     match error {
         StoreError::NoLeader => Refusal::Error(no_leader()),
         StoreError::NotLeader { .. } => Refusal::NotLeading,
+        // It was handed in, and may yet be committed by this very leader: asked again it could be done twice.
+        StoreError::Unknown => Refusal::Error(out_of_time()),
+        // Closed perhaps with the change in its hands, as when this manager is demoted.
+        StoreError::Stopped => Refusal::Unanswered,
         error => {
             tracing::error!(error = %chain(&error), "the store refused");
             Refusal::Error(unusable(&chain(&error)))
@@ -497,36 +483,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    fn weigh(doubt: &mut Doubt, answer: Result<(), Refusal>) -> Option<Result<(), Error>> {
-        doubt.weigh(answer, true)
-    }
-
-    fn refusal(message: &str) -> Result<(), Refusal> {
-        Err(Refusal::Error(Error::new(Kind::Conflict, message)))
-    }
-
-    #[test]
-    fn a_refusal_after_a_try_without_an_answer_is_no_proof_that_nothing_happened() {
-        let mut doubt = Doubt::default();
-        assert_eq!(weigh(&mut doubt, Err(Refusal::Unanswered)), None);
-        assert_eq!(weigh(&mut doubt, Err(Refusal::NotLeading)), None);
-        let told = weigh(&mut doubt, refusal("name conflicts")).unwrap().unwrap_err();
-        assert_eq!(told.kind, Kind::Unavailable);
-        assert!(told.message.ends_with("may have done what was asked; asked again, the swarm says: name conflicts"));
-        // The versions and names of the first try did not stand in the way of the second, so only that one has happened.
-        assert_eq!(weigh(&mut doubt, Ok(())), Some(Ok(())));
-    }
-
-    #[test]
-    fn a_refusal_without_doubt_is_passed_on() {
-        let mut doubt = Doubt::default();
-        assert_eq!(weigh(&mut doubt, Err(Refusal::NotLeading)), None);
-        assert_eq!(weigh(&mut doubt, refusal("no")), Some(Err(Error::new(Kind::Conflict, "no"))));
-        // To ask twice how things are does no harm.
-        assert_eq!(weigh(&mut doubt, Err(Refusal::Unanswered)), None);
-        assert_eq!(doubt.weigh(refusal("no"), false), Some(Err(Error::new(Kind::Conflict, "no"))));
-    }
-
     #[test]
     fn a_chain_of_causes_says_each_thing_once() {
         #[derive(Debug, thiserror::Error)]
@@ -539,15 +495,5 @@ mod tests {
         struct Terse(#[source] std::io::Error);
         let error = Terse(std::io::Error::other("the disk is full"));
         assert_eq!(chain(&error), "cannot open it: the disk is full");
-    }
-
-    #[test]
-    fn what_was_not_sent_leaves_no_doubt() {
-        let connect = RpcError::Connect { address: "a".into(), source: Arc::new(std::io::ErrorKind::NotFound.into()) };
-        assert_eq!(unanswered("a", &connect), Refusal::NotLeading);
-        let broken = RpcError::Call { address: "a".into(), cause: "broken".into() };
-        assert_eq!(unanswered("a", &broken), Refusal::Unanswered);
-        let stopping = RpcError::Refused(Error::unavailable("stopping"));
-        assert_eq!(unanswered("a", &stopping), Refusal::Unanswered);
     }
 }

@@ -12,6 +12,7 @@ pub mod interfaces;
 pub mod namespace;
 pub mod neighbours;
 pub mod overlay;
+pub mod places;
 pub mod resolver;
 pub mod rewrite;
 pub mod sandboxes;

@@ -12,8 +12,10 @@ pub mod events;
 mod init;
 mod join;
 mod leftovers;
+mod membership;
 mod mend;
 mod reach;
+mod readdress;
 mod remote;
 mod roles;
 mod service;
@@ -35,6 +37,8 @@ use crate::agent::AgentConfig;
 use crate::engine::Engine;
 use crate::manager::{self, Manager, chain};
 use crate::network::Networks;
+use crate::network::places::Places;
+use crate::vital;
 use directory::{Directory, DirectoryError, Identity, NodeRole};
 use events::Events;
 pub use init::Init;
@@ -153,7 +157,7 @@ impl Node {
     fn fail(&self, identity: Identity, error: &(dyn std::error::Error + 'static)) {
         tracing::error!(error = %chain(error), "the swarm's state cannot be opened; all else is served");
         self.become_(Life::Failed(identity, chain(error)));
-        tokio::spawn(self.clone().mend());
+        vital::spawn("the opening of the swarm's state", self.clone().mend());
     }
 
     /// This node's manager, or Docker's sentence why there is none.
@@ -167,14 +171,26 @@ impl Node {
         }
     }
 
+    /// This node's places on networks; `None` outside a swarm.
+    pub fn places(&self) -> Option<Places> {
+        match &**self.0.life.load() {
+            Life::Active(roles) => Some(roles.places.clone()),
+            _ => None,
+        }
+    }
+
     /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
-    /// worker those that it was assigned. `None` outside a swarm.
+    /// worker those that it was assigned, and those of its containers. `None` outside a swarm.
     pub async fn known_networks(&self) -> Option<Arc<State>> {
         let life = self.0.life.load_full();
         let Life::Active(roles) = &*life else { return None };
         match &roles.manager {
             Some(manager) => Some(manager.read().await.unwrap_or_default()),
-            None => Some(Arc::new(roles.assignments.borrow().network_state())),
+            None => {
+                let places = roles.places.known();
+                let assigned = roles.assignments.borrow().clone();
+                Some(Arc::new(State::of_networks(places.networks().chain(assigned.networks.values()))))
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::AgentConfig;
 use crate::api::listen::{self, Inherited, ListenError, Listener};
 use crate::api::proxy::Proxy;
-use crate::api::serve::Carriers;
+use crate::api::serve::{Carriers, HALF_CLOSED_TCP, Patience};
 use crate::api::version::ApiVersion;
 use crate::api::{self, Api, Parts};
 use crate::config::{Host, Settings, listed};
@@ -25,6 +25,7 @@ use crate::engine::{Engine, EngineError};
 use crate::network::Networks;
 use crate::node::directory::{Directory, DirectoryError};
 use crate::node::{Node, NodeError};
+use crate::vital;
 use claim::Claim;
 
 /// Something that no other code names.
@@ -37,6 +38,9 @@ const EXIT_ENGINE: u8 = 3;
 pub const EXIT_LISTEN: u8 = 4;
 /// The state directory cannot be used.
 const EXIT_STATE: u8 = 5;
+
+/// A part has failed that the daemon cannot do without: a bug. Another start may well succeed.
+const EXIT_BROKEN: u8 = 6;
 
 /// The oldest engine API that Gam's own calls work with: dockerd 20.10.
 const OLDEST_ENGINE: ApiVersion = ApiVersion::new(1, 41);
@@ -92,6 +96,12 @@ pub enum StartError {
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A part of the daemon.
+    #[error("{what} failed, which gam cannot do without: the log says why; gam is to be started again")]
+    Failed {
+        /// The part.
+        what: &'static str,
+    },
     /// The operating system refused.
     #[error("the operating system refused")]
     Io(#[from] std::io::Error),
@@ -107,6 +117,7 @@ impl StartError {
             | StartError::EngineClaimed => EXIT_ENGINE,
             StartError::Listen(_) => EXIT_LISTEN,
             StartError::State(_) | StartError::Node(_) => EXIT_STATE,
+            StartError::Failed { .. } => EXIT_BROKEN,
             StartError::Io(_) => EXIT_FAILURE,
         }
     }
@@ -138,9 +149,10 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let app = api::router(api.clone());
     let carriers = Carriers::start(&proxy, Arc::new(move |method: &str, target: &str| api.way(method, target)))?;
     let stop = CancellationToken::new();
-    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), DRAIN);
+    let patience = Patience { drain: DRAIN, half_closed: HALF_CLOSED_TCP };
+    let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), patience);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
-    let serving = tokio::spawn(serving);
+    let serving = vital::spawn("serving", serving);
     if let Some(socket) = mounted {
         tokio::spawn(async move { deserted::start(&for_deserted, &socket).await });
     }
@@ -189,12 +201,27 @@ async fn listen_on(settings: &Settings, mut inherited: Inherited) -> Result<Vec<
     Ok(listeners)
 }
 
-/// Waits for a signal.
+/// Waits for a signal, or until a part has failed that is needed.
 async fn until_stopped() -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+        what = vital::failed() => Err(StartError::Failed { what }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_fails_ends_the_daemon_with_a_code_of_its_own() {
+        let _ = vital::spawn("a part", async { panic!("a bug") }).await;
+        let ended = tokio::time::timeout(Duration::from_secs(10), until_stopped()).await.expect("it goes on");
+        let error = ended.unwrap_err();
+        assert_eq!(error.exit_code(), EXIT_BROKEN);
+        assert!(matches!(error, StartError::Failed { .. }));
     }
 }

@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 
 use super::history::{Call, History, Operation, Outcome};
 use super::linear::Value;
-use crate::dice::Dice;
 use crate::http1;
+use gam_dice::Dice;
 
 /// A call may take so long: most often less than Gam gives itself (20 s), so that there are outcomes that nobody knows.
 const LIMITS: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(3), Duration::from_secs(25)];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::Hosts;
-use crate::dice::Dice;
+use gam_dice::Dice;
 
 /// The longest time that faults are held, in milliseconds: over the six seconds after which a node counts as down.
 const HOLD_MS: u64 = 12_000;

@@ -29,6 +29,7 @@ use super::query::{Query, json};
 use super::{Api, ApiError};
 use crate::engine::networks::EngineNetwork;
 use crate::network::backing::NETWORK_LABEL;
+use crate::network::places::Places;
 use filter::Filter;
 use lookup::Lookup;
 use render::{Endpoints, Rendered};
@@ -151,6 +152,26 @@ pub(super) async fn swarm_network(api: &Api, cluster: &Cluster, name: &str) -> R
     // A full id or name of the swarm's is never a mere prefix of dockerd's.
     let is_exact = network.id.to_string() == name;
     Ok((is_exact || !is_local).then_some(network))
+}
+
+/// On a worker: those of these networks that dockerd does not have itself, in a state of their own with what belongs to this
+/// node; `None` if nothing is left to ask for. Whoever cannot be asked is no reason to take a network for none.
+pub(super) async fn asked(api: &Api, places: &Places, mut names: Vec<String>) -> Option<Arc<Cluster>> {
+    if names.is_empty() {
+        return None;
+    }
+    let local = local_networks(api).await.ok()?;
+    names.retain(|name| !local.iter().any(|local| local.name == *name || local.id.starts_with(name.as_str())));
+    if names.is_empty() {
+        return None;
+    }
+    match places.read(names).await {
+        Ok(cluster) => Some(cluster),
+        Err(error) => {
+            tracing::debug!(%error, "the managers cannot be asked for a network");
+            api.node.known_networks().await
+        }
+    }
 }
 
 fn not_found(name: &str) -> ApiError {

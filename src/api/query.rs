@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::filters::Filters;
+use super::serve::LongQuery;
 
 /// The largest body that a native call reads. The largest of Docker's own is a secret or config of 1,000 kB in
 /// base 64 with its labels; a service spec stays far below.
@@ -25,7 +26,8 @@ pub struct Query(BTreeMap<String, String>);
 impl Query {
     /// Reads the query of a request.
     pub fn of(request: &Request) -> Query {
-        Query::parse(request.uri().query().unwrap_or_default())
+        let long = request.extensions().get::<LongQuery>().map(|long| long.0.as_str());
+        Query::parse(long.or(request.uri().query()).unwrap_or_default())
     }
 
     fn parse(text: &str) -> Query {
@@ -111,7 +113,7 @@ pub fn unescape(text: &str, form: bool) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    gam_core::json::coerced_text(decoded)
 }
 
 /// Reads a JSON body with Go's leniency (`httputils.ReadJSON`).

@@ -7,6 +7,7 @@
 
 mod carriers;
 mod entry;
+mod lenient;
 mod progress;
 mod refusal;
 #[cfg(test)]
@@ -51,8 +52,8 @@ pub use carriers::Carriers;
 pub(super) use entry::Entry;
 pub(super) use progress::Progress;
 use progress::Underway;
-use refusal::MAX_FIELDS;
 pub(super) use refusal::MAX_TARGET;
+use refusal::{LONG_QUERY, MAX_FIELDS};
 
 /// Most connections at once, over all listeners: each may hold one to dockerd as well, and further ones wait in the
 /// kernel's queue. A busy host has some hundreds.
@@ -68,6 +69,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long what a client asked for goes on after the client has gone: some scripts send a command and leave at once,
 /// and it should still reach its place.
 const HANGUP_GRACE: Duration = Duration::from_millis(250);
+/// How long the answer to a client over TCP that has closed its sending half is still worked on. On TCP that looks just as
+/// if the client had gone, for which dockerd does not wait at all.
+pub const HALF_CLOSED_TCP: Duration = Duration::from_secs(10);
 /// How long connections that were told to end may take; they end at their next step.
 const CUT_LIMIT: Duration = Duration::from_secs(1);
 /// Pause after a failure to accept, which means that the process or the host has no file descriptors left.
@@ -111,6 +115,19 @@ impl ClientConnection {
     }
 }
 
+/// How long is waited for clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the answers under way at a stop.
+    pub drain: Duration,
+    /// [`HALF_CLOSED_TCP`]; tests have less.
+    pub half_closed: Duration,
+}
+
+/// Request extension: a query that is too long for a URI.
+#[derive(Debug, Clone)]
+pub(super) struct LongQuery(pub(super) String);
+
 /// What all connections share.
 #[derive(Clone)]
 struct Shared {
@@ -123,6 +140,7 @@ struct Shared {
     places: Arc<Semaphore>,
     /// [`HEADER_READ_TIMEOUT`].
     idle: Duration,
+    half_closed: Duration,
     /// No new requests.
     draining: CancellationToken,
     /// The end of everything.
@@ -130,7 +148,7 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// Serves until `shutdown` is cancelled and the requests under way have finished, or `drain` has passed: short ones
+/// Serves until `shutdown` is cancelled and the requests under way have finished, or the patience with them has passed: short ones
 /// finish, streams that never do are not waited for, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
 /// The carriers serve what needs no router; every other request goes through [`version::strip`] before the router sees
@@ -141,7 +159,7 @@ pub async fn serve(
     carriers: Carriers,
     proxy: Proxy,
     shutdown: CancellationToken,
-    drain: Duration,
+    patience: Patience,
 ) {
     let shared = Shared {
         router,
@@ -151,11 +169,12 @@ pub async fn serve(
         http: http_settings(),
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         idle: HEADER_READ_TIMEOUT,
+        half_closed: patience.half_closed,
         draining: shutdown,
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
-    run(listeners, shared, drain).await;
+    run(listeners, shared, patience.drain).await;
 }
 
 async fn run(listeners: Vec<Listener>, shared: Shared, drain: Duration) {
@@ -310,7 +329,7 @@ async fn http1_connection(
 /// Waits until a connection has to end, whatever is under way on it.
 async fn ended(socket: &Socket, progress: &Progress, shared: &Shared) {
     let gone = async {
-        socket.hangup().await;
+        socket.hangup(shared.half_closed).await;
         tokio::time::sleep(HANGUP_GRACE).await;
     };
     let told = async {
@@ -375,6 +394,9 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(client);
+    if let Some(query) = request.headers_mut().remove(LONG_QUERY) {
+        request.extensions_mut().insert(LongQuery(query.to_str().unwrap_or_default().to_owned()));
+    }
     version::strip(&mut request);
     let answered = AssertUnwindSafe(router.call(request)).catch_unwind();
     Ok(match answered.await {

@@ -61,9 +61,7 @@ pub(super) enum Owner {
 
 pub(super) fn owner(method: &str, path: &str) -> Owner {
     let path = split(path).map_or(path, |(_, rest)| rest);
-    // What Go's router would clean or unescape first.
-    let crooked = path.contains(['%', '#']) || path.contains("//") || path.contains("/.") || path.ends_with('/');
-    let Some(inner) = path.strip_prefix('/').filter(|_| !crooked) else { return Owner::Gam };
+    let Some(inner) = path.strip_prefix('/').filter(|_| !is_crooked(path)) else { return Owner::Gam };
     let mut parts = inner.split('/');
     match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
         ("_ping", None, None) if matches!(method, "GET" | "HEAD") => Owner::EnginesPing,
@@ -77,6 +75,18 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
         _ if is_hijack(path) => Owner::Gam,
         _ => Owner::Engine,
     }
+}
+
+/// What Go's router would clean or unescape first.
+fn is_crooked(path: &str) -> bool {
+    path.contains(['%', '#']) || path.contains("//") || path.contains("/.") || path.ends_with('/')
+}
+
+/// Whether a path is for Gam alone, so that its query need not be sent on.
+pub(super) fn is_native(path: &str) -> bool {
+    let path = split(path).map_or(path, |(_, rest)| rest);
+    let first = path.strip_prefix('/').and_then(|path| path.split('/').next());
+    !is_crooked(path) && matches!(first, Some("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs"))
 }
 
 /// Whether the answer to a request for this target ends only when its client goes.
@@ -117,6 +127,24 @@ mod tests {
             }
         }
         assert!(seen > 40);
+    }
+
+    #[test]
+    fn only_gams_own_queries_may_be_long() {
+        for path in ["/services", "/v1.51/tasks", "/services/x/logs", "/swarm"] {
+            assert!(is_native(path), "{path}");
+        }
+        for path in [
+            "/networks",
+            "/containers/create",
+            "/services/../containers/json",
+            "/services/%2e%2e",
+            "//services",
+            "x",
+            "",
+        ] {
+            assert!(!is_native(path), "{path}");
+        }
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Assignments {
         State::of_networks(self.networks.values())
     }
 
+    /// All of it as a state that knows nothing else.
+    pub fn as_state(&self) -> State {
+        State::of_places(self.networks.values(), self.tasks.values())
+    }
+
     /// Whether a node that holds `self` has nothing to learn from `other`.
     pub fn same_as(&self, other: &Assignments) -> bool {
         fn shared<K: Ord, V: PartialEq>(a: &BTreeMap<K, Arc<V>>, b: &BTreeMap<K, Arc<V>>) -> bool {

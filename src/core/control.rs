@@ -25,6 +25,7 @@ use crate::model::{
 use crate::plan::Plan;
 
 pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
+pub use join::role_by_token;
 pub use node::{first_availability, leave_refusal, leave_refusal_closed, normalise as normalise_node};
 pub use swarm::{InitRequest, init};
 pub use token::{digest_hex, join_token, pinned_digest, unlock_key};

@@ -58,6 +58,8 @@ pub enum Code {
     Unimplemented,
     /// `Unavailable`, 503.
     Unavailable,
+    /// `DeadlineExceeded`, 500.
+    DeadlineExceeded,
     /// `Unknown`, 500.
     Unknown,
     /// `Internal`, 500.
@@ -73,7 +75,7 @@ impl Code {
             Code::PermissionDenied => Kind::Forbidden,
             Code::Unimplemented => Kind::Unimplemented,
             Code::Unavailable => Kind::Unavailable,
-            Code::Unknown | Code::Internal => Kind::Internal,
+            Code::DeadlineExceeded | Code::Unknown | Code::Internal => Kind::Internal,
         }
     }
 }

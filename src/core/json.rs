@@ -2,10 +2,11 @@
 //!
 //! Field names match without regard to case; `null` means "leave the zero value", also for required things and inside
 //! lists; of duplicates the last wins; unknown names are dropped. Map keys are data and are left alone. A value of
-//! the wrong type is refused in Go's own words. The types themselves need nothing but ordinary serde derives with
+//! the wrong type is refused in Go's own words; what is no Unicode in a text is replaced. The types themselves need nothing but ordinary serde derives with
 //! `#[serde(default)]` (never `flatten`, which would hide field names from this reader).
 
 mod document;
+mod text;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
 use document::{Document, is_too_deep};
+pub use text::{coerced, coerced_text};
 
 /// Why a body was refused; the message is what dockerd says (400).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(DecodeError("invalid JSON: got EOF while reading request body".into()));
     }
+    let body = &*coerced(body);
     let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<Document>();
     let document = match documents.next() {
         Some(Ok(document)) => document,
@@ -73,7 +76,7 @@ fn syntax_error(body: &[u8], error: &serde_json::Error) -> DecodeError {
     if is_too_deep(&body[..offset.min(body.len())]) {
         return too_deep();
     }
-    let found = body.get(offset).copied().map_or('?', char::from);
+    let found = body.get(offset).copied().map_or_else(|| "?".to_owned(), quoted);
     let context = if body[..offset.min(body.len())].iter().all(u8::is_ascii_whitespace) {
         "looking for beginning of value"
     } else if error.to_string().starts_with("key must be a string") {
@@ -88,6 +91,24 @@ fn syntax_error(body: &[u8], error: &serde_json::Error) -> DecodeError {
         "looking for beginning of value"
     };
     DecodeError(format!("invalid JSON: invalid character '{found}' {context}"))
+}
+
+/// A byte as Go names it (`encoding/json: quoteChar`).
+fn quoted(byte: u8) -> String {
+    match byte {
+        b'"' => "\"".to_owned(),
+        b'\'' => "\\'".to_owned(),
+        0x07 => "\\a".to_owned(),
+        0x08 => "\\b".to_owned(),
+        0x0b => "\\v".to_owned(),
+        0x0c => "\\f".to_owned(),
+        b'\n' => "\\n".to_owned(),
+        b'\r' => "\\r".to_owned(),
+        b'\t' => "\\t".to_owned(),
+        b'\\' => "\\\\".to_owned(),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    }
 }
 
 /// Where in the document a value stands, for error messages.
@@ -392,6 +413,17 @@ mod tests {
         assert_eq!(
             read("{bad}").unwrap_err(),
             "invalid JSON: invalid character 'b' looking for beginning of object key string"
+        );
+    }
+
+    #[test]
+    fn what_is_no_unicode_is_replaced_in_texts_and_refused_elsewhere() {
+        let read =
+            |body: &[u8]| from_slice::<ServiceSpec>(body).map(|spec| spec.name).map_err(|error| error.to_string());
+        assert_eq!(read(b"{\"Name\":\"a\xff\xe2\x82b\\ud800\"}"), Ok("a\u{fffd}\u{fffd}\u{fffd}b\u{fffd}".into()));
+        assert_eq!(
+            read(b"{\"Name\":\xff}").unwrap_err(),
+            "invalid JSON: invalid character '\\xff' looking for beginning of value"
         );
     }
 

@@ -34,6 +34,8 @@ pub struct State {
     nodes: OrdMap<NodeId, Arc<Node>>,
     /// Nodes that were removed, until their certificates have expired (swarmkit: `BlacklistedCertificates`).
     former: OrdMap<NodeId, Timestamp>,
+    /// Numbers in the consensus that managers gave up, as long as a certificate can be valid with which one speaks as them.
+    former_members: OrdMap<u64, Timestamp>,
     services: OrdMap<ServiceId, Arc<Service>>,
     tasks: OrdMap<TaskId, Arc<Task>>,
     networks: OrdMap<NetworkId, Arc<Network>>,
@@ -101,6 +103,21 @@ impl State {
         self.node(id).is_some_and(|node| node.role() == Role::Manager)
     }
 
+    /// The manager whose number in the consensus this is.
+    pub fn manager_of(&self, raft_id: u64) -> Option<&Arc<Node>> {
+        self.nodes().find(|node| node.manager.as_ref().is_some_and(|manager| manager.raft_id == raft_id))
+    }
+
+    /// Whether this was a manager's number in the consensus, and is nobody's any more: such a number never comes back.
+    pub fn was_member(&self, raft_id: u64) -> bool {
+        self.former_members.contains_key(&raft_id)
+    }
+
+    /// Whether a node may be this member of the consensus: no other one is it, and none ever was.
+    pub fn may_be_member(&self, node: NodeId, raft_id: u64) -> bool {
+        !self.was_member(raft_id) && self.manager_of(raft_id).is_none_or(|owner| owner.id == node)
+    }
+
     /// Whether a node should get itself a new certificate at once, because another root is taking over.
     pub fn must_renew(&self, node: &Node) -> bool {
         let root_ca = self.cluster.as_ref().map(|cluster| &cluster.root_ca);
@@ -155,6 +172,19 @@ impl State {
         for network in networks {
             state.network_names.insert(network.name().to_owned(), network.id);
             state.networks.insert(network.id, network.clone());
+        }
+        state
+    }
+
+    /// A state of these networks and tasks and nothing else, as they are.
+    pub fn of_places<'a>(
+        networks: impl IntoIterator<Item = &'a Arc<Network>>,
+        tasks: impl IntoIterator<Item = &'a Arc<Task>>,
+    ) -> State {
+        let mut state = State::of_networks(networks);
+        for task in tasks {
+            state.node_tasks.extend(task.node.map(|node| (node, task.id)));
+            state.tasks.insert(task.id, task.clone());
         }
         state
     }

@@ -80,12 +80,19 @@ fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Erro
             }
         }
         Input::Manager { node, manager } => {
-            if plan.state().node(node).is_some_and(|known| known.manager != manager) {
+            if may_be(plan.state(), node, manager.as_ref()) {
                 plan.push(Change::NodeManager { id: node, manager });
             }
         }
     }
     None
+}
+
+/// Whether this is news of a node's part in the consensus, and can be true: only who is to be a manager has one, and nobody takes
+/// over a number that was another's, or that was given up.
+fn may_be(state: &State, id: NodeId, manager: Option<&ManagerStatus>) -> bool {
+    let Some(node) = state.node(id).filter(|node| node.manager.as_ref() != manager) else { return false };
+    manager.is_none_or(|manager| node.is_manager() && state.may_be_member(id, manager.raft_id))
 }
 
 /// An agent speaks for its own tasks only, and a status that would go backwards is not worth a log entry.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gam_core::assignment::Assignments;
 use gam_core::error::Error;
-use gam_core::model::{NodeDescription, TaskId, TaskStatus};
+use gam_core::model::{NodeDescription, NodeId, TaskId, TaskStatus};
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Clients, Errand, ManagerMessage, PROTOCOL, RpcError};
 use tokio::sync::{mpsc, watch};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Directive, Session};
 use crate::manager::chain;
+use crate::vital;
 
 /// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
 const REPORTS_MAX: usize = 4;
@@ -44,9 +45,12 @@ pub struct LinkState {
     pub manager: Option<String>,
     /// Why there is none, once one was tried.
     pub error: String,
+    /// The swarm has removed this node, and says so. It never takes it back.
+    pub is_removed: bool,
 }
 
 struct Link {
+    node: NodeId,
     clients: Clients,
     assign: watch::Sender<Arc<Assignments>>,
     direct: watch::Sender<Directive>,
@@ -57,8 +61,9 @@ struct Link {
     description: Option<NodeDescription>,
 }
 
-/// Keeps a session with one of `managers` (`host:port`), and later with one of those that they name, until `stop`.
+/// Keeps the session of `node` with one of `managers` (`host:port`), and later with one of those that they name, until `stop`.
 pub fn connect(
+    node: NodeId,
     clients: Clients,
     managers: Vec<String>,
     stop: CancellationToken,
@@ -69,8 +74,8 @@ pub fn connect(
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
     let (descriptions, described) = mpsc::channel(1);
     let (errands, given) = mpsc::channel(ERRANDS_MAX);
-    let link = Link { clients, assign, direct, state, errands, reported, described, description: None };
-    tokio::spawn(stop.run_until_cancelled_owned(link.run(managers)));
+    let link = Link { node, clients, assign, direct, state, errands, reported, described, description: None };
+    vital::spawn("the session with a manager", stop.run_until_cancelled_owned(link.run(managers)));
     (Session { assignments, directives, reports, descriptions, errands: given }, states)
 }
 
@@ -83,12 +88,10 @@ impl Link {
             for address in self.candidates(&known, &tried) {
                 let began = Instant::now();
                 let Err(error) = self.hold(&address).await else { return };
-                let before = self.state.send_replace(LinkState { manager: None, error: error.message.clone() });
-                let had_session = before.manager.is_some();
+                let had_session = self.note(&address, &error);
                 if had_session {
                     lost = Instant::now();
                 }
-                tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
                 pause = if lost.elapsed() < EAGER { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
                 tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
                 tried = address;
@@ -100,6 +103,27 @@ impl Link {
         }
     }
 
+    /// There is no session, or no more; whether there was one.
+    fn note(&self, address: &str, error: &Error) -> bool {
+        let was_removed = self.state.borrow().is_removed;
+        let removed = gam_rpc::removed(self.node);
+        let is_removed = was_removed || *error == removed;
+        // What else is wrong later makes no difference.
+        let error = if is_removed { &removed } else { error };
+        let now = LinkState { manager: None, error: error.message.clone(), is_removed };
+        let had_session = self.state.send_replace(now).manager.is_some();
+        if !is_removed {
+            tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
+        } else if !was_removed {
+            tracing::error!(
+                manager = address,
+                "this node was removed from the swarm, and stops its tasks: run 'docker swarm leave --force', then join again"
+            );
+            self.assign.send_modify(|held| *held = Arc::new(nothing_after(held)));
+        }
+        had_session
+    }
+
     /// Whom to ask. With whom it begins is left to chance, so that agents spread over the managers. The one that was tried last
     /// comes last.
     fn candidates(&self, known: &[String], tried: &str) -> Vec<String> {
@@ -109,7 +133,11 @@ impl Link {
 
     /// One session, until it breaks; `Ok` when the agent itself is gone.
     async fn hold(&mut self, address: &str) -> Result<(), Error> {
-        let failed = |error: RpcError| Error::unavailable(chain(&error));
+        // A refusal comes from a manager whose certificate this swarm's authority has signed; TLS has seen to that.
+        let failed = |error: RpcError| match error {
+            RpcError::Refused(refusal) => refusal,
+            error => Error::unavailable(chain(&error)),
+        };
         let gam_rpc::Session { outbound, mut inbound, .. } =
             self.clients.to(address).within(WELCOME_TIMEOUT).session().await.map_err(failed)?;
         let description = self.description.as_ref().map(wire::encode_description).unwrap_or_default().into();
@@ -117,11 +145,13 @@ impl Link {
         let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
         outbound.send(hello).await.map_err(|_| broken())?;
         let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
-        let Some(ManagerMessage::Welcome { heartbeat_ms, .. }) = welcome.map_err(failed)? else {
+        let Some(ManagerMessage::Welcome { heartbeat_ms, history, .. }) = welcome.map_err(failed)? else {
             return Err(Error::unavailable("the manager did not say welcome"));
         };
+        // From here on whoever was left behind by this manager is not gone back to.
+        self.direct.send_modify(|directive| directive.history = history.or(directive.history));
         let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
-        self.state.send_replace(LinkState { manager: Some(address.to_owned()), error: String::new() });
+        self.state.send_replace(LinkState { manager: Some(address.to_owned()), ..LinkState::default() });
         let mut beats = tokio::time::interval_at(Instant::now() + until_moment(time_of_day(), beat), beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut heard = Instant::now();
@@ -190,6 +220,11 @@ fn managers(directive: &Directive, known: &[String]) -> Vec<String> {
     directive.managers.iter().map(|(_, address)| address.clone()).collect()
 }
 
+/// What a node must hold that the swarm has removed: nothing, whatever it was. Its tasks run elsewhere.
+fn nothing_after(held: &Assignments) -> Assignments {
+    Assignments { index: held.index.max(1), ..Assignments::default() }
+}
+
 fn time_of_day() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -224,8 +259,6 @@ fn not_understood(error: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use gam_core::model::NodeId;
-
     use super::*;
 
     #[test]
@@ -235,6 +268,13 @@ mod tests {
         assert_eq!(managers(&directive, &known), known);
         directive.managers = vec![(NodeId::from(1), "b".to_owned()), (NodeId::from(2), "c".to_owned())];
         assert_eq!(managers(&directive, &known), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_removed_node_holds_nothing_and_knows_that() {
+        assert_eq!(nothing_after(&Assignments::default()).index, 1, "an agent acts by nothing without an index");
+        let held = Assignments { index: 7, ..Assignments::default() };
+        assert_eq!(nothing_after(&held), held, "nor does it go back in time");
     }
 
     #[test]

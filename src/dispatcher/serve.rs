@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::error::{Error, Kind};
+use gam_core::error::Error;
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
-use gam_store::Leadership;
+use gam_store::{History, Leadership};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +47,7 @@ pub async fn serve(
     let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
     let (reports, descriptions) = (session.reports.clone(), session.descriptions.clone());
     let pulse = Pulse { beat: manager.beat(), heard: 0, outbound: outbound.clone() };
-    let sent = give(pulse.beat, &mut session, outbound);
+    let sent = give(pulse.beat, manager.store().history(), &mut session, outbound);
     let heard = take(&manager, &peer, &addr, (reports, descriptions), inbound, pulse);
     tokio::select! {
         result = heard => result,
@@ -72,7 +72,8 @@ async fn take(
     // How a connection breaks makes no difference: the agent comes back.
     while let Ok(Some(message)) = inbound.recv().await {
         if !manager.state().is_member(peer.node) {
-            return Err(Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+            // It was one when the session began, and no state is left behind for an older one.
+            return Err(gam_rpc::removed(peer.node));
         }
         manager.hear(peer.node, addr);
         let taken = match message {
@@ -130,14 +131,20 @@ fn gone<E>(_: E) -> Error {
 }
 
 /// What the agent is told: everything once, then what differs.
-async fn give(beat: Duration, session: &mut Session, outbound: Outbound<ManagerMessage>) -> Result<(), Error> {
+async fn give(
+    beat: Duration,
+    history: History,
+    session: &mut Session,
+    outbound: Outbound<ManagerMessage>,
+) -> Result<(), Error> {
     let Session { assignments, directives, errands, .. } = session;
     let known = timeout(CATCH_UP_TIMEOUT, assignments.wait_for(|assignments| assignments.index > 0)).await;
     let behind = |_| Error::unavailable("this manager is behind: ask another one");
     let mut held: Arc<Assignments> = known.map_err(behind)?.map_err(stopping)?.clone();
     let directive = directives.borrow_and_update().clone();
     let heartbeat_ms = u32::try_from(beat.as_millis()).unwrap_or(u32::MAX);
-    outbound.send(ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms }).await.map_err(gone)?;
+    let welcome = ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms, history: history.number() };
+    outbound.send(welcome).await.map_err(gone)?;
     direct(&outbound, &directive).await?;
     let bytes = wire::encode_assignments(&held).into();
     outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;

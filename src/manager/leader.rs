@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use gam_core::model::{IdSource, Node, NodeId, NodeState, NodeStatus, Timestamp};
 use gam_core::state::{Proposal, State};
 use gam_core::step::{self, Input, Outcome};
-use gam_store::Leadership;
+use gam_store::{Leadership, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::liveness::{Heard, Liveness};
+use super::liveness::{self, Heard, Liveness};
 use super::relay::{Relay, heard_since};
 use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, now, refuse};
+use crate::vital;
 
 /// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
 /// A longer plan is proposed in pieces; each prefix of a plan is a state that the next step can go on from.
@@ -66,6 +68,7 @@ impl Loop {
         let state = self.shared.store.state();
         let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
+        let _looking = self.keep_looking();
         let (mut wake_at, mut calm_since) = (Some(now()), None);
         let mut members = members::Keeper::default();
         loop {
@@ -105,6 +108,15 @@ impl Loop {
         }
     }
 
+    /// Has somebody look who never waits for the disk, until the guard is dropped: this loop's own turns can be far apart, and
+    /// agents are heard meanwhile.
+    fn keep_looking(&self) -> DropGuard {
+        let (stop, shared) = (CancellationToken::new(), self.shared.clone());
+        let looking = async move { liveness::keep_looking(&shared.liveness).await };
+        vital::spawn("the watch over the leader's own pauses", stop.clone().run_until_cancelled_owned(looking));
+        stop.drop_guard()
+    }
+
     /// How long the next step may be waited for.
     fn wait_until(&self, wake_at: Option<Timestamp>) -> Duration {
         let planned = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64));
@@ -121,10 +133,10 @@ impl Loop {
         while changes.peek().is_some() {
             let changes = changes.by_ref().take(CHANGES_MAX).collect();
             if let Err(error) = self.shared.store.propose(Proposal { at, changes }).await {
-                failure = Some(match refuse(error) {
+                failure = Some(match error {
                     // The store took nothing of this piece; but of the earlier ones.
-                    Refusal::NotLeading if is_begun => Refusal::Unanswered,
-                    refusal => refusal,
+                    StoreError::NotLeader { .. } | StoreError::NoLeader if is_begun => Refusal::Unanswered,
+                    error => refuse(error),
                 });
                 break;
             }

@@ -2,9 +2,11 @@
 //!
 //! A verdict is a comparison of "last heard" with now, taken anew at each look; nothing has to be remembered between a
 //! node's silence and its return. Whoever was stopped itself (a paused machine, a process that did not get the
-//! processor) has heard nobody meanwhile and must not hold that against the others: see [`Liveness::look`].
+//! processor) has heard nobody meanwhile and must not hold that against the others: see [`Liveness::look`]. A leader that waits
+//! for its disk hears agents all the same, so somebody else looks meanwhile: [`keep_looking`].
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gam_core::model::NodeId;
@@ -16,6 +18,8 @@ const BEATS: u32 = 25;
 const LOOKS: u32 = 25;
 /// A look that comes later than this many looks after the one before says that this manager itself stood still.
 const STALL_LOOKS: u32 = 6;
+/// How often somebody looks who has nothing else to do, in looks: well within that time.
+const IDLE_LOOKS: u32 = 2;
 /// What is missing from a period when a node counts as gone, as a part of it: with the time that it takes to start a task
 /// elsewhere, a dead host costs little more than the period. A stall of four fifths of it is forgiven, with a beat before it, a
 /// look after it, and time to find a manager anew.
@@ -25,6 +29,11 @@ const EARLY: u32 = 20;
 const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Docker takes any period, also 0; below this one a busy host would be taken for a dead one.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+
+/// A node that goes from one address to another and back so often is at both of them: somebody has copied its state directory.
+const TURNS: u32 = 6;
+/// Each time within so long after the one before. One that moves, or whose line changes, does not do so.
+const TURN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where a node was last heard, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +51,35 @@ struct Known {
     heard: Heard,
     /// When it was last known to be there by another way, which says nothing of its address.
     there: Instant,
+    turns: Turns,
+}
+
+impl Known {
+    fn new(heard: Heard, there: Instant) -> Known {
+        Known { turns: Turns { count: 0, last: there, from: String::new() }, heard, there }
+    }
+}
+
+/// How often a node went back to the address from which it had come.
+#[derive(Debug)]
+struct Turns {
+    count: u32,
+    last: Instant,
+    /// Where it was before.
+    from: String,
+}
+
+impl Turns {
+    /// Notes that the node is heard elsewhere than before; whether it is now certain that it is at two places.
+    fn take(&mut self, before: &Heard, now: &Heard) -> bool {
+        if before.addr == now.addr || before.addr.is_empty() || now.addr.is_empty() {
+            return false;
+        }
+        let is_back = self.from == now.addr && now.at.saturating_duration_since(self.last) < TURN_LIMIT;
+        *self = Turns { count: if is_back { self.count + 1 } else { 0 }, last: now.at, from: before.addr.clone() };
+        // Said once, and not again before it was quiet for a while.
+        self.count == TURNS
+    }
 }
 
 /// Who was heard when.
@@ -89,9 +127,15 @@ impl Liveness {
     pub fn hear(&mut self, node: NodeId, heard: Heard) {
         match self.nodes.get_mut(&node) {
             Some(known) if known.heard.at >= heard.at => {}
-            Some(known) => known.heard = heard,
+            Some(known) => {
+                if known.turns.take(&known.heard, &heard) {
+                    warn_of_double(node, &known.heard.addr, &heard.addr);
+                }
+                known.heard = heard;
+            }
             None => {
-                self.nodes.insert(node, Known { there: heard.at, heard });
+                let at = heard.at;
+                self.nodes.insert(node, Known::new(heard, at));
             }
         }
     }
@@ -108,7 +152,7 @@ impl Liveness {
     pub fn begin(&mut self, nodes: impl Iterator<Item = NodeId>, now: Instant) {
         self.looked = Some(now);
         for node in nodes {
-            let unheard = Known { heard: Heard { at: now, addr: String::new() }, there: now };
+            let unheard = Known::new(Heard { at: now, addr: String::new() }, now);
             self.nodes.entry(node).or_insert(unheard).there = now;
         }
     }
@@ -118,7 +162,13 @@ impl Liveness {
         self.nodes.retain(|node, _| keep(*node));
     }
 
-    /// To be called at every look, before verdicts are asked for: forgives everyone the time in which nobody looked.
+    /// How long [`keep_looking`] may rest: where nobody is watched there is nothing to forgive.
+    fn rest(&self) -> Duration {
+        if self.nodes.is_empty() { self.period } else { self.look_interval() * IDLE_LOOKS }
+    }
+
+    /// To be called at every look, before verdicts are asked for: forgives everyone the time in which nobody looked, since then
+    /// the whole process did nothing.
     pub fn look(&mut self, now: Instant) {
         // Who watches nobody sleeps long.
         let watching = (!self.nodes.is_empty()).then_some(now);
@@ -150,128 +200,24 @@ impl Liveness {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Two hosts that are one node undo each other's tasks, and nothing else would say why.
+fn warn_of_double(node: NodeId, one: &str, other: &str) {
+    tracing::warn!(
+        %node,
+        "this node is heard from {one} and from {other} in turn: its state directory was copied to a second host; \
+         take the copy out with `docker swarm leave --force` on that host, and join it as a node of its own"
+    );
+}
 
-    const PERIOD: Duration = DEFAULT_PERIOD;
-
-    fn heard(at: Instant) -> Heard {
-        Heard { at, addr: "192.0.2.1".into() }
-    }
-
-    /// Looks for so long.
-    fn pass(liveness: &mut Liveness, from: Instant, time: Duration) -> Instant {
-        let mut now = from;
-        while now < from + time {
-            now += liveness.look_interval();
-            liveness.look(now);
-        }
-        now
-    }
-
-    #[test]
-    fn a_stall_of_four_seconds_is_forgiven_and_a_dead_node_is_gone_before_the_period() {
-        let start = Instant::now();
-        let node = NodeId::from(1);
-        let mut liveness = Liveness::new();
-        liveness.hear(node, heard(start));
-        let now = pass(&mut liveness, start, Duration::from_millis(4_500));
-        assert!(liveness.is_alive(node, now));
-        let now = pass(&mut liveness, now, Duration::from_millis(250));
-        assert!(!liveness.is_alive(node, now));
-        liveness.hear(node, heard(now));
-        assert!(liveness.is_alive(node, now), "it is back");
-    }
-
-    #[test]
-    fn who_stood_still_itself_blames_nobody() {
-        let start = Instant::now();
-        let node = NodeId::from(1);
-        let mut liveness = Liveness::new();
-        liveness.hear(node, heard(start));
-        liveness.look(start);
-        let now = start + Duration::from_secs(60);
-        liveness.look(now);
-        assert!(liveness.is_alive(node, now));
-        let now = pass(&mut liveness, now, PERIOD);
-        assert!(!liveness.is_alive(node, now), "but a node that stays silent afterwards is gone");
-    }
-
-    #[test]
-    fn who_watched_nobody_did_not_stand_still() {
-        let start = Instant::now();
-        let node = NodeId::from(1);
-        let mut liveness = Liveness::new();
-        liveness.look(start);
-        let joined = start + Duration::from_secs(30);
-        liveness.hear(node, heard(joined));
-        let later = joined + PERIOD;
-        liveness.look(later);
-        assert!(!liveness.is_alive(node, later), "alone it slept; that forgives a node that came later nothing");
-    }
-
-    #[test]
-    fn the_period_is_dockers_until_the_cluster_is_known_and_never_too_short() {
-        let mut liveness = Liveness::new();
-        liveness.follow(&State::default());
-        assert_eq!(liveness.period, PERIOD);
-        liveness.set_period(30_000_000_000);
-        assert_eq!(liveness.beat(), Duration::from_millis(2_400));
-        for nonsense in [0, -1] {
-            liveness.set_period(nonsense);
-            assert_eq!(liveness.period, SHORTEST_PERIOD);
-        }
-    }
-
-    #[test]
-    fn a_new_leader_waits_for_everyone() {
-        let start = Instant::now();
-        let (known, stranger) = (NodeId::from(1), NodeId::from(2));
-        let mut liveness = Liveness::new();
-        liveness.begin([known].into_iter(), start);
-        assert!(liveness.is_alive(known, start) && !liveness.is_alive(stranger, start));
-        assert_eq!(liveness.since(start).count(), 1);
-        liveness.retain(|node| node != known);
-        assert!(!liveness.is_alive(known, start));
-    }
-
-    #[test]
-    fn a_new_leader_has_not_stood_still_before() {
-        let start = Instant::now();
-        let node = NodeId::from(1);
-        let mut liveness = Liveness::new();
-        let later = start + Duration::from_secs(60);
-        liveness.hear(node, heard(later - Duration::from_secs(3)));
-        liveness.begin([].into_iter(), later);
-        liveness.look(later);
-        assert!(!liveness.is_alive(node, later + Duration::from_secs(2)), "nothing is forgiven that was looked at");
-    }
-
-    #[test]
-    fn what_is_heard_of_a_node_counts_but_makes_none_known() {
-        let start = Instant::now();
-        let (known, stranger) = (NodeId::from(1), NodeId::from(2));
-        let mut liveness = Liveness::new();
-        liveness.hear(known, heard(start));
-        let later = start + Duration::from_secs(4);
-        liveness.hear_of(known, later);
-        liveness.hear_of(known, start);
-        liveness.hear_of(stranger, later);
-        assert!(liveness.is_alive(known, start + Duration::from_secs(8)));
-        assert!(!liveness.is_alive(stranger, later));
-        // What comes from the node itself is not made old by it.
-        liveness.hear(known, Heard { at: start + Duration::from_secs(1), addr: "192.0.2.2".into() });
-        assert_eq!(liveness.addr(known), "192.0.2.2");
-    }
-
-    #[test]
-    fn old_news_change_nothing() {
-        let start = Instant::now();
-        let mut liveness = Liveness::new();
-        let node = NodeId::from(1);
-        liveness.hear(node, heard(start + Duration::from_secs(2)));
-        liveness.hear(node, heard(start));
-        assert!(liveness.is_alive(node, start + Duration::from_secs(6)));
+/// Looks all the time, in a task of its own, which only waits if the whole process does.
+pub async fn keep_looking(liveness: &Mutex<Liveness>) {
+    let lock = || liveness.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let rest = lock().rest();
+        tokio::time::sleep(rest).await;
+        lock().look(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests;

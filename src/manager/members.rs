@@ -15,6 +15,7 @@ use gam_store::{Member, StoreError};
 use tokio::task::JoinHandle;
 
 use super::{Envelope, Shared, chain};
+use crate::vital;
 
 /// How long a duty that failed is left alone, so that others have their turn: a member that is down cannot be added.
 const RETRY: Duration = Duration::from_secs(1);
@@ -84,7 +85,7 @@ impl Keeper {
         let state = shared.store.state();
         let duties = due(&state, &shared.store.members(), shared.raft_id);
         let next = duties.into_iter().find(|duty| !self.failed.contains_key(duty));
-        self.job = next.map(|duty| tokio::spawn(perform(shared.clone(), duty)));
+        self.job = next.map(|duty| vital::spawn("a change of the managers", perform(shared.clone(), duty)));
     }
 }
 

@@ -10,16 +10,16 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
-use gam_core::control::{Request, Response};
 use gam_core::error::Error;
 use gam_core::model::{Attachment, ContainerStatus, NetworkId, NodeId, Task, TaskId, TaskStatus};
 use gam_core::state::State;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Places;
 use super::{NetworkError, Networks};
 use crate::engine::networks::{ContainerEndpoint, NetworkEvent, NetworkedContainer};
 use crate::engine::{Engine, EngineError};
-use crate::manager::Manager;
+use crate::vital;
 
 /// Events that come together (a `compose down`) are answered by one look.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -29,19 +29,13 @@ const SLOW: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Watches until `stop` is cancelled.
-pub fn spawn_attachment_watch(
-    manager: Manager,
-    engine: Engine,
-    networks: Networks,
-    node: NodeId,
-    stop: CancellationToken,
-) {
-    let watch = Watch { manager, engine, networks, node };
-    tokio::spawn(async move { stop.run_until_cancelled(watch.run()).await });
+pub fn spawn_attachment_watch(places: Places, engine: Engine, networks: Networks, stop: CancellationToken) {
+    let watch = Watch { node: places.node_id(), places, engine, networks };
+    vital::spawn("the watch over attachments", async move { stop.run_until_cancelled(watch.run()).await });
 }
 
 struct Watch {
-    manager: Manager,
+    places: Places,
     engine: Engine,
     networks: Networks,
     node: NodeId,
@@ -102,29 +96,29 @@ impl Watch {
             // A backing, or the gateway bridge.
             NetworkEvent::NetworkDestroyed => true,
             // The last attachment of a network may have gone with its container: its backing is then unused.
-            NetworkEvent::ContainerDestroyed => self.has_attachments(),
+            NetworkEvent::ContainerDestroyed => !self.places.has_none(),
             // It has a hardware address now.
             NetworkEvent::Connected { network_id } => {
-                self.networks.backing_by_id(network_id).is_some() && self.has_attachments()
+                self.networks.backing_by_id(network_id).is_some() && !self.places.has_none()
             }
             NetworkEvent::Disconnected { network_id } => match self.networks.backing_by_id(network_id) {
                 // Its network may be gone, and this may have been the last container on it.
-                Some(backing) => self.has_attachments() || self.manager.state().network(backing.network).is_none(),
+                Some(backing) => !self.places.has_none() || self.places.known().network(backing.network).is_none(),
                 None => false,
             },
         }
     }
 
-    fn has_attachments(&self) -> bool {
-        attachments(&self.manager.state(), self.node).next().is_some()
-    }
-
     async fn look(&self) -> Result<(), LookError> {
         // The order matters. An attachment is announced as joining before it is in the state, and stops joining after
         // its container exists: so one that is in `before` and not in `joining` has its container in the list, or none.
-        let before = self.manager.read().await?;
-        let joining = self.networks.joining_now();
         let backed = self.networks.backed();
+        if matches!(self.places, Places::There(_)) && backed.is_empty() && self.places.has_none() {
+            return Ok(());
+        }
+        let names: Vec<String> = backed.iter().map(ToString::to_string).collect();
+        let before = self.places.read(names.clone()).await?;
+        let joining = self.networks.joining_now();
         let containers = self.engine.networked_containers().await?;
         let known = self.known(&before);
         let used = used(&containers, &known);
@@ -132,13 +126,13 @@ impl Watch {
             self.release(task).await;
         }
         // And a container's attachment is in the state before the container exists.
-        let after = self.manager.read().await?;
+        let after = self.places.read(names).await?;
         for (network, address, container) in unknown(&after, self.node, &containers, &self.known(&after)) {
             self.adopt(network, address, container).await;
         }
         let seen = statuses(attachments(&after, self.node), &containers, &self.known(&after));
         if !seen.is_empty() {
-            self.manager.report(self.node, seen).await;
+            self.places.report(seen).await?;
         }
         let gone = backed.into_iter().filter(|network| after.network(*network).is_none()).collect();
         Ok(self.networks.sweep(&gone).await?)
@@ -159,28 +153,18 @@ impl Watch {
     }
 
     async fn release(&self, task: TaskId) {
-        match self.manager.submit(Request::Detach { task }).await {
-            Ok(_) => tracing::info!(%task, "the container of an attachment is gone: its address is free again"),
+        match self.places.detach(task).await {
+            Ok(()) => tracing::info!(%task, "the container of an attachment is gone: its address is free again"),
             Err(error) => tracing::warn!(%task, %error, "cannot give back the address of a container that is gone"),
         }
     }
 
     async fn adopt(&self, network: NetworkId, address: Ipv4Addr, container: &NetworkedContainer) {
-        let request = Request::Attach {
-            node: self.node,
-            name: container.name.clone(),
-            container: container.id.clone(),
-            networks: vec![Attachment {
-                network: Some(network),
-                addresses: vec![address.to_string()],
-                aliases: Vec::new(),
-            }],
-        };
-        match self.manager.submit(request).await {
-            Ok(Response::Attached(task, _)) => {
+        let place = Attachment { network: Some(network), addresses: vec![address.to_string()], aliases: Vec::new() };
+        match self.places.attach(&container.name, &container.id, vec![place]).await {
+            Ok((task, _)) => {
                 tracing::info!(%task, container = %container.name, %address, "adopted a container's address");
             }
-            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(container = %container.name, %address, %error, "cannot adopt a container's address");
             }

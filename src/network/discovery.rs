@@ -27,6 +27,7 @@ use super::sandboxes::{Sandbox, Sandboxes};
 use super::{Networks, backing};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
+use crate::vital;
 
 /// What failed is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ pub fn spawn_discovery(
     known: watch::Receiver<Arc<Assignments>>,
     stop: CancellationToken,
 ) {
-    tokio::spawn(async move {
+    vital::spawn("the names and balancers of this host", async move {
         let news = Arc::new(Notify::new());
         let mut discovery = Discovery::new(engine.clone(), networks, known);
         tokio::select! {

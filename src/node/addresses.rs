@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gam_core::error::Error;
 
+use super::directory::Advertised;
 use crate::network::interfaces::Interface;
 
 /// Docker's port for the swarm (`moby: daemon/cluster/cluster.go`).
@@ -71,6 +72,35 @@ pub fn advertise(given: &str, listen: &HostPort, interfaces: &[Interface], own: 
         )
     })?;
     Ok(HostPort { host, port: port.unwrap_or_else(|| listen.port.clone()) })
+}
+
+/// Where the address comes from that others are told: `given` is what the user said. An address on which alone the node listens
+/// was given, too.
+pub fn advertised(given: &str, listen: &HostPort, interfaces: &[Interface]) -> Advertised {
+    let (host, _) = split(given);
+    if interfaces.iter().any(|interface| interface.name == host) {
+        return Advertised::Interface(host);
+    }
+    if given.is_empty() && listen.host.is_unspecified() { Advertised::Chosen } else { Advertised::Given }
+}
+
+/// The address that others are to be told from now on, if it is no longer `old`: that of the interface which the user named;
+/// or another one than Gam chose before, which the host has lost, by `way`, this host's address on the way to another manager,
+/// else the host's only one.
+pub fn moved(
+    old: IpAddr,
+    advertised: &Advertised,
+    way: Option<IpAddr>,
+    interfaces: &[Interface],
+    own: &[Subnet],
+) -> Option<IpAddr> {
+    let new = match advertised {
+        Advertised::Given => None,
+        Advertised::Interface(name) => resolve(name, false, interfaces).ok(),
+        Advertised::Chosen if interfaces.iter().any(|interface| interface.addresses.contains(&old)) => None,
+        Advertised::Chosen => way.filter(is_global).or_else(|| only_address(interfaces, own).ok()),
+    };
+    new.filter(|new| *new != old)
 }
 
 /// The address of the data path; `None` if the user said nothing.
@@ -257,6 +287,33 @@ mod tests {
         assert_eq!(listen("eth0:4000", &host).unwrap().to_string(), "192.0.2.1:4000");
         assert_eq!(advertise("eth0", &any, &host, &docker()).unwrap().to_string(), "192.0.2.1:2377");
         assert_eq!(advertise("[2001:db8::1]:7", &any, &host, &docker()).unwrap().to_string(), "[2001:db8::1]:7");
+    }
+
+    #[test]
+    fn an_address_that_was_not_given_follows_the_host() {
+        let (before, any) = (host(), listen("0.0.0.0", &host()).unwrap());
+        let one = listen("192.0.2.1", &before).unwrap();
+        let interface = Advertised::Interface("eth0".into());
+        assert_eq!(advertised("eth0:7", &any, &before), interface);
+        assert_eq!(advertised("192.0.2.1", &any, &before), Advertised::Given);
+        assert_eq!(advertised("", &one, &before), Advertised::Given);
+        assert_eq!(advertised("", &any, &before), Advertised::Chosen);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (old, new) = (address("192.0.2.1"), address("192.0.2.33"));
+        let mut after = host();
+        after.pop();
+        after[1].addresses = vec![new];
+        let moved_to = |advertised: &Advertised, way, after| moved(old, advertised, way, after, &docker());
+        assert_eq!(moved_to(&interface, None, &after), Some(new));
+        assert_eq!(moved_to(&interface, None, &before), None, "it is the same one");
+        assert_eq!(moved_to(&interface, None, &[]), None, "the interface may come yet");
+        assert_eq!(moved_to(&Advertised::Given, Some(new), &after), None);
+        assert_eq!(moved_to(&Advertised::Chosen, Some(new), &before), None, "the host has it still");
+        assert_eq!(moved_to(&Advertised::Chosen, None, &after), Some(new), "it is the only one");
+        let way = address("192.0.2.44");
+        assert_eq!(moved_to(&Advertised::Chosen, Some(way), &after), Some(way));
+        assert_eq!(moved_to(&Advertised::Chosen, Some(address("127.0.0.1")), &after), Some(new), "no way to others");
+        assert_eq!(moved_to(&Advertised::Chosen, None, &[]), None, "the host may get one yet");
     }
 
     #[test]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use gam_core::error::Error;
 use gam_core::model::NodeId;
-use gam_core::step::Input;
 use gam_store::Store;
 
 use super::directory::{Identity, NodeRole};
 use super::init::{Init, key_source};
 use super::join::new_raft_id;
+use super::membership::forget_others;
 use super::trust::Trust;
 use super::{Life, Node, NodeError, Roles, STOP_TIMEOUT, internal};
 
@@ -26,6 +26,7 @@ impl Node {
             let addresses = self.addresses(listen_addr, advertise_addr, data_path_addr).await?;
             identity.listen = addresses.listen.to_string();
             identity.advertise = addresses.advertise.to_string();
+            identity.advertised = addresses.advertised;
             identity.data_path = addresses.data_path;
         }
         let key = roles.manager.as_ref().and_then(|manager| Some(manager.state().cluster()?.unlock_key.clone()));
@@ -41,16 +42,9 @@ impl Node {
         self.0.directory.adopt(&identity).map_err(internal)?;
         let config = self.store_config(&identity, key_source(unlock_key), &trust);
         let store = Store::recover_alone(config).await.map_err(internal)?;
+        forget_others(&store, &identity).await.map_err(internal)?;
         let listener = self.listen_again(&identity.listen).await?;
-        let own = identity.node;
-        let roles = self.start_manager(identity, store, trust, listener).map_err(internal)?;
-        if let Some(manager) = &roles.manager {
-            let state = manager.state();
-            for node in state.nodes().filter(|node| node.id != own && node.manager.is_some()) {
-                manager.tell(Input::Manager { node: node.id, manager: None }).await;
-            }
-        }
-        Ok(roles)
+        self.start_manager(identity, store, trust, listener).map_err(internal)
     }
 
     /// Stops what the node does and starts it in another role, its certificate for it at hand.
@@ -64,23 +58,46 @@ impl Node {
         tracing::info!(?role, "this node changes its role");
         roles.stop(STOP_TIMEOUT).await;
         let identity = roles.identity.clone();
-        match self.start_in_role(identity.clone(), role).await {
+        let history = roles.manager.as_ref().and_then(|manager| manager.store().history().number());
+        match self.start_in_role(identity.clone(), role, history).await {
             Ok(roles) => self.become_(Life::Active(Arc::new(roles))),
             Err(error) => self.fail(Identity { role, ..identity }, &error),
         }
     }
 
-    async fn start_in_role(&self, identity: Identity, role: NodeRole) -> Result<Roles, NodeError> {
+    /// A manager that was `raft_id` in the consensus becomes another member of it, without a state at first.
+    pub(super) async fn begin_anew(&self, raft_id: u64) {
+        let _changing = self.0.changing.lock().await;
+        let life = self.0.life.load_full();
+        let Life::Active(roles) = &*life else { return };
+        let identity = roles.identity.clone();
+        if identity.role != NodeRole::Manager || identity.raft_id != raft_id {
+            return;
+        }
+        roles.stop(STOP_TIMEOUT).await;
+        match self.start_in_role(identity.clone(), NodeRole::Manager, None).await {
+            Ok(roles) => self.become_(Life::Active(Arc::new(roles))),
+            Err(error) => self.fail(identity, &error),
+        }
+    }
+
+    async fn start_in_role(
+        &self,
+        identity: Identity,
+        role: NodeRole,
+        history: Option<u64>,
+    ) -> Result<Roles, NodeError> {
         let managers = self.0.directory.identity()?.map_or_else(Vec::new, |kept| kept.managers);
         match role {
             NodeRole::Worker => {
-                let identity = Identity { role, raft_id: 0, managers, ..identity };
+                let identity = Identity { role, raft_id: 0, managers, history, ..identity };
                 self.0.directory.adopt(&identity)?;
                 Store::destroy(&self.0.directory.raft())?;
                 Ok(self.start_worker(identity)?)
             }
             NodeRole::Manager => {
-                let identity = Identity { role, raft_id: new_raft_id()?, managers, ..identity };
+                let identity = self.at_home(Identity { managers, ..identity }).await?;
+                let identity = Identity { role, raft_id: new_raft_id()?, history, ..identity };
                 Ok(self.start_joining_manager(identity).await?)
             }
         }

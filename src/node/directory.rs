@@ -4,6 +4,8 @@
 //! rename, so that a crash leaves either a whole node or none. While `unowned` is there as well, the files beside it belong
 //! to no node yet, or no more, and may be removed. Without either the state of a swarm lies there whose name is lost.
 
+mod certificates;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -15,11 +17,6 @@ use serde::{Deserialize, Serialize};
 
 /// The format of `node.json` that this build writes, and the newest that it reads.
 const FORMAT: u32 = 2;
-
-/// The roots that the node trusts; names as in dockerd's own directory.
-const ROOT_FILE: &str = "swarm-root-ca.crt";
-const CERT_FILE: &str = "swarm-node.crt";
-const KEY_FILE: &str = "swarm-node.key";
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -102,11 +99,30 @@ pub struct Identity {
     pub listen: String,
     /// `host:port` that it tells other nodes.
     pub advertise: String,
+    /// Where that address comes from. (Nobody knows of a node that was made before this was written down.)
+    #[serde(default)]
+    pub advertised: Advertised,
     /// Address of the data path, if it is not the advertised one.
     pub data_path: Option<String>,
     /// `host:port` of the managers that it knew last.
     #[serde(default)]
     pub managers: Vec<String>,
+    /// Of a worker: the history of the cluster in which it was last, as its manager said.
+    #[serde(default)]
+    pub history: Option<u64>,
+}
+
+/// Where the address comes from that a node tells others: whether it is another one when the host's are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Advertised {
+    /// The user gave it; it stays.
+    #[default]
+    Given,
+    /// The host's only one, or the one on the way to a manager.
+    Chosen,
+    /// The interface that the user named.
+    Interface(String),
 }
 
 impl Identity {
@@ -225,26 +241,6 @@ impl Directory {
         self.remove(&self.unowned_path())
     }
 
-    /// Writes a certificate and its key, the key for root's eyes only.
-    pub fn keep_certificates(&self, root: &str, cert: &str, key: &str) -> Result<(), DirectoryError> {
-        let directory = self.certificates();
-        let io = |source| DirectoryError::Io { path: directory.clone(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(io)?;
-        for (name, text) in [(ROOT_FILE, root), (KEY_FILE, key), (CERT_FILE, cert)] {
-            write_durably(&directory.join(name), text.as_bytes()).map_err(io)?;
-        }
-        Ok(())
-    }
-
-    /// Root, certificate and key, PEM, as they were kept.
-    pub fn certificates_kept(&self) -> Result<[String; 3], DirectoryError> {
-        let read = |name: &str| {
-            let path = self.certificates().join(name);
-            fs::read_to_string(&path).map_err(|source| DirectoryError::Io { path, source })
-        };
-        Ok([read(ROOT_FILE)?, read(CERT_FILE)?, read(KEY_FILE)?])
-    }
-
     fn left_behind_path(&self) -> PathBuf {
         self.path.join("left-behind")
     }
@@ -287,14 +283,44 @@ impl Directory {
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
+    crash::point()?;
+    // In two parts, so that a crash between them can be tried.
+    let (begin, end) = bytes.split_at(bytes.len() / 2);
+    file.write_all(begin)?;
+    crash::point()?;
+    file.write_all(end)?;
     file.sync_all()?;
+    crash::point()?;
     fs::rename(&temporary, path)?;
+    crash::point()?;
     path.parent().map_or(Ok(()), sync_directory)
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Where a test can have the process "crash": it goes no further than that.
+mod crash {
+    use std::io;
+
+    #[cfg(test)]
+    thread_local! {
+        /// How many more points are passed.
+        pub(super) static AFTER: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) };
+    }
+
+    #[cfg(test)]
+    pub(super) fn point() -> io::Result<()> {
+        let left = AFTER.get().checked_sub(1).ok_or_else(|| io::Error::other("crashed"))?;
+        AFTER.set(left);
+        Ok(())
+    }
+
+    #[cfg(not(test))]
+    pub(super) fn point() -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +345,9 @@ mod tests {
             listen: "0.0.0.0:2377".into(),
             advertise: "[2001:db8::1]:2377".into(),
             data_path: None,
+            advertised: Advertised::Interface("eth0".into()),
             managers: Vec::new(),
+            history: Some(7),
         }
     }
 

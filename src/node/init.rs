@@ -15,7 +15,7 @@ use gam_store::{KeySource, Store};
 use zeroize::Zeroizing;
 
 use super::addresses::{self, HostPort, Subnet};
-use super::directory::{Identity, NodeRole};
+use super::directory::{Advertised, Identity, NodeRole};
 use super::join::new_raft_id;
 use super::trust::Trust;
 use super::{Node, Roles, internal};
@@ -63,6 +63,7 @@ pub(super) fn key_source(unlock_key: &str) -> KeySource {
 pub(super) struct Addresses {
     pub(super) listen: HostPort,
     pub(super) advertise: HostPort,
+    pub(super) advertised: Advertised,
     pub(super) data_path: Option<String>,
 }
 
@@ -84,8 +85,10 @@ impl Node {
             raft_id: new_raft_id()?,
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
+            advertised: addresses.advertised,
             data_path: addresses.data_path,
             managers: Vec::new(),
+            history: None,
         };
         let root_ca = ca::new_root().map_err(internal)?;
         let asked = ask(request, &identity, root_ca.clone(), description, &mut ids);
@@ -124,10 +127,11 @@ impl Node {
         let own = self.engine().subnets().await.unwrap_or_default();
         let own: Vec<Subnet> = own.iter().filter_map(|subnet| Subnet::parse(subnet)).collect();
         let listen = addresses::listen(listen, &interfaces)?;
+        let advertised = addresses::advertised(advertise, &listen, &interfaces);
         let advertise = addresses::advertise(advertise, &listen, &interfaces, &own)?;
         let data_path = addresses::data_path(data_path, &interfaces)?;
         addresses::check_local(&listen, &advertise, &interfaces, &own)?;
-        Ok(Addresses { listen, advertise, data_path: data_path.map(|address| address.to_string()) })
+        Ok(Addresses { listen, advertise, advertised, data_path: data_path.map(|address| address.to_string()) })
     }
 }
 

@@ -22,6 +22,7 @@ use super::{Life, LocalInfo, Node, Roles, SWARM_EXISTS, internal, remote};
 use crate::ca;
 use crate::manager::seed;
 use crate::network::interfaces;
+use crate::vital;
 
 /// How long a join waits for the node to be part of the swarm (moby: `swarmConnectTimeout`).
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -102,7 +103,7 @@ impl Node {
         };
         let Ok(made) = waited else {
             let later = self.clone().join_later(made, joining.clone());
-            tokio::spawn(joining.stop.clone().run_until_cancelled_owned(later));
+            vital::spawn("a join that takes long", joining.stop.clone().run_until_cancelled_owned(later));
             return Err(Error::unavailable(JOIN_TIMED_OUT));
         };
         let entered = match made {
@@ -140,8 +141,10 @@ impl Node {
         // Docker does not say that an address cannot be used here: another one is found.
         let named = Some(&request.advertise_addr).filter(|named| !named.is_empty());
         let named = named.and_then(|named| addresses::advertise(named, &listen, &interfaces, &[]).ok());
+        let said = if named.is_some() { request.advertise_addr.as_str() } else { "" };
+        let advertised = addresses::advertised(said, &listen, &interfaces);
         let advertise = named.unwrap_or_else(|| HostPort { host: own, port: listen.port.clone() });
-        Ok(Addresses { listen, advertise, data_path: data_path.map(|address| address.to_string()) })
+        Ok(Addresses { listen, advertise, advertised, data_path: data_path.map(|address| address.to_string()) })
     }
 
     /// Becomes the node that a manager has made of this host.
@@ -157,8 +160,10 @@ impl Node {
             raft_id: if role == NodeRole::Manager { new_raft_id()? } else { 0 },
             listen: addresses.listen.to_string(),
             advertise: addresses.advertise.to_string(),
+            advertised: addresses.advertised.clone(),
             data_path: addresses.data_path.clone(),
             managers: request.remote_addrs.clone(),
+            history: None,
         };
         let joined = self.settle(&identity, issued, key).await;
         if joined.is_err() {

@@ -8,11 +8,13 @@ use gam_core::model::NodeId;
 
 use super::Node;
 use crate::manager::chain;
+use crate::vital;
 
 /// The first pause before dockerd is asked again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest: leftovers are in nobody's way for so long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const REMOVAL: &str = "the removal of a former swarm's containers";
 
 impl Node {
     /// Removes the containers of a node that is no more, now or later.
@@ -20,13 +22,13 @@ impl Node {
         let Err(error) = self.engine().remove_containers_of(node).await else { return };
         tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm; it is tried again");
         self.remember(|owed| owed.push(node));
-        tokio::spawn(self.clone().remove_later(node));
+        vital::spawn(REMOVAL, self.clone().remove_later(node));
     }
 
     /// Removes in the background what earlier lives of this node left behind.
     pub(super) fn remove_leftovers(&self) {
         for former in self.0.directory.left_behind() {
-            tokio::spawn(self.clone().remove_later(former));
+            vital::spawn(REMOVAL, self.clone().remove_later(former));
         }
     }
 

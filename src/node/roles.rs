@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::{DirectoryError, Identity, NodeRole};
 use super::init::key_source;
+use super::membership::{ADMIT_RETRY, forget_others, is_voter};
 use super::reach;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
@@ -32,6 +33,8 @@ use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 use crate::network::discovery::spawn_discovery;
 use crate::network::overlay;
+use crate::network::places::{Places, Remote};
+use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
@@ -39,8 +42,8 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 const LISTEN_RETRY: Duration = Duration::from_millis(20);
 /// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two tries of a manager to become a member of the consensus.
-const ADMIT_RETRY: Duration = Duration::from_millis(500);
+/// What there is to do for the user of a node that was removed.
+const REMOVED: &str = ": run \"docker swarm leave --force\" on it, then join again";
 
 /// The running parts of a node.
 pub(super) struct Roles {
@@ -49,6 +52,8 @@ pub(super) struct Roles {
     directives: watch::Receiver<Directive>,
     /// What the node's agent acts by.
     pub(super) assignments: watch::Receiver<Arc<Assignments>>,
+    /// Places of this node's containers on networks.
+    pub(super) places: Places,
     /// Of a worker: its session with a manager.
     pub(super) link: Option<watch::Receiver<LinkState>>,
     stop: CancellationToken,
@@ -57,7 +62,7 @@ pub(super) struct Roles {
 
 impl Node {
     pub(super) fn store_config(&self, identity: &Identity, key: KeySource, trust: &Trust) -> StoreConfig {
-        let transport = Arc::new(RaftTransport(trust.clients.clone()));
+        let transport = Arc::new(RaftTransport::new(trust.clients.clone()));
         let dir = self.0.directory.raft();
         StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, identity.advertise.clone(), transport) }
     }
@@ -85,6 +90,7 @@ impl Node {
 
     /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
+        let identity = self.at_home(identity).await?;
         if identity.role == NodeRole::Worker {
             return Ok(self.start_worker(identity)?);
         }
@@ -95,6 +101,7 @@ impl Node {
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
         let store = Store::open(self.store_config(&identity, key, &trust)).await?;
+        forget_others(&store, &identity).await?;
         Ok(self.start_manager(identity, store, trust, listener)?)
     }
 
@@ -109,65 +116,88 @@ impl Node {
         let stop = CancellationToken::new();
         let addr = identity.advertise_host().to_owned();
         let (own, clients) = (identity.node, trust.clients.clone());
+        let history = store.history();
+        clients.of_history(move || history.number());
         let manager = Manager::start(own, addr.clone(), identity.raft_id, store.clone(), clients, stop.clone())?;
         let service = Arc::new(ManagerService { node: self.clone(), manager: manager.clone() });
-        tokio::spawn(serve(listener, trust.tls.clone(), service, stop.clone()));
+        vital::spawn("the port for other nodes", serve(listener, trust.tls.clone(), service, stop.clone()));
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
-        let networks = self.0.agent.networks.clone();
-        let engine = self.engine().clone();
-        spawn_attachment_watch(manager.clone(), engine, networks, identity.node, stop.clone());
-        self.run(&stop, self.events().clone().follow(manager.clone()));
-        self.run(&stop, keep_settings(manager.clone()));
+        let places = Places::Here(manager.clone());
+        self.run("the swarm's events", &stop, self.events().clone().follow(manager.clone()));
+        self.run("the settings of the swarm's state", &stop, keep_settings(manager.clone()));
         let managers = {
             let manager = manager.clone();
             move || manager.state().manager_addresses().map(str::to_owned).collect()
         };
-        self.run(&stop, reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers));
-        self.run(&stop, watch_store(self.clone(), store));
-        self.run(&stop, self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone()));
-        self.run(&stop, seek_membership(manager.clone(), identity.clone(), trust.clone()));
-        Ok(self.start_agent(identity, Some(manager), None, trust, session, stop))
+        let asking = reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers);
+        self.run("the search for the managers", &stop, asking);
+        self.run("the watch over the swarm's state", &stop, watch_store(self.clone(), store));
+        let doubting = self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone());
+        self.run("the doubt about the role", &stop, doubting);
+        let seeking = self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone());
+        self.run("the membership of this manager", &stop, seeking);
+        let parts = Parts { manager: Some(manager), places, link: None, trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
     /// Starts an agent whose managers are elsewhere.
     pub(super) fn start_worker(&self, identity: Identity) -> Result<Roles, Error> {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
-        let (session, link) = link::connect(trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (session, link) =
+            link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone());
+        let (kept, told) = (identity.history, session.directives.clone());
+        trust.clients.of_history(move || told.borrow().history.or(kept));
         let (known, named) = (identity.managers.clone(), session.directives.clone());
-        let managers = move || {
+        let managers = move || -> Vec<String> {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
         };
-        self.run(&stop, reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers));
-        Ok(self.start_agent(identity, None, Some(link), trust, session, stop))
+        let places = {
+            let (link, managers) = (link.clone(), managers.clone());
+            // Whoever holds the session is there; the others may not be.
+            let likeliest = move || link.borrow().manager.clone().into_iter().chain(managers()).collect();
+            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
+        };
+        let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
+        self.run("the search for the managers", &stop, asking);
+        let parts = Parts { manager: None, places, link: Some(link), trust, session };
+        Ok(self.start_agent(identity, parts, stop))
     }
 
-    fn start_agent(
-        &self,
-        identity: Identity,
-        manager: Option<Manager>,
-        link: Option<watch::Receiver<LinkState>>,
-        trust: Trust,
-        session: Session,
-        stop: CancellationToken,
-    ) -> Roles {
+    fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
+        let Parts { manager, places, link, trust, session } = parts;
         let Session { assignments, directives, reports, descriptions, errands } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
-        self.run(&stop, overlay::keep(config.networks.clone(), identity.node, assignments.clone()));
+        let keeping = overlay::keep(config.networks.clone(), identity.node, assignments.clone());
+        self.run("the overlay networks of this host", &stop, keeping);
         let data_path = identity.data_path.clone().unwrap_or_default();
-        self.run(&stop, keep_described(self.clone(), config.engine.clone(), data_path, descriptions));
-        self.run(&stop, super::errands::run(config.engine.clone(), trust.clients.clone(), errands));
-        self.run(&stop, self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone()));
+        let describing = keep_described(self.clone(), config.engine.clone(), data_path, descriptions);
+        self.run("the description of this host", &stop, describing);
+        let running = super::errands::run(config.engine.clone(), trust.clients.clone(), errands);
+        self.run("the errands of managers", &stop, running);
+        let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
+        self.run("the certificate of this node", &stop, following);
         spawn_discovery(config.engine.clone(), config.networks.clone(), assignments.clone(), stop.clone());
-        let agent = Agent::start(config, assignments.clone(), reports, stop.clone());
-        Roles { identity, manager, directives, assignments, link, stop, agent: tokio::sync::Mutex::new(Some(agent)) }
+        let (engine, networks) = (config.engine.clone(), config.networks.clone());
+        spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
+        let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));
+        Roles { identity, manager, directives, assignments, places, link, stop, agent }
     }
 
-    fn run(&self, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+    fn run(&self, name: &'static str, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+        vital::spawn(name, stop.clone().run_until_cancelled_owned(task));
     }
+}
+
+/// What an agent stands beside.
+struct Parts {
+    manager: Option<Manager>,
+    places: Places,
+    link: Option<watch::Receiver<LinkState>>,
+    trust: Trust,
+    session: Session,
 }
 
 impl Roles {
@@ -197,6 +227,11 @@ impl Roles {
                 if info.managers.is_empty() {
                     info.managers = self.identity.managers.iter().map(|addr| (None, addr.clone())).collect();
                     info.state = if link.manager.is_none() { "pending" } else { "active" };
+                }
+                if link.is_removed {
+                    // The state is Docker's; the sentence is not, for it has none.
+                    info.state = "pending";
+                    info.error.push_str(REMOVED);
                 }
             }
             (None, None) => {}
@@ -248,35 +283,6 @@ impl Roles {
         if tokio::time::timeout(limit, manager.store().shutdown()).await.is_err() {
             tracing::warn!("the store did not stop in time");
         }
-    }
-}
-
-fn is_voter(manager: &Manager, identity: &Identity) -> bool {
-    let members = manager.store().members();
-    members.iter().any(|member| member.id == identity.raft_id && member.voter && member.address == identity.advertise)
-}
-
-/// Asks the other managers to be made a member, at this address, until it is so. A member whose address is as it was has
-/// nothing to ask.
-async fn seek_membership(manager: Manager, identity: Identity, trust: Trust) {
-    while !is_voter(&manager, &identity) {
-        let own = ManagerStatus { raft_id: identity.raft_id, addr: identity.advertise.clone() };
-        if matches!(*manager.store().leadership().borrow(), Leadership::Leader { .. }) {
-            // Nobody else needs to be asked, or is there to be asked.
-            if let Err(error) = manager.admit(identity.node, own).await {
-                tracing::info!(%error, "the address of this manager is not known to the others yet");
-            }
-            continue;
-        }
-        for address in identity.managers_of(&manager.state()).iter().filter(|address| **address != identity.advertise) {
-            match trust.clients.to(address).join_raft(identity.raft_id, &identity.advertise).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::info!(error = %chain(&error), manager = address, "not a member of the consensus yet")
-                }
-            }
-        }
-        tokio::time::sleep(ADMIT_RETRY).await;
     }
 }
 
@@ -335,6 +341,6 @@ async fn keep_settings(manager: Manager) {
 /// Has the store opened anew once it can no longer be written. That ends these roles, so it is no part of them.
 async fn watch_store(node: Node, store: Store) {
     if store.failed().wait_for(Option::is_some).await.is_ok() {
-        tokio::spawn(node.mend());
+        vital::spawn("the opening of the swarm's state", node.mend());
     }
 }

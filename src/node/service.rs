@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gam_core::control::{Request, Response};
+use gam_core::control::{self, Request, Response};
 use gam_core::error::{Error, Kind};
 use gam_core::model::{self, IdSource, ManagerStatus, NodeDescription, NodeId};
 use gam_core::state::State;
@@ -16,12 +16,13 @@ use gam_rpc::{
     AgentMessage, Errand, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, Piece, ReadIndex, Role,
     Service,
 };
-use gam_store::Leadership;
+use gam_store::{Kinship, Leadership, Message};
 
 use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher;
 use crate::manager::{Manager, Refusal, Relay, chain, seed};
+use crate::network::places;
 
 /// A manager's services.
 pub(super) struct ManagerService {
@@ -60,15 +61,38 @@ impl ManagerService {
         Err(not_allowed(peer.node, "is not a manager of this swarm"))
     }
 
+    /// Refuses whoever speaks in the consensus as somebody else.
+    fn check_voice(&self, peer: &Peer, member: u64) -> Result<(), Error> {
+        let leaderless = *self.manager.store().leadership().borrow() == Leadership::NoLeader;
+        may_speak_as(&self.manager.state(), peer.node, member, leaderless).map_err(|why| not_allowed(peer.node, why))
+    }
+
+    fn check_leads(&self) -> Result<(), Error> {
+        match *self.manager.store().leadership().borrow() {
+            Leadership::Leader { .. } => Ok(()),
+            _ => Err(Error::unavailable("this manager does not lead")),
+        }
+    }
+
+    /// Refuses whoever is no node of the cluster (any more).
+    async fn check_node(&self, peer: &Peer) -> Result<(), Error> {
+        if self.manager.state().is_member(peer.node) {
+            return Ok(());
+        }
+        let state = self.manager.read().await?;
+        if state.is_member(peer.node) { Ok(()) } else { Err(outsider(&state, peer.node)) }
+    }
+
     async fn node_role(&self, peer: &Peer) -> Result<(Arc<State>, NodeId, Role), Error> {
         let state = self.manager.read().await?;
-        let node = state.node(peer.node).ok_or_else(|| not_allowed(peer.node, "is not part of this swarm"))?;
+        let node = state.node(peer.node).ok_or_else(|| outsider(&state, peer.node))?;
         let (node, role) = (node.id, role(node.role()));
         Ok((state, node, role))
     }
 
     /// Lets a node in that has a token and no certificate.
     async fn admit(&self, request: &IssueRequest) -> Result<(Arc<State>, NodeId, Role), Error> {
+        check_token(|| self.manager.state(), self.manager.read_together(), &request.token).await?;
         let node = IdSource::new(seed().map_err(Error::internal)?).fresh();
         let join = Request::Join {
             token: request.token.clone(),
@@ -84,6 +108,24 @@ impl ManagerService {
     }
 }
 
+/// Refuses a token that is none, so that guesses stay here and never reach the leader's queue. One that this manager's state does
+/// not know may have been made a moment ago; that tells a state that is no older than the question.
+async fn check_token(
+    state: impl Fn() -> Arc<State>,
+    newest: impl Future<Output = Result<Arc<State>, Error>>,
+    token: &str,
+) -> Result<(), Error> {
+    let known = control::role_by_token(&state(), token);
+    if known.is_ok() {
+        return Ok(());
+    }
+    // What does not even look like a token is none of any state.
+    if state().cluster().is_some() && control::pinned_digest(token).is_err() {
+        return known.map(drop);
+    }
+    control::role_by_token(&*newest.await?, token).map(drop)
+}
+
 /// Whether a node with a manager's certificate may speak in the consensus, as far as a state that may be behind can tell.
 ///
 /// Consensus must work while the state is behind. A member that knows no leader may lack the very change that made the
@@ -93,8 +135,37 @@ fn may_speak(state: &State, node: NodeId, leaderless: bool) -> bool {
     !state.was_removed(node) && (state.may_vote(node) || state.cluster().is_none() || leaderless)
 }
 
+/// Whether a node is this member of the consensus, as far as a state that may be behind can tell. The number of a manager that
+/// was demoted is nobody's any more, whoever leads; a number that is not known yet may be that of a new manager.
+fn may_speak_as(state: &State, node: NodeId, member: u64, leaderless: bool) -> Result<(), &'static str> {
+    if state.was_member(member) {
+        return Err("speaks as a member of the consensus that was let go");
+    }
+    match state.manager_of(member) {
+        Some(owner) if owner.id == node => Ok(()),
+        Some(_) => Err("speaks as another member of the consensus"),
+        None if leaderless || state.cluster().is_none() => Ok(()),
+        None => Err("speaks as a member of the consensus that it is not"),
+    }
+}
+
+/// What is to be done about a manager from before a `--force-new-cluster` of which it was no part.
+fn left_behind(node: NodeId) -> Error {
+    not_allowed(
+        node,
+        "was left behind when the swarm went on without it (--force-new-cluster): run \"docker swarm leave --force\" on it, \
+         then let it join again",
+    )
+}
+
 fn not_allowed(node: NodeId, why: &str) -> Error {
     Error::new(Kind::Forbidden, format!("node {node} {why}"))
+}
+
+/// Why a node that shows a certificate of this swarm is none of its nodes. That it was removed is final, and it acts on that; a
+/// state that merely does not know it may have been put back from a copy.
+fn outsider(state: &State, node: NodeId) -> Error {
+    if state.was_removed(node) { gam_rpc::removed(node) } else { not_allowed(node, "is not part of this swarm") }
 }
 
 fn not_understood(error: impl std::fmt::Display) -> Error {
@@ -127,8 +198,24 @@ impl Service for ManagerService {
         Ok(Issued { node, cluster: cluster.id, role, chain_pem, roots_pem: cluster.root_ca.cert.clone() })
     }
 
+    fn admit_history(&self, peer: Peer, history: u64, as_manager: bool) -> Result<(), Error> {
+        match self.manager.store().history().kinship(history) {
+            Kinship::Same => Ok(()),
+            // An agent goes over to whoever went on.
+            Kinship::Past if !as_manager => Ok(()),
+            Kinship::Past => Err(left_behind(peer.node)),
+            Kinship::Other => Err(not_allowed(
+                peer.node,
+                "belongs to another part of the swarm than this manager: one of them went on without the other \
+                 (--force-new-cluster)",
+            )),
+        }
+    }
+
     async fn raft(&self, peer: Peer, message: Bytes) -> Result<Bytes, Error> {
         self.check_member(&peer)?;
+        let message = Message::read(&message).map_err(|error| not_understood(chain(&error)))?;
+        self.check_voice(&peer, message.from())?;
         self.manager.store().handle(message).await.map_err(|error| Error::unavailable(chain(&error)))
     }
 
@@ -154,13 +241,22 @@ impl Service for ManagerService {
         }
     }
 
-    async fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> Result<(), Error> {
+    async fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> Result<Option<String>, Error> {
         self.check_manager(&peer).await?;
-        self.manager.admit(peer.node, ManagerStatus { raft_id, addr: address }).await
+        if let Leadership::Follower { address, .. } = &*self.manager.store().leadership().borrow() {
+            return Ok(Some(address.clone()));
+        }
+        self.check_leads()?;
+        if !self.manager.read().await?.may_be_member(peer.node, raft_id) {
+            let why = format!("node {} cannot be the member {raft_id:x} of the consensus (any more)", peer.node);
+            return Err(Error::new(Kind::Conflict, why));
+        }
+        self.manager.admit(peer.node, ManagerStatus { raft_id, addr: address }).await.map(|()| None)
     }
 
     async fn leave_raft(&self, peer: Peer) -> Result<(), Error> {
         self.check_manager(&peer).await?;
+        self.check_leads()?;
         self.manager.tell(Input::Manager { node: peer.node, manager: None }).await;
         Ok(())
     }
@@ -174,15 +270,18 @@ impl Service for ManagerService {
         self.manager.take_answer(peer.node, pieces).await
     }
 
+    async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {
+        self.check_node(&peer).await?;
+        places::answer(&self.manager, peer.node, &question).await
+    }
+
     async fn session(
         &self,
         peer: Peer,
         inbound: Inbound<AgentMessage>,
         outbound: Outbound<ManagerMessage>,
     ) -> Result<(), Error> {
-        if !self.manager.state().is_member(peer.node) && !self.manager.read().await?.is_member(peer.node) {
-            return Err(not_allowed(peer.node, "is not part of this swarm"));
-        }
+        self.check_node(&peer).await?;
         dispatcher::serve::serve(self.manager.clone(), peer, inbound, outbound).await
     }
 }

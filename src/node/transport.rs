@@ -1,14 +1,36 @@
 //! How the store's messages reach other managers: over the node's own connections.
+//!
+//! Raft takes any refusal for a member that cannot be reached; that another manager has turned this one away for good, and
+//! why, is for whoever runs it to read.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gam_rpc::{Clients, Lane};
+use gam_core::error::Kind;
+use gam_rpc::{Clients, Lane, RpcError};
 use gam_store::{Answer, Purpose, Transport};
 
 /// The store's way out.
-pub(super) struct RaftTransport(pub(super) Clients);
+pub(super) struct RaftTransport {
+    clients: Clients,
+    /// What was said of refusals already.
+    told: Arc<Mutex<BTreeSet<(String, String)>>>,
+}
+
+impl RaftTransport {
+    pub(super) fn new(clients: Clients) -> RaftTransport {
+        RaftTransport { clients, told: Arc::default() }
+    }
+}
+
+/// Whether it is the first time that this is heard from there. Sentences name nodes and numbers that never change, so there are
+/// few of them.
+fn is_news(told: &Mutex<BTreeSet<(String, String)>>, address: &str, why: &str) -> bool {
+    told.lock().unwrap_or_else(PoisonError::into_inner).insert((address.to_owned(), why.to_owned()))
+}
 
 impl Transport for RaftTransport {
     fn call(&self, _member: u64, address: &str, purpose: Purpose, message: Bytes, limit: Duration) -> Answer {
@@ -17,7 +39,17 @@ impl Transport for RaftTransport {
             Purpose::Heartbeat => Lane::Heartbeat,
             Purpose::Snapshot => Lane::Snapshot,
         };
-        let client = self.0.to(address).over(lane).within(limit);
-        Box::pin(async move { client.raft(message).await.map_err(io::Error::other) })
+        let client = self.clients.to(address).over(lane).within(limit);
+        let (told, manager) = (self.told.clone(), address.to_owned());
+        Box::pin(async move {
+            let answer = client.raft(message).await;
+            if let Err(RpcError::Refused(refusal)) = &answer
+                && refusal.kind == Kind::Forbidden
+                && is_news(&told, &manager, &refusal.message)
+            {
+                tracing::warn!(manager, error = %refusal, "another manager turns this one away");
+            }
+            answer.map_err(io::Error::other)
+        })
     }
 }

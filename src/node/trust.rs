@@ -8,18 +8,20 @@ use std::time::Duration;
 use gam_core::control::Authority;
 use gam_core::error::Error;
 use gam_core::model::CaConfig;
-use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, Service as _, Tls};
+use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, RpcError, Service as _, Tls};
 use gam_store::Leadership;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
+use super::membership::ask_in;
 use super::service::ManagerService;
 use super::{Node, internal};
 use crate::ca;
 use crate::dispatcher::Directive;
 use crate::manager::{Manager, chain, now};
+use crate::vital;
 
 /// Between two tries to get a certificate; the cluster may be busy with an election.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,7 +79,10 @@ fn rest(chain_pem: &str, seed: u64) -> Duration {
 
 async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
     let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
-    issued.map_err(|error| Error::unavailable(chain(&error)))
+    issued.map_err(|error| match error {
+        RpcError::Refused(refusal) => refusal,
+        error => Error::unavailable(chain(&error)),
+    })
 }
 
 impl Node {
@@ -128,7 +133,7 @@ impl Node {
                 Ok(Some(role)) => {
                     // The roles that run this very task are stopped and others started, so it must be another one.
                     let node = self.clone();
-                    tokio::spawn(async move { node.change_role(role).await });
+                    vital::spawn("a change of role", async move { node.change_role(role).await });
                     return;
                 }
                 Err(error) => {
@@ -154,10 +159,21 @@ impl Node {
                 Err(_) => {}
             }
             match self.is_demoted(&identity, &trust, &manager).await {
-                Ok(false) => {}
+                // What it was it may be no more, even if it is one again.
+                Ok(false) => match ask_in(&manager, &identity, &trust).await {
+                    Err(error) if self.begins_anew(&identity, &error) => return,
+                    Err(error) => tracing::debug!(%error, "not let into the consensus"),
+                    Ok(()) => {}
+                },
                 Ok(true) => {
                     // As in [`Node::follow_directives`].
-                    tokio::spawn(async move { self.change_role(NodeRole::Worker).await });
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
+                    return;
+                }
+                // It was demoted first, and has nothing of the swarm any more; as a worker it learns so and stops its tasks.
+                Err(error) if error == gam_rpc::removed(identity.node) => {
+                    tracing::warn!("this manager was removed from the swarm while it was away");
+                    vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }
                 Err(error) => tracing::debug!(%error, "no other manager says what this node is"),
@@ -214,14 +230,16 @@ impl Node {
         Ok((role != held).then_some(role))
     }
 
-    /// Keeps the managers' addresses for the next start.
+    /// Keeps the managers' addresses for the next start, and in which history of the cluster they are.
     fn remember_managers(&self, identity: &Identity, directive: &Directive) {
         let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
         let Ok(Some(kept)) = self.0.directory.identity() else { return };
-        if managers.is_empty() || kept.managers == managers || kept.node != identity.node {
+        let history = directive.history.or(kept.history);
+        let is_known = managers.is_empty() || (kept.managers == managers && kept.history == history);
+        if is_known || kept.node != identity.node {
             return;
         }
-        if let Err(error) = self.0.directory.adopt(&Identity { managers, ..kept }) {
+        if let Err(error) = self.0.directory.adopt(&Identity { managers, history, ..kept }) {
             tracing::warn!(%error, "cannot keep the managers' addresses");
         }
     }

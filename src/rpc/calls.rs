@@ -6,14 +6,14 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::{FutureExt as _, Stream, stream};
 use gam_core::error::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::error::status;
-use crate::gate::Caller;
+use crate::gate::{Caller, Told};
 use crate::message::{AgentMessage, ManagerMessage, Piece, Wire as _};
-use crate::peer::Peer;
+use crate::peer::{Peer, Role};
 use crate::proto::control_server::Control;
 use crate::proto::dispatch_server::Dispatch;
 use crate::proto::trust_server::Trust;
@@ -42,12 +42,42 @@ fn reply<T>(outcome: Result<T, Error>) -> Reply<T> {
 /// The caller, as `gate` put it there.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let missing = || status(&Error::internal("a call came past the gate"));
-    request.extensions().get().copied().ok_or_else(missing)
+    request.extensions().get().cloned().ok_or_else(missing)
 }
 
 fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     let missing = || status(&Error::internal("a call without a certificate came past the gate"));
     caller(request)?.peer.ok_or_else(missing)
+}
+
+impl<S: Service> Calls<S> {
+    /// A manager that may be of this cluster's history.
+    fn manager<T>(&self, request: &Request<T>) -> Result<Peer, Status> {
+        let peer = peer(request)?;
+        self.admit_history(request, peer, true)?;
+        Ok(peer)
+    }
+
+    fn admit_history<T>(&self, request: &Request<T>, peer: Peer, as_manager: bool) -> Result<(), Status> {
+        let Some(Told(Some(history))) = request.extensions().get() else { return Ok(()) };
+        self.service.admit_history(peer, *history, as_manager).map_err(|error| status(&error))
+    }
+}
+
+/// Counts a call for as long as it is being answered.
+struct Answering(watch::Sender<u32>);
+
+impl Answering {
+    fn begin(calls: watch::Sender<u32>) -> Answering {
+        calls.send_modify(|calls| *calls += 1);
+        Answering(calls)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.send_modify(|calls| *calls -= 1);
+    }
 }
 
 #[tonic::async_trait]
@@ -57,7 +87,11 @@ impl<S: Service> Trust for Calls<S> {
     }
 
     async fn issue(&self, request: Request<proto::IssueRequest>) -> Reply<proto::IssueResponse> {
-        let Caller { peer, .. } = caller(&request)?;
+        let Caller { peer, calls, .. } = caller(&request)?;
+        if let Some(peer) = peer {
+            self.admit_history(&request, peer, peer.role == Role::Manager)?;
+        }
+        let _answering = Answering::begin(calls);
         let issued = self.service.issue(peer, request.into_inner().into()).await;
         reply(issued.map(proto::IssueResponse::from))
     }
@@ -66,22 +100,22 @@ impl<S: Service> Trust for Calls<S> {
 #[tonic::async_trait]
 impl<S: Service> Control for Calls<S> {
     async fn raft(&self, request: Request<Payload>) -> Reply<Payload> {
-        let answer = self.service.raft(peer(&request)?, request.into_inner().bytes).await;
+        let answer = self.service.raft(self.manager(&request)?, request.into_inner().bytes).await;
         reply(answer.map(|bytes| Payload { bytes }))
     }
 
     async fn submit(&self, request: Request<Payload>) -> Reply<Payload> {
-        let response = self.service.submit(peer(&request)?, request.into_inner().bytes).await;
+        let response = self.service.submit(self.manager(&request)?, request.into_inner().bytes).await;
         reply(response.map(|bytes| Payload { bytes }))
     }
 
     async fn tell(&self, request: Request<Payload>) -> Reply<Done> {
-        let told = self.service.tell(peer(&request)?, request.into_inner().bytes).await;
+        let told = self.service.tell(self.manager(&request)?, request.into_inner().bytes).await;
         reply(told.map(|()| Done {}))
     }
 
     async fn read_index(&self, request: Request<proto::ReadIndexRequest>) -> Reply<proto::ReadIndexResponse> {
-        let read = self.service.read_index(peer(&request)?).await;
+        let read = self.service.read_index(self.manager(&request)?).await;
         reply(read.map(|read| proto::ReadIndexResponse {
             index: read.index,
             leader: read.leader,
@@ -89,18 +123,19 @@ impl<S: Service> Control for Calls<S> {
         }))
     }
 
-    async fn join_raft(&self, request: Request<proto::JoinRaftRequest>) -> Reply<Done> {
-        let peer = peer(&request)?;
+    async fn join_raft(&self, request: Request<proto::JoinRaftRequest>) -> Reply<proto::JoinRaftResponse> {
+        let peer = self.manager(&request)?;
         let proto::JoinRaftRequest { raft_id, address } = request.into_inner();
-        reply(self.service.join_raft(peer, raft_id, address).await.map(|()| Done {}))
+        let joined = self.service.join_raft(peer, raft_id, address).await;
+        reply(joined.map(|leader| proto::JoinRaftResponse { leader: leader.unwrap_or_default() }))
     }
 
     async fn leave_raft(&self, request: Request<proto::LeaveRaftRequest>) -> Reply<Done> {
-        reply(self.service.leave_raft(peer(&request)?).await.map(|()| Done {}))
+        reply(self.service.leave_raft(self.manager(&request)?).await.map(|()| Done {}))
     }
 
     async fn pass(&self, request: Request<proto::PassRequest>) -> Reply<Done> {
-        let (peer, request) = (peer(&request)?, request.into_inner());
+        let (peer, request) = (self.manager(&request)?, request.into_inner());
         let nobody = |_| status(&Error::invalid("an errand for nobody"));
         let node = request.node.parse().map_err(nobody)?;
         let errand = request.errand.unwrap_or_default().into();
@@ -121,9 +156,15 @@ impl<S: Service> Dispatch for Calls<S> {
         }
     }
 
+    async fn place(&self, request: Request<Payload>) -> Reply<Payload> {
+        let answer = self.service.place(peer(&request)?, request.into_inner().bytes).await;
+        reply(answer.map(|bytes| Payload { bytes }))
+    }
+
     /// The session runs in a task of its own: a slow reader must not keep it from taking reports and watching the clock.
     async fn session(&self, request: Request<Streaming<proto::AgentMessage>>) -> Reply<Self::SessionStream> {
         let (peer, from) = (peer(&request)?, caller(&request)?.from);
+        self.admit_history(&request, peer, peer.role == Role::Manager)?;
         let inbound = Inbound::<AgentMessage>::new(request.into_inner(), from.to_string(), ());
         let (outbound, messages) = direction();
         let (end, ended) = oneshot::channel();

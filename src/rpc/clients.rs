@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +15,12 @@ use futures_util::{StreamExt as _, stream};
 use gam_core::model::NodeId;
 use http::Uri;
 use tokio::time::{Instant, timeout_at};
-use tonic::{Response, Status};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Request, Response, Status};
 
 use crate::dial::{Connection, Expected, MANAGER_NAME};
 use crate::error::RpcError;
-use crate::gate::MANAGER_MESSAGE_MAX;
+use crate::gate::{HISTORY, MANAGER_MESSAGE_MAX};
 use crate::join::issued;
 use crate::message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, Piece, ReadIndex, Wire as _};
 use crate::peer::Peer;
@@ -65,8 +66,11 @@ impl Lane {
 #[derive(Clone)]
 pub struct Clients(Arc<Pool>);
 
+type Belief = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+
 struct Pool {
     tls: Tls,
+    history: OnceLock<Belief>,
     kept: Mutex<HashMap<(String, Lane), Link>>,
 }
 
@@ -106,7 +110,13 @@ impl Link {
 impl Clients {
     /// Calls that show the newest credentials of `tls`.
     pub fn new(tls: Tls) -> Clients {
-        Clients(Arc::new(Pool { tls, kept: Mutex::default() }))
+        Clients(Arc::new(Pool { tls, history: OnceLock::new(), kept: Mutex::default() }))
+    }
+
+    /// Calls say from now on to which history of the cluster this node belongs, if it knows. It can be told once.
+    pub fn of_history(&self, history: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        // Whoever told it first is the one who knows.
+        let _ = self.0.history.set(Box::new(history));
     }
 
     /// The manager at `host:port`.
@@ -142,6 +152,16 @@ impl Pool {
             kept.remove(&oldest);
         }
         link
+    }
+
+    /// A message, and with it to which history this node belongs.
+    fn said<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let number = self.history.get().and_then(|history| history());
+        if let Some(value) = number.and_then(|number| AsciiMetadataValue::try_from(format!("{number:x}")).ok()) {
+            request.metadata_mut().insert(HISTORY, value);
+        }
+        request
     }
 
     /// Does not use this link again.
@@ -192,51 +212,79 @@ impl Client {
         Ok(self.call(|to| call(TrustClient::with_origin(to, origin()))).await?.pem)
     }
 
+    /// Who answers at the address now, by its certificate.
+    pub async fn peer(&self) -> Result<Peer, RpcError> {
+        let asked = self.root().await;
+        // Also a refusal is an answer: it is there.
+        if let Err(error) = asked.map(drop)
+            && !matches!(error, RpcError::Refused(_))
+        {
+            return Err(error);
+        }
+        let link = self.pool.link(&self.address, self.lane);
+        let connection = self.connected(&link, Instant::now() + self.limit).await?;
+        let nobody = || io::Error::new(io::ErrorKind::InvalidData, "who answers has no name");
+        connection.peer().ok_or_else(|| RpcError::connect(&self.address, nobody()))
+    }
+
     /// A new certificate for this node; see [`crate::Service::issue`].
     pub async fn issue(&self, request: IssueRequest) -> Result<Issued, RpcError> {
-        let call = |mut client: TrustClient<_>| async move { client.issue(proto::IssueRequest::from(request)).await };
+        let request = self.pool.said(proto::IssueRequest::from(request));
+        let call = |mut client: TrustClient<_>| async move { client.issue(request).await };
         issued(&self.address, self.call(|to| call(TrustClient::with_origin(to, origin()))).await?)
     }
 
     /// See [`crate::Service::raft`].
     pub async fn raft(&self, message: Bytes) -> Result<Bytes, RpcError> {
-        let call = |to| async move { control(to).raft(Payload { bytes: message }).await };
+        let message = self.pool.said(Payload { bytes: message });
+        let call = |to| async move { control(to).raft(message).await };
         Ok(self.call(call).await?.bytes)
     }
 
     /// See [`crate::Service::submit`].
     pub async fn submit(&self, request: Bytes) -> Result<Bytes, RpcError> {
-        let call = |to| async move { control(to).submit(Payload { bytes: request }).await };
+        let request = self.pool.said(Payload { bytes: request });
+        let call = |to| async move { control(to).submit(request).await };
         Ok(self.call(call).await?.bytes)
     }
 
     /// See [`crate::Service::tell`].
     pub async fn tell(&self, inputs: Bytes) -> Result<(), RpcError> {
-        self.call(|to| async move { control(to).tell(Payload { bytes: inputs }).await }).await.map(|_| ())
+        let inputs = self.pool.said(Payload { bytes: inputs });
+        self.call(|to| async move { control(to).tell(inputs).await }).await.map(|_| ())
     }
 
     /// See [`crate::Service::read_index`].
     pub async fn read_index(&self) -> Result<ReadIndex, RpcError> {
-        let call = |to| async move { control(to).read_index(proto::ReadIndexRequest {}).await };
+        let request = self.pool.said(proto::ReadIndexRequest {});
+        let call = |to| async move { control(to).read_index(request).await };
         let proto::ReadIndexResponse { index, leader, unreachable } = self.call(call).await?;
         Ok(ReadIndex { index, leader, unreachable })
     }
 
     /// See [`crate::Service::join_raft`].
-    pub async fn join_raft(&self, raft_id: u64, address: &str) -> Result<(), RpcError> {
-        let request = proto::JoinRaftRequest { raft_id, address: address.to_owned() };
-        self.call(|to| async move { control(to).join_raft(request).await }).await.map(|_| ())
+    pub async fn join_raft(&self, raft_id: u64, address: &str) -> Result<Option<String>, RpcError> {
+        let request = self.pool.said(proto::JoinRaftRequest { raft_id, address: address.to_owned() });
+        let joined = self.call(|to| async move { control(to).join_raft(request).await }).await?;
+        Ok(Some(joined.leader).filter(|leader| !leader.is_empty()))
     }
 
     /// See [`crate::Service::leave_raft`].
     pub async fn leave_raft(&self) -> Result<(), RpcError> {
-        self.call(|to| async move { control(to).leave_raft(proto::LeaveRaftRequest {}).await }).await.map(|_| ())
+        let request = self.pool.said(proto::LeaveRaftRequest {});
+        self.call(|to| async move { control(to).leave_raft(request).await }).await.map(|_| ())
     }
 
     /// See [`crate::Service::pass`].
     pub async fn pass(&self, node: NodeId, errand: Errand) -> Result<(), RpcError> {
-        let request = proto::PassRequest { node: node.to_string(), errand: Some(errand.into()) };
+        let request = self.pool.said(proto::PassRequest { node: node.to_string(), errand: Some(errand.into()) });
         self.call(|to| async move { control(to).pass(request).await }).await.map(|_| ())
+    }
+
+    /// See [`crate::Service::place`].
+    pub async fn place(&self, question: Bytes) -> Result<Bytes, RpcError> {
+        let call = |mut client: DispatchClient<_>| async move { client.place(Payload { bytes: question }).await };
+        Ok(self.call(|to| call(DispatchClient::with_origin(to, origin()))).await?.bytes)
     }
 
     /// Begins to answer an errand, on a connection of its own, so that a reader who is slow holds up nothing else. The answer ends
@@ -264,6 +312,7 @@ impl Client {
         let messages = stream::poll_fn(move |cx| messages.poll_recv(cx)).map(AgentMessage::to_wire);
         let client = DispatchClient::with_origin(connection.clone(), origin());
         let mut client = client.max_decoding_message_size(MANAGER_MESSAGE_MAX);
+        let messages = self.pool.said(messages);
         let opened = timeout_at(deadline, client.session(messages)).await.map_err(|_| self.late())?;
         let opened = opened.map_err(|status| RpcError::from_status(&self.address, &status))?;
         let inbound = Inbound::new(opened.into_inner(), self.address.clone(), connection);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::error::{Error, Kind};
+use gam_core::model::NodeId;
 use tonic::{Code, Status};
 
 use crate::dial::Unsent;
@@ -75,6 +76,14 @@ impl RpcError {
         }
         RpcError::Call { address: address.to_owned(), cause: describe(status) }
     }
+}
+
+/// What a manager answers a node that was removed from the swarm, in swarmkit's words (`ca/auth.go`).
+pub fn removed(node: NodeId) -> Error {
+    Error::rpc(
+        gam_core::error::Code::PermissionDenied,
+        format!("Permission denied: node {node} was removed from swarm"),
+    )
 }
 
 /// What a user is told: a refusal in its own words, and that a manager cannot be reached as a lack of service.

@@ -10,7 +10,7 @@ use gam_core::model::{ClusterId, IdSource, NodeId};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,9 @@ use crate::{
 
 /// How long anything in a test may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// The history that the fake manager belongs to.
+pub const OUR_HISTORY: u64 = 7;
 
 pub fn node(number: u128) -> NodeId {
     NodeId::from(number)
@@ -91,6 +94,7 @@ pub struct Fake {
     root: String,
     talks: mpsc::Sender<Talk>,
     answers: mpsc::Sender<String>,
+    slow: Arc<Notify>,
 }
 
 impl Service for Fake {
@@ -99,7 +103,9 @@ impl Service for Fake {
     }
 
     async fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> Result<Issued, Error> {
-        if peer.is_none() && request.token != "token" {
+        if request.token == "slow" {
+            self.slow.notified().await;
+        } else if peer.is_none() && request.token != "token" {
             return Err(Error::new(Kind::Invalid, "A valid join token is necessary to join this cluster"));
         }
         let (node, role) = peer.map_or((node(99), Role::Worker), |peer| (peer.node, peer.role));
@@ -126,9 +132,14 @@ impl Service for Fake {
         Ok(ReadIndex { index: 7, leader: 8, unreachable: vec![9] })
     }
 
-    async fn join_raft(&self, _: Peer, raft_id: u64, address: String) -> Result<(), Error> {
+    fn admit_history(&self, peer: Peer, history: u64, as_manager: bool) -> Result<(), Error> {
+        let said = format!("{} {history:x} {as_manager}", peer.node);
+        if history == OUR_HISTORY { Ok(()) } else { Err(Error::new(Kind::Forbidden, said)) }
+    }
+
+    async fn join_raft(&self, _: Peer, raft_id: u64, address: String) -> Result<Option<String>, Error> {
         assert_eq!((raft_id, address.as_str()), (5, "10.0.0.5:2377"));
-        Ok(())
+        Ok(Some("10.0.0.6:2377".to_owned()))
     }
 
     async fn leave_raft(&self, _: Peer) -> Result<(), Error> {
@@ -153,6 +164,10 @@ impl Service for Fake {
         Ok(())
     }
 
+    async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {
+        Ok(Bytes::from(format!("{} {}", peer.node, question.len())))
+    }
+
     async fn session(
         &self,
         peer: Peer,
@@ -171,6 +186,8 @@ pub struct Server {
     pub tls: Tls,
     pub stop: CancellationToken,
     pub served: JoinHandle<()>,
+    /// Lets a certificate be issued for the token `slow`.
+    pub slow: Arc<Notify>,
     talks: Mutex<mpsc::Receiver<Talk>>,
     answers: Mutex<mpsc::Receiver<String>>,
 }
@@ -182,10 +199,12 @@ impl Server {
         let tls = Tls::new(credentials.clone()).unwrap();
         let (sender, talks) = mpsc::channel(16);
         let (answered, answers) = mpsc::channel(16);
-        let fake = Fake { root: credentials.roots_pem.concat(), talks: sender, answers: answered };
+        let slow = Arc::new(Notify::new());
+        let root = credentials.roots_pem.concat();
+        let fake = Fake { root, talks: sender, answers: answered, slow: slow.clone() };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, tls.clone(), Arc::new(fake), stop.clone()));
-        Server { address, tls, stop, served, talks: Mutex::new(talks), answers: Mutex::new(answers) }
+        Server { address, tls, stop, served, slow, talks: Mutex::new(talks), answers: Mutex::new(answers) }
     }
 
     /// The next answer that a node gives, from end to end.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gam_core::error::{Error, Kind};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::ServiceExt as _;
@@ -29,13 +30,29 @@ const AGENT_MESSAGE_MAX: usize = 16 * 1024 * 1024;
 /// Largest message between managers, and of a manager to an agent: all assignments of a node with their secrets.
 pub(crate) const MANAGER_MESSAGE_MAX: usize = 140 * 1024 * 1024;
 
+/// In which of the cluster's histories a caller believes to be: a number in hexadecimal. It proves nothing and gives no right.
+pub(crate) const HISTORY: &str = "gam-history";
+
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// By its certificate, if it showed one.
     pub(crate) peer: Option<Peer>,
     /// By its address.
     pub(crate) from: SocketAddr,
+    /// How many of its calls were heard in whole and are being answered.
+    pub(crate) calls: watch::Sender<u32>,
+}
+
+/// What a caller says of its history, if it says anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told(pub(crate) Option<u64>);
+
+impl Told {
+    fn by(request: &Request<Incoming>) -> Told {
+        let number = request.headers().get(HISTORY).and_then(|value| value.to_str().ok());
+        Told(number.and_then(|number| u64::from_str_radix(number, 16).ok()))
+    }
 }
 
 /// The services behind their checks.
@@ -59,9 +76,12 @@ impl<S: Service> Gate<S> {
 
     /// Answers one call.
     pub(crate) async fn answer(&self, caller: Caller, mut request: Request<Incoming>) -> Response<Body> {
+        let told = Told::by(&request);
+        let peer = caller.peer;
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(told);
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-        let answered = match (service, admit(service, caller.peer, self.tls.own())) {
+        let answered = match (service, admit(service, peer, self.tls.own())) {
             (_, Err(error)) => return status(&error).into_http(),
             ("gam.v1.Trust", Ok(())) => self.trust.clone().oneshot(request).await,
             ("gam.v1.Dispatch", Ok(())) => self.dispatch.clone().oneshot(request).await,

@@ -41,6 +41,7 @@ mod message;
 mod peer;
 mod serve;
 mod service;
+mod strangers;
 mod stream;
 mod tls;
 
@@ -56,7 +57,7 @@ mod fixture;
 mod tests;
 
 pub use clients::{Client, Clients, Lane, Session};
-pub use error::RpcError;
+pub use error::{RpcError, removed};
 pub use join::{fetch_root, issue};
 pub use message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, PROTOCOL, Piece, ReadIndex};
 pub use peer::{BACKDATE_SECONDS, Peer, Role};

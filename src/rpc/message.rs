@@ -105,6 +105,8 @@ pub enum ManagerMessage {
         protocol: u32,
         /// How often either side must be heard, in milliseconds.
         heartbeat_ms: u32,
+        /// The history of the cluster to which the manager belongs, if it knows.
+        history: Option<u64>,
     },
     /// All that the node must hold.
     Full {
@@ -241,8 +243,8 @@ impl Wire for ManagerMessage {
     fn to_wire(self) -> proto::ManagerMessage {
         use proto::manager_message::Kind;
         let kind = match self {
-            ManagerMessage::Welcome { protocol, heartbeat_ms } => {
-                Kind::Welcome(proto::Welcome { protocol, heartbeat_ms })
+            ManagerMessage::Welcome { protocol, heartbeat_ms, history } => {
+                Kind::Welcome(proto::Welcome { protocol, heartbeat_ms, history: history.unwrap_or_default() })
             }
             ManagerMessage::Full { index, bytes } => Kind::Full(proto::Full { index, bytes }),
             ManagerMessage::Difference { from, index, bytes } => {
@@ -261,8 +263,9 @@ impl Wire for ManagerMessage {
     fn from_wire(form: proto::ManagerMessage) -> Option<ManagerMessage> {
         use proto::manager_message::Kind;
         Some(match form.kind? {
-            Kind::Welcome(proto::Welcome { protocol, heartbeat_ms }) => {
-                ManagerMessage::Welcome { protocol, heartbeat_ms }
+            Kind::Welcome(proto::Welcome { protocol, heartbeat_ms, history }) => {
+                let history = Some(history).filter(|history| *history != 0);
+                ManagerMessage::Welcome { protocol, heartbeat_ms, history }
             }
             Kind::Full(proto::Full { index, bytes }) => ManagerMessage::Full { index, bytes },
             Kind::Difference(proto::Difference { from, index, bytes }) => {
@@ -327,7 +330,8 @@ mod tests {
         let managers = vec![(IdSource::new([1; 32]).fresh(), "[::1]:2377".to_owned())];
         let bytes = Bytes::from_static(b"opaque");
         for message in [
-            ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms: 5000 },
+            ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms: 5000, history: None },
+            ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms: 5000, history: Some(8) },
             ManagerMessage::Full { index: 7, bytes: bytes.clone() },
             ManagerMessage::Difference { from: 7, index: 9, bytes: bytes.clone() },
             ManagerMessage::Managers(managers),

@@ -1,19 +1,20 @@
 //! The accept loop: TCP in, a checked caller out, and HTTP/2 between them.
 //!
-//! Everything a stranger can hold is bounded: connections without a certificate are few, short-lived and small.
+//! Everything a stranger can hold is bounded: connections without a certificate are few, short-lived and small, and whoever has
+//! the most of them loses the oldest ([`crate::strangers`]).
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -23,17 +24,19 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::{Caller, Gate};
 use crate::peer::{Peer, Role};
 use crate::service::Service;
+use crate::strangers::{Complaint, Place, Strangers};
 use crate::tls::Tls;
 
 /// Connections at once: ten thousand agents, each with one session and one call, leave room.
 const CONNECTIONS_MAX: usize = 24 * 1024;
-/// Connections at once whose caller has shown no certificate, or not yet: a whole cluster that starts at once shakes hands a
-/// thousand at a time. Tests must do with the descriptors of an ordinary shell.
-const UNPROVEN_MAX: usize = if cfg!(test) { 64 } else { 1024 };
 /// How long a handshake may take: three round trips to the far end of the world, on a busy host.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a connection without a certificate may live. A join waits at most this long for its certificate.
-const STRANGER_LIMIT: Duration = Duration::from_secs(30);
+/// How long a connection without a certificate may live: it has one small thing to ask, over a line that may be long.
+const STRANGER_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 5 });
+/// How much longer if its question was heard in whole and is being answered: a join waits so long for its certificate.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long such an answer may be on its way.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Calls at once on one connection; further ones wait at the caller's.
 const CALLS_MAX: u32 = 256;
 /// Bytes that a node may send on one call ahead of being read.
@@ -56,7 +59,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// Serves until `stop` is cancelled, then lets calls in progress finish, within a limit, and ends sessions at once.
 pub async fn serve<S: Service>(listener: TcpListener, tls: Tls, service: Arc<S>, stop: CancellationToken) {
     let gate = Arc::new(Gate::new(tls.clone(), service, stop.clone()));
-    let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+    let strangers = Strangers::default();
+    let [mut too_many, mut crowded, mut failing] = <[Complaint; 3]>::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -64,13 +68,23 @@ pub async fn serve<S: Service>(listener: TcpListener, tls: Tls, service: Arc<S>,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        match (accepted, unproven.clone().try_acquire_owned()) {
-            (Ok((tcp, from)), Ok(permit)) if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(connection(tcp, from, tls.clone(), gate.clone(), permit, stop.clone()));
+        match accepted {
+            Ok((tcp, from)) if connections.len() < CONNECTIONS_MAX => {
+                let (place, had_to_go) = strangers.enter(from.ip());
+                if had_to_go && let Some(times) = crowded.due(Instant::now()) {
+                    tracing::warn!(%from, times, "closed a connection without a certificate to make room for another");
+                }
+                connections.spawn(connection(tcp, from, tls.clone(), gate.clone(), place, stop.clone()));
             }
-            (Ok((_, from)), _) => tracing::warn!(%from, "turned a connection away: there are too many"),
-            (Err(error), _) => {
-                tracing::warn!(%error, "cannot accept a connection");
+            Ok((_, from)) => {
+                if let Some(times) = too_many.due(Instant::now()) {
+                    tracing::warn!(%from, times, "turned a connection away: there are too many");
+                }
+            }
+            Err(error) => {
+                if let Some(times) = failing.due(Instant::now()) {
+                    tracing::warn!(%error, times, "cannot accept a connection");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -80,17 +94,18 @@ pub async fn serve<S: Service>(listener: TcpListener, tls: Tls, service: Arc<S>,
     let _ = timeout(DRAIN_LIMIT, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// One connection from handshake to end. It holds `permit` for as long as its caller is unproven.
+/// One connection from handshake to end. It holds `place` for as long as its caller is unproven.
 async fn connection<S: Service>(
     tcp: TcpStream,
     from: SocketAddr,
     tls: Tls,
     gate: Arc<Gate<S>>,
-    permit: OwnedSemaphorePermit,
+    place: Place,
     stop: CancellationToken,
 ) {
     let shaken = tokio::select! {
         shaken = timeout(HANDSHAKE_LIMIT, shake_hands(tcp, &tls)) => shaken,
+        () = place.lost() => return tracing::debug!(%from, "gave up on a handshake for another one"),
         () = stop.cancelled() => return,
     };
     let (stream, peer) = match shaken {
@@ -98,12 +113,26 @@ async fn connection<S: Service>(
         Ok(Err(error)) => return tracing::debug!(%from, %error, "refused a connection"),
         Err(_) => return tracing::debug!(%from, "gave up on a handshake"),
     };
-    let talk = talk(stream, Caller { peer, from }, gate, stop);
+    let calls = watch::Sender::new(0);
+    let talk = talk(stream, Caller { peer, from, calls: calls.clone() }, gate, stop);
     if peer.is_some() {
-        drop(permit);
-        talk.await;
-    } else if timeout(STRANGER_LIMIT, talk).await.is_err() {
-        tracing::debug!(%from, "closed a connection without a certificate");
+        drop(place);
+        return talk.await;
+    }
+    tokio::select! {
+        () = talk => {}
+        () = place.lost() => tracing::debug!(%from, "closed a connection without a certificate for another one"),
+        () = outstayed(calls.subscribe()) => tracing::debug!(%from, "closed a connection without a certificate"),
+    }
+}
+
+/// Returns when a connection without a certificate has lived for long enough.
+async fn outstayed(mut calls: watch::Receiver<u32>) {
+    sleep(STRANGER_LIMIT).await;
+    if *calls.borrow() > 0 {
+        // However the wait ends, it has been long enough.
+        let _ = timeout(ANSWER_LIMIT, calls.wait_for(|calls| *calls == 0)).await;
+        sleep(FAREWELL).await;
     }
 }
 
@@ -124,6 +153,7 @@ async fn shake_hands(tcp: TcpStream, tls: &Tls) -> io::Result<(TlsStream<TcpStre
 /// HTTP/2 until the caller closes, breaks, or the manager stops.
 async fn talk<S: Service>(stream: TlsStream<TcpStream>, caller: Caller, gate: Arc<Gate<S>>, stop: CancellationToken) {
     let is_manager = caller.peer.is_some_and(|peer| peer.role == Role::Manager);
+    let from = caller.from;
     let window = if is_manager { MANAGER_WINDOW } else { NODE_WINDOW };
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new());
@@ -131,7 +161,7 @@ async fn talk<S: Service>(stream: TlsStream<TcpStream>, caller: Caller, gate: Ar
     builder.max_concurrent_streams(CALLS_MAX).max_header_list_size(HEADERS_MAX);
     builder.initial_stream_window_size(window).initial_connection_window_size(window * WINDOWS);
     let answer = service_fn(move |request| {
-        let gate = gate.clone();
+        let (gate, caller) = (gate.clone(), caller.clone());
         async move { Ok::<_, Infallible>(gate.answer(caller, request).await) }
     });
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), answer));
@@ -143,6 +173,9 @@ async fn talk<S: Service>(stream: TlsStream<TcpStream>, caller: Caller, gate: Ar
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(from = %caller.from, %error, "a connection broke");
+        tracing::debug!(%from, %error, "a connection broke");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,10 @@ pub trait Service: Send + Sync + 'static {
     /// Gives a node a certificate: to one without (`peer` is `None`) for a join token, to a node of the cluster anew.
     fn issue(&self, peer: Option<Peer>, request: IssueRequest) -> impl Future<Output = Result<Issued, Error>> + Send;
 
+    /// Refuses a node of another history of the cluster, in which it was before one manager went on alone, or in which it has
+    /// gone on elsewhere: `history` is what it says. `as_manager`: it calls what only managers call, or is one.
+    fn admit_history(&self, peer: Peer, history: u64, as_manager: bool) -> Result<(), Error>;
+
     /// A raft message of another manager; its answer.
     fn raft(&self, peer: Peer, message: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
 
@@ -34,8 +38,14 @@ pub trait Service: Send + Sync + 'static {
     /// How far a manager must have applied before it may answer a reader.
     fn read_index(&self, peer: Peer) -> impl Future<Output = Result<ReadIndex, Error>> + Send;
 
-    /// The peer becomes a member of the consensus, or has a new address.
-    fn join_raft(&self, peer: Peer, raft_id: u64, address: String) -> impl Future<Output = Result<(), Error>> + Send;
+    /// The peer becomes a member of the consensus, or has a new address. Only the leader can see to that; another manager says
+    /// at which address (`host:port`) it is.
+    fn join_raft(
+        &self,
+        peer: Peer,
+        raft_id: u64,
+        address: String,
+    ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
 
     /// The peer leaves the consensus.
     fn leave_raft(&self, peer: Peer) -> impl Future<Output = Result<(), Error>> + Send;
@@ -45,6 +55,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// What a node answers to an errand of this manager. The node stops when this returns.
     fn answer(&self, peer: Peer, pieces: Inbound<Piece>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// What a node asks about places of its containers on networks, and the answer.
+    fn place(&self, peer: Peer, question: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
 
     /// A node's session. It ends when this returns, when the agent goes away, or when the manager stops.
     fn session(

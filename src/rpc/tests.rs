@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::dial::{Connection, Expected, MANAGER_NAME};
-use crate::fixture::{Authority, Cable, Server, cluster, node, within};
+use crate::fixture::{Authority, Cable, OUR_HISTORY, Server, cluster, node, within};
 use crate::proto::control_client::ControlClient;
 use crate::proto::dispatch_client::DispatchClient;
 use crate::proto::{JoinRaftRequest, LeaveRaftRequest, Payload, ReadIndexRequest, RootRequest};
@@ -46,7 +46,8 @@ async fn a_manager_may_make_every_call() {
     client.tell(Bytes::new()).await.unwrap();
     let read = ReadIndex { index: 7, leader: 8, unreachable: vec![9] };
     assert_eq!(client.read_index().await.unwrap(), read);
-    client.join_raft(5, "10.0.0.5:2377").await.unwrap();
+    assert_eq!(client.join_raft(5, "10.0.0.5:2377").await.unwrap().as_deref(), Some("10.0.0.6:2377"));
+    assert_eq!(client.peer().await.unwrap().node, node(1));
     client.leave_raft().await.unwrap();
     let errand = Errand { ticket: 6, address: "10.0.0.5:2377".into(), bytes: Bytes::new() };
     client.pass(node(3), errand).await.unwrap();
@@ -74,15 +75,52 @@ async fn a_worker_may_not_make_a_managers_calls() {
         refused(client.submit(Bytes::new()).await),
         refused(client.tell(Bytes::new()).await),
         refused(client.read_index().await),
-        refused(client.join_raft(5, "10.0.0.5:2377").await),
+        refused(client.join_raft(5, "10.0.0.5:2377").await.map(drop)),
         refused(client.leave_raft().await),
         refused(client.pass(node(3), Errand { ticket: 6, address: String::new(), bytes: Bytes::new() }).await),
     ];
     let why = "the call is for managers, and the certificate is that of a swarm-worker";
     assert!(refusals.iter().all(|refusal| *refusal == Error::new(Kind::Forbidden, why)), "{refusals:?}");
+    assert_eq!(client.place(Bytes::from_static(b"abc")).await.unwrap(), format!("{} 3", node(3)), "but a node's");
     let session = client.session().await.unwrap();
     assert_eq!((session.manager.node, session.manager.role), (node(1), Role::Manager));
     assert_eq!(server.talk().await.peer.node, node(3));
+}
+
+/// What joins histories is refused to a node of another one, whoever it is; what does not, is not.
+#[tokio::test]
+async fn a_call_says_to_which_history_its_node_belongs() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let of = |role, history| {
+        let clients = clients(authority.issue(node(2), role));
+        clients.of_history(move || history);
+        clients.to(&server.address)
+    };
+    let renewal = || IssueRequest { csr_der: b"csr".to_vec(), ..IssueRequest::default() };
+    let errand = || Errand { ticket: 6, address: "10.0.0.5:2377".into(), bytes: Bytes::new() };
+    let client = of(Role::Manager, Some(0xab));
+    let refusals = [
+        refused(client.raft(Bytes::new()).await.map(drop)),
+        refused(client.submit(Bytes::new()).await.map(drop)),
+        refused(client.tell(Bytes::new()).await),
+        refused(client.read_index().await.map(drop)),
+        refused(client.join_raft(5, "10.0.0.5:2377").await.map(drop)),
+        refused(client.leave_raft().await),
+        refused(client.pass(node(3), errand()).await),
+        refused(client.issue(renewal()).await.map(drop)),
+        refused(client.session().await.map(drop)),
+    ];
+    let why = |as_manager: bool| Error::new(Kind::Forbidden, format!("{} ab {as_manager}", node(2)));
+    assert!(refusals.iter().all(|refusal| *refusal == why(true)), "{refusals:?}");
+    client.root().await.unwrap();
+    let worker = of(Role::Worker, Some(0xab));
+    assert_eq!(refused(worker.issue(renewal()).await.map(drop)), why(false));
+    assert_eq!(refused(worker.session().await.map(drop)), why(false));
+    for history in [None, Some(OUR_HISTORY)] {
+        of(Role::Manager, history).read_index().await.unwrap();
+        of(Role::Worker, history).session().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -414,21 +452,4 @@ async fn a_stopped_manager_drains_and_is_found_again() {
     })
     .await;
     assert!(Error::from(gone).message.starts_with("cannot connect to the manager at 127.0.0.1:"));
-}
-
-#[tokio::test]
-async fn strangers_are_few() {
-    let authority = Authority::new();
-    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
-    let mut silent = Vec::new();
-    // Whoever comes after the bound is turned away at once; those within it hold on until their handshake is late.
-    for _ in 0..64 {
-        silent.push(tokio::net::TcpStream::connect(&server.address).await.unwrap());
-    }
-    let mut one_more = tokio::net::TcpStream::connect(&server.address).await.unwrap();
-    assert_eq!(within(one_more.read(&mut [0; 1])).await.unwrap_or(0), 0);
-    // They go, and the manager can be reached again.
-    drop(silent);
-    let client = clients(authority.issue(node(2), Role::Manager)).to(&server.address);
-    within(async { while client.raft(Bytes::new()).await.is_err() {} }).await;
 }

@@ -56,6 +56,12 @@ impl From<&Vote> for VoteRecord {
 
 impl From<VoteRecord> for Vote {
     fn from(record: VoteRecord) -> Vote {
+        Vote::from(&record)
+    }
+}
+
+impl From<&VoteRecord> for Vote {
+    fn from(record: &VoteRecord) -> Vote {
         Vote { leader_id: LeaderId::new(record.term, record.leader), committed: record.granted }
     }
 }

@@ -102,9 +102,20 @@ pub enum StoreError {
     /// No other member took over the lead.
     #[error("the lead could not be handed over: {0}")]
     NotHandedOver(String),
-    /// A message belongs to another cluster, or to the past of this one: one member went on alone since.
-    #[error("the message belongs to another cluster, or to this one before it was recovered with --force-new-cluster")]
+    /// A message belongs to the past of this cluster: one member went on alone since, and the sender was left behind.
+    #[error("the message belongs to this cluster before it went on with --force-new-cluster")]
+    LeftBehind,
+    /// A message belongs to another cluster, or to a part of this one that went on alone elsewhere.
+    #[error("the message belongs to another cluster, or to a part of this one that went on with --force-new-cluster")]
     OtherLineage,
+    /// A message was meant for another member; one of the two has another address now.
+    #[error("the message is for member {meant:x}, and this one is {own:x}")]
+    Misdirected {
+        /// Whom it was meant for.
+        meant: u64,
+        /// This member.
+        own: u64,
+    },
     /// A message of another member makes no sense to this build.
     #[error("a message of another manager cannot be read: {0}")]
     Message(String),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gam_core::model::{ConfigId, ConfigSpec, Timestamp};
 use gam_core::state::{Change, Proposal, State, codec};
+pub use gam_dice::Dice;
 use redb::StorageBackend;
 
 use crate::config::Config;
@@ -71,19 +72,6 @@ pub fn numbers(state: &State) -> BTreeSet<u64> {
 /// A state as bytes, to compare two.
 pub fn bytes(state: &State) -> Vec<u8> {
     codec::encode_state(state)
-}
-
-/// A small pseudo-random sequence (splitmix64), so that a failing seed can be run again.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }
 
 /// A disk in memory that remembers what was not yet synced, fails when told to, and can be cut off from power.

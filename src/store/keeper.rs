@@ -42,7 +42,14 @@ async fn take(raft: &Raft, log: &Log, published: &Published, snapshots: &Arc<Sna
     let index = frozen.meta.last_log_id?.index();
     let started = std::time::Instant::now();
     let snapshots = snapshots.clone();
-    let written = tokio::task::spawn_blocking(move || snapshots.write(&frozen)).await.ok()?;
+    let written = match tokio::task::spawn_blocking(move || snapshots.write(&frozen)).await {
+        Ok(written) => written,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => return None,
+        },
+    };
     let sealed = match written {
         Ok(sealed) => sealed,
         Err(error) => {

@@ -17,7 +17,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `raft.redb` | log, vote, commit mark and lineage, one redb database, every value sealed |
+//! | `raft.redb` | log, vote, commit mark, lineage and those before it, one redb database, every value sealed |
 //! | `snapshot-<index>` | the whole state at an index, sealed in chunks |
 //! | `arriving-<n>.tmp` | a snapshot on its way in from the leader |
 //! | `keys` | the data keys, sealed with the key-encryption key |
@@ -77,6 +77,8 @@ pub use config::{
 };
 pub use error::StoreError;
 pub use leadership::Leadership;
+pub use lineage::{History, Kinship};
+pub use message::Message;
 pub use store::{MAX_MESSAGE, Member, Store};
 pub use transport::{Answer, Purpose, Transport};
 

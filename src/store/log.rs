@@ -20,6 +20,7 @@ use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
+use crate::lineage::Descent;
 use crate::raft::{Entry, LogId, Types, Vote};
 
 pub use disk::{Change, Disk, Loaded, open_file};
@@ -86,7 +87,7 @@ impl Log {
         let Loaded { entries, purged, vote, committed, .. } = loaded;
         let memory = Memory { entries, bytes, purged, vote, committed };
         let (writes, queue) = mpsc::channel(QUEUE);
-        let run = move || writer::run(disk, queue, &failure);
+        let run = move || failure.guard_thread("the log's writer", || writer::run(disk, queue, &failure));
         std::thread::Builder::new().name("gam-log".to_owned()).spawn(run)?;
         Ok(Log { memory: Arc::new(Mutex::new(memory)), floor: Arc::default(), writes })
     }
@@ -103,7 +104,7 @@ impl Log {
     }
 
     /// Writes down which lineage this log belongs to from now on.
-    pub async fn adopt(&self, lineage: u64) -> io::Result<()> {
+    pub async fn adopt(&self, lineage: Descent) -> io::Result<()> {
         let (done, adopted) = oneshot::channel();
         self.write(Write::Lineage { lineage, done }).await?;
         adopted.await.map_err(|_| closed())?

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, LogIdRecord, VoteRecord};
 use crate::error::StoreError;
+use crate::lineage::Descent;
 use crate::raft::{Entry, LogId, Types, Vote};
 
 /// The format that this build writes, and the newest that it reads.
@@ -22,11 +23,32 @@ const FORMAT: u8 = 1;
 /// Bytes of a length.
 const LENGTH: usize = 4;
 
-/// Who sends a message, and of which history of the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
-    pub member: u64,
-    pub lineage: u64,
+/// Who sends a message to whom, and of which history of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    pub from: u64,
+    /// `None` in messages of a member that did not say it yet.
+    pub to: Option<u64>,
+    pub descent: Descent,
+}
+
+/// A message of another member, read and not acted on yet: whoever passes it on looks first who sends it.
+pub struct Message {
+    pub(crate) envelope: Envelope,
+    pub(crate) request: Request,
+}
+
+impl Message {
+    /// Reads a message, and makes sure that whoever sends it speaks for itself.
+    pub fn read(bytes: &Bytes) -> Result<Message, StoreError> {
+        let (envelope, request) = decode_request(bytes)?;
+        Ok(Message { envelope, request })
+    }
+
+    /// The raft id as which its sender speaks.
+    pub fn from(&self) -> u64 {
+        self.envelope.from
+    }
 }
 
 /// What one member asks of another.
@@ -64,7 +86,11 @@ pub enum Response {
 #[derive(Serialize, Deserialize)]
 struct Header {
     from: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
     lineage: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<u64>,
     request: RequestRecord,
 }
 
@@ -101,7 +127,7 @@ fn back(record: Option<LogIdRecord>) -> Option<LogId> {
 }
 
 /// A message as bytes.
-pub fn encode_request(sender: Sender, request: &Request) -> Bytes {
+pub fn encode_request(envelope: &Envelope, request: &Request) -> Bytes {
     let record = match request {
         Request::Append(append) => RequestRecord::Append {
             vote: (&append.vote).into(),
@@ -128,7 +154,8 @@ pub fn encode_request(sender: Sender, request: &Request) -> Bytes {
             last: piece.last,
         },
     };
-    let header = Header { from: sender.member, lineage: sender.lineage, request: record };
+    let Envelope { from, to, descent: Descent { lineage, former } } = envelope.clone();
+    let header = Header { from, to, lineage, former, request: record };
     let header = serde_json::to_vec(&header).expect("plain data serialises");
     let mut bytes = vec![FORMAT];
     put(&mut bytes, |bytes| bytes.extend_from_slice(&header));
@@ -179,12 +206,14 @@ fn check_format(bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Reads what [`encode_request`] wrote.
-pub fn decode_request(message: &Bytes) -> Result<(Sender, Request), StoreError> {
+pub fn decode_request(message: &Bytes) -> Result<(Envelope, Request), StoreError> {
     check_format(message)?;
     let mut body = message.slice(1..);
     let header: Header = serde_json::from_slice(&take(&mut body)?).map_err(broken)?;
-    let sender = Sender { member: header.from, lineage: header.lineage };
-    let request = match header.request {
+    let Header { from, to, lineage, former, request } = header;
+    let envelope = Envelope { from, to, descent: Descent { lineage, former } };
+    check_voice(from, &request)?;
+    let request = match request {
         RequestRecord::Append { vote, prev, commit } => {
             let prev_log_id = back(prev);
             let vote = granted(vote)?;
@@ -204,7 +233,18 @@ pub fn decode_request(message: &Bytes) -> Result<(Sender, Request), StoreError> 
             Request::Piece(Piece { vote: granted(vote)?, transfer, number, last, data: body })
         }
     };
-    Ok((sender, request))
+    Ok((envelope, request))
+}
+
+/// Nobody speaks for another member: each kind of message carries the vote of whoever sends it.
+fn check_voice(from: u64, request: &RequestRecord) -> Result<(), StoreError> {
+    let (RequestRecord::Append { vote, .. }
+    | RequestRecord::Vote { vote, .. }
+    | RequestRecord::PreVote { vote, .. }
+    | RequestRecord::Transfer { vote, .. }
+    | RequestRecord::Piece { vote, .. }) = request;
+    let of = Vote::from(vote).leader_id.node_id;
+    if of == from { Ok(()) } else { Err(broken(format_args!("member {from:x} speaks as member {of:x}"))) }
 }
 
 /// Only a leader appends, sends snapshots and hands over.

@@ -23,7 +23,7 @@ use openraft::{BasicNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2, Snaps
 
 use crate::lineage::Lineage;
 use crate::log::Log;
-use crate::message::{self, Piece, Request, Response, Sender};
+use crate::message::{self, Envelope, Piece, Request, Response};
 use crate::raft::{LeaderId, Membership, Types, Vote};
 use crate::snapshot::Sealed;
 use crate::transport::{Purpose, Transport};
@@ -109,8 +109,9 @@ impl Connection {
     /// One message and its answer. `wait` is what Raft allows; replication and snapshots have their own measure.
     async fn ask(&self, purpose: Purpose, request: &Request, wait: Option<Duration>) -> io::Result<Response> {
         let Network { member, transport, lineage, addresses, .. } = &self.network;
-        let lineage = lineage.known().ok_or_else(|| io::Error::other("this member belongs to no cluster yet"))?;
-        let message = message::encode_request(Sender { member: *member, lineage }, request);
+        let descent = lineage.known().ok_or_else(|| io::Error::other("this member belongs to no cluster yet"))?;
+        let envelope = Envelope { from: *member, to: Some(self.target), descent: descent.clone() };
+        let message = message::encode_request(&envelope, request);
         let wait = wait.unwrap_or_else(|| limit(message.len()));
         let call = {
             let known = addresses.0.load();

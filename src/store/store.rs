@@ -27,7 +27,7 @@ use crate::error::StoreError;
 use crate::failure::Failure;
 use crate::keys::Keyring;
 use crate::leadership::{Leadership, Observer, Reign};
-use crate::lineage::Lineage;
+use crate::lineage::{History, Lineage};
 use crate::log::Log;
 use crate::machine::{Machine, Published};
 use crate::network::{Addresses, Network};
@@ -164,7 +164,7 @@ impl Store {
     async fn start(config: &Config, raft_config: openraft::Config, opened: Opened) -> Result<Store, StoreError> {
         let Opened { disk, loaded, keyring, snapshots, recovered } = opened;
         let failure = Failure::new();
-        let lineage = loaded.lineage;
+        let lineage = loaded.lineage.clone();
         let log = Log::start(disk, loaded, failure.clone()).map_err(StoreError::io(&config.dir))?;
         let lineage = Arc::new(Lineage::new(lineage, log.clone()));
         let snapshots = Arc::new(snapshots);
@@ -197,8 +197,9 @@ impl Store {
             failure: failure.clone(),
             silence: election * SILENT_ELECTIONS,
         };
-        let observer = tokio::spawn(observer.observe());
-        let keeper = tokio::spawn(keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone()));
+        let observer = tokio::spawn(failure.clone().guard("the observer of the lead", observer.observe()));
+        let keeping = keeper::keep(raft.clone(), log.clone(), published.clone(), snapshots.clone());
+        let keeper = tokio::spawn(failure.clone().guard("the keeper of snapshots", keeping));
         let inner = Inner {
             member: config.member,
             raft,
@@ -329,6 +330,11 @@ impl Store {
     /// on from there.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Applied>> {
         self.inner.published.subscribe()
+    }
+
+    /// The history of the cluster that this member belongs to.
+    pub fn history(&self) -> History {
+        History(self.inner.lineage.clone())
     }
 
     /// Who leads, followed.

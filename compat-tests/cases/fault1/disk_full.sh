@@ -2,10 +2,7 @@
 # hosts: 1
 if [ "$TARGET" = gam ]; then
   state=$LAB_DIR/h1/gam
-  daemon() { "$LAB" "gam-$1" 1 || _stop; }
-  daemon stop
-  try run mount -t tmpfs -o size=4m none "$state"
-  daemon start
+  try lab disk 1 4m
 fi
 swarm_init
 make_service web
@@ -21,8 +18,8 @@ fills() { # until it is refused
 }
 starts_in_error() {
   fills
-  daemon kill
-  daemon start
+  try daemon kill
+  try daemon start
   [ "$(try docker info --format '{{.Swarm.LocalNodeState}}')" = error ]
 }
 serves_on() {
@@ -53,8 +50,4 @@ docker service ls --filter name=web
 docker service scale -d web=2
 until_ok 30 'web runs twice' running web 2
 docker swarm leave --force
-if [ "$TARGET" = gam ]; then
-  daemon stop
-  try run umount "$state"
-  daemon start
-fi
+if [ "$TARGET" = gam ]; then try lab disk 1 off; fi

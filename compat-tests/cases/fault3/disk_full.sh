@@ -2,10 +2,7 @@
 # hosts: 3
 if [ "$TARGET" = gam ]; then
   state=$LAB_DIR/h1/gam
-  daemon() { "$LAB" "gam-$1" 1 || _stop; }
-  daemon stop
-  try run mount -t tmpfs -o size=6m none "$state"
-  daemon start
+  try lab disk 1 6m
 fi
 swarm_of 3 3
 make_service web --replicas 3
@@ -33,7 +30,5 @@ docker service ls --filter name=web
 docker node ls --format '{{.Hostname}} {{.Status}} {{.Availability}}'
 if [ "$TARGET" = gam ]; then
   for k in 3 2 1; do try on $k docker swarm leave --force; done
-  daemon stop
-  try run umount "$state"
-  daemon start
+  try lab disk 1 off
 fi

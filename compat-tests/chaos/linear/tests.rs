@@ -1,5 +1,5 @@
 use super::*;
-use crate::dice::Dice;
+use gam_dice::Dice;
 
 /// A history in words, a step a line: `BEGIN-END WHAT`, or `BEGIN- WHAT` if what came of it is not known. What: `create 1`,
 /// `exists`, `update 1 2`, `remove`, `absent` (a removal of nothing), `read 1`, `read none`.

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use gam_core::control::{Request as Change, Response as Done};
 use gam_core::error::Error;
 use gam_core::model::{Attachment, Network, Task, TaskId, mac_of};
 use serde_json::{Map, Value};
 
 use super::super::networks::refused;
 use super::super::{Api, ApiError};
-use crate::manager::Manager;
+use crate::network::places::Places;
 use crate::network::{Backing, attachments::host};
 
 /// Begins the words that stand for containers that have no id yet; no id begins so.
@@ -43,34 +42,20 @@ pub struct Joined {
 
 /// Gets an address and a backing. `container` is the engine's id of the container, or a word that nobody else has
 /// until there is one; it is joining ([`crate::network::Networks::joining`]) while this runs.
-pub async fn join(
-    api: &Api,
-    manager: &Manager,
-    name: &str,
-    container: &str,
-    wanted: Wanted,
-) -> Result<Joined, ApiError> {
-    let request = Change::Attach {
-        node: manager.node_id(),
-        name: name.to_owned(),
-        container: container.to_owned(),
-        networks: vec![Attachment {
-            network: Some(wanted.network.id),
-            addresses: wanted.address.iter().map(Ipv4Addr::to_string).collect(),
-            aliases: wanted.aliases,
-        }],
+pub async fn join(api: &Api, places: &Places, name: &str, container: &str, wanted: Wanted) -> Result<Joined, ApiError> {
+    let place = Attachment {
+        network: Some(wanted.network.id),
+        addresses: wanted.address.iter().map(Ipv4Addr::to_string).collect(),
+        aliases: wanted.aliases,
     };
-    let (task, given) = match manager.submit(request).await? {
-        Done::Attached(task, given) => (task, given),
-        other => return Err(Error::internal(format!("unexpected answer to an attachment: {other:?}")).into()),
-    };
+    let (task, given) = places.attach(name, container, vec![place]).await?;
     let address = given.iter().flat_map(|place| &place.addresses).find_map(|address| host(address));
     let made = match address {
         Some(address) => backing(api, &wanted.network).await.map(|backing| Joined { task, address, backing }),
         None => Err(Error::internal(format!("network {} has no IPv4 address to give", wanted.network.name())).into()),
     };
     if made.is_err() {
-        give_back(manager, &[task]).await;
+        give_back(places, &[task]).await;
     }
     made
 }
@@ -83,14 +68,11 @@ pub async fn backing(api: &Api, network: &Network) -> Result<Backing, ApiError> 
 }
 
 /// Writes down whose the attachments are, now that their container has an id.
-pub async fn settle(manager: &Manager, tasks: &[TaskId], container: &str) {
-    let state = manager.state();
-    let reports = tasks.iter().filter_map(|id| {
-        let mut status = state.task(*id)?.status.clone();
-        status.container.get_or_insert_default().id = container.to_owned();
-        Some((*id, status))
-    });
-    manager.report(manager.node_id(), reports.collect()).await;
+pub async fn settle(places: &Places, tasks: &[TaskId], container: &str) {
+    if let Err(error) = places.settle(tasks, container).await {
+        // They are the container's all the same: it has their addresses.
+        tracing::debug!(container, %error, "cannot write down whose an attachment is");
+    }
 }
 
 /// Whether an attachment is a container's: its id says so, or it was made for a container that had none yet.
@@ -100,9 +82,9 @@ pub fn is_of(task: &Task, container: &str) -> bool {
 }
 
 /// Gives attachments back that came to nothing.
-pub async fn give_back(manager: &Manager, tasks: &[TaskId]) {
+pub async fn give_back(places: &Places, tasks: &[TaskId]) {
     for task in tasks {
-        if let Err(error) = manager.submit(Change::Detach { task: *task }).await {
+        if let Err(error) = places.detach(*task).await {
             // The watch finds it without a container and tries again.
             tracing::warn!(%task, %error, "cannot give back an address");
         }

@@ -13,23 +13,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use gam_core::json::coerced;
 use gam_core::model::Network;
 use gam_core::state::State as Cluster;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::networks::{swarm_network, upstream};
+use super::super::networks::{self, swarm_network, upstream};
 use super::super::query::{Query, read_body};
 use super::super::version::ApiVersion;
 use super::super::{Api, ApiError, gates};
 use super::attach::{self, Joined, WORD, Wanted, field, key, object, place, set};
 use super::socket;
-use crate::manager::{Manager, now};
+use crate::manager::now;
 use crate::network::backing::resolver;
+use crate::network::places::Places;
 use upstream::Outline;
 
 /// Names that mean no network of a user's (`moby: runconfig`, `NetworkMode`).
-const MODES: [&str; 5] = ["", "default", "bridge", "host", "none"];
+pub(super) const MODES: [&str; 5] = ["", "default", "bridge", "host", "none"];
 
 /// Tells containers apart that are being made at the same moment.
 static MADE: AtomicU64 = AtomicU64::new(0);
@@ -39,25 +41,29 @@ type Named = BTreeMap<String, Arc<Network>>;
 
 /// Makes a container.
 pub async fn create(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let manager = api.node.manager().ok();
-    if manager.is_none() && api.gam_socket.is_none() {
+    let places = api.node.places();
+    if places.is_none() && api.gam_socket.is_none() {
         return Ok(api.proxy.forward(request).await);
     }
     let legacy = gates::version(&request) < ApiVersion::new(1, 44);
     let name = Query::of(&request).get("name").trim_start_matches('/').to_owned();
     let (outline, body) = Outline::of(request);
     let bytes = read_body(body).await?;
-    let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(&bytes) else {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(&coerced(&bytes)) else {
         return Ok(api.proxy.forward(outline.with(bytes)).await);
     };
     let redirected = api.gam_socket.as_deref().is_some_and(|socket| socket::redirect(&mut body, socket));
     let bytes = if redirected { Value::Object(body.clone()).to_string().into() } else { bytes };
-    let Some(manager) = manager else { return Ok(api.proxy.forward(outline.with(bytes)).await) };
-    let Ok(cluster) = manager.read().await else { return Ok(api.proxy.forward(outline.with(bytes)).await) };
+    let Some(places) = places else { return Ok(api.proxy.forward(outline.with(bytes)).await) };
+    let cluster = match &places {
+        Places::Here(manager) => manager.read().await.ok(),
+        Places::There(_) => networks::asked(&api, &places, names(&body).map(str::to_owned).collect()).await,
+    };
+    let Some(cluster) = cluster else { return Ok(api.proxy.forward(outline.with(bytes)).await) };
     let named = named(&api, &cluster, &body).await;
     match wanted(&body, &named) {
         Some(wanted) if !wanted.is_empty() => {
-            let creation = Creation { api, manager, outline, name, legacy, named, wanted };
+            let creation = Creation { api, places, outline, name, legacy, named, wanted };
             attach::to_the_end(creation.run(body, bytes)).await
         }
         _ => Ok(api.proxy.forward(outline.with(bytes)).await),
@@ -74,7 +80,7 @@ struct Created {
 /// A container on its way.
 struct Creation {
     api: Api,
-    manager: Manager,
+    places: Places,
     outline: Outline,
     name: String,
     legacy: bool,
@@ -90,12 +96,12 @@ impl Creation {
         let mut joined: Vec<Joined> = Vec::new();
         let mut refused = false;
         for wanted in &self.wanted {
-            match attach::join(&self.api, &self.manager, &self.name, &word, wanted.clone()).await {
+            match attach::join(&self.api, &self.places, &self.name, &word, wanted.clone()).await {
                 Ok(place) => joined.push(place),
                 // An address that can never be right is refused here, as dockerd does where it knows the subnet.
                 Err(error) if error.status == StatusCode::BAD_REQUEST => {
                     let tasks: Vec<_> = joined.iter().map(|joined| joined.task).collect();
-                    attach::give_back(&self.manager, &tasks).await;
+                    attach::give_back(&self.places, &tasks).await;
                     return Err(error);
                 }
                 Err(error) => {
@@ -107,14 +113,14 @@ impl Creation {
         }
         let tasks: Vec<_> = joined.iter().map(|joined| joined.task).collect();
         if refused || rewrite(&mut body, &self.named, &joined, self.legacy).is_none() {
-            attach::give_back(&self.manager, &tasks).await;
+            attach::give_back(&self.places, &tasks).await;
             return Ok(self.api.proxy.forward(self.outline.with(bytes)).await);
         }
         let request = self.outline.with(Value::Object(body).to_string());
         let answer = upstream::ask(&self.api, request).await;
         match answer.as_ref().ok().and_then(|answer| answer.ok::<Created>()) {
-            Some(created) => attach::settle(&self.manager, &tasks, &created.id).await,
-            None => attach::give_back(&self.manager, &tasks).await,
+            Some(created) => attach::settle(&self.places, &tasks, &created.id).await,
+            None => attach::give_back(&self.places, &tasks).await,
         }
         Ok(upstream::rewritten(answer?.into_response(), self.api.networks.rewriter()))
     }
@@ -130,12 +136,17 @@ fn endpoints(body: &Map<String, Value>) -> Option<&Map<String, Value>> {
     field(networking, "EndpointsConfig")?.as_object().filter(|endpoints| !endpoints.is_empty())
 }
 
+/// The names in a body that may mean networks of a user's.
+fn names(body: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let keys = endpoints(body).into_iter().flat_map(Map::keys).map(String::as_str);
+    keys.chain([mode(body)]).filter(|name| !MODES.contains(name) && !name.starts_with("container:"))
+}
+
 /// Finds out which of the names in a body are networks of the swarm.
 async fn named(api: &Api, cluster: &Cluster, body: &Map<String, Value>) -> Named {
-    let keys = endpoints(body).into_iter().flat_map(Map::keys).map(String::as_str);
     let mut named = Named::new();
-    for name in keys.chain([mode(body)]) {
-        if MODES.contains(&name) || name.starts_with("container:") || named.contains_key(name) {
+    for name in names(body) {
+        if named.contains_key(name) {
             continue;
         }
         if let Ok(Some(network)) = swarm_network(api, cluster, name).await {

@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use gam_core::model::{Network, NetworkId};
 use gam_core::state::State as Cluster;
 
-use super::super::networks::{refused, swarm_network, upstream};
+use super::super::networks::{self, refused, swarm_network, upstream};
 use super::super::{Api, ApiError};
 use super::attach::{self, Wanted};
+use super::create::MODES;
 use crate::engine::networks::{ContainerEndpoint, NetworkedContainer};
-use crate::manager::Manager;
 use crate::network::Backing;
 use crate::network::attachments::{addresses, attachments};
+use crate::network::places::Places;
 
 /// What dockerd says of a container that cannot join its networks, up to the reason.
 const NETWORKING: &str = "failed to set up container networking: ";
@@ -32,8 +33,8 @@ pub async fn restart(State(api): State<Api>, Path(name): Path<String>, request: 
 }
 
 async fn run(api: Api, name: String, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
-    let refusal = prepare(&api, &manager, &name).await.err();
+    let Some(places) = api.node.places() else { return Ok(api.proxy.forward(request).await) };
+    let refusal = prepare(&api, &places, &name).await.err();
     if let Some(Refusal { message, by: By::Gam { container } }) = &refusal {
         if let Some(id) = container
             && let Err(error) = api.engine.remove_container(id).await
@@ -92,19 +93,23 @@ fn in_swarm_words(message: &str, reason: Option<&str>) -> Option<String> {
 }
 
 /// Sees to it that a container has its places on overlays. Whatever is not about them is left to dockerd.
-async fn prepare(api: &Api, manager: &Manager, name: &str) -> Result<(), Refusal> {
-    let cluster = manager.state();
+async fn prepare(api: &Api, places: &Places, name: &str) -> Result<(), Refusal> {
     // In a swarm with nothing but the routing mesh there is nothing to join.
-    if cluster.networks().all(|network| network.spec.ingress) {
+    if matches!(places, Places::Here(manager) if manager.state().networks().all(|network| network.spec.ingress)) {
         return Ok(());
     }
     let Ok(container) = api.engine.networked_container(name).await else { return Ok(()) };
     if container.running || container.is_task {
         return Ok(());
     }
+    let cluster = match places {
+        Places::Here(manager) => Some(manager.state()),
+        Places::There(_) => networks::asked(api, places, named(api, &container)).await,
+    };
+    let Some(cluster) = cluster else { return Ok(()) };
     for endpoint in &container.endpoints {
-        let Ok(Some(network)) = network_of(api, manager, &cluster, &container, endpoint).await else { continue };
-        if let Err(error) = place(api, manager, &container, endpoint, &network).await {
+        let Ok(Some(network)) = network_of(api, places, &cluster, &container, endpoint).await else { continue };
+        if let Err(error) = place(api, places, &container, endpoint, &network).await {
             // Without an address of its own dockerd has none to give it, and fails.
             let by = match (endpoint.address, api.networks.backing(network.id)) {
                 (Some(_), Some(_)) => By::Gam { container: container.auto_remove.then(|| container.id.clone()) },
@@ -116,10 +121,20 @@ async fn prepare(api: &Api, manager: &Manager, name: &str) -> Result<(), Refusal
     Ok(())
 }
 
+/// What the networks of a container may be called in the swarm.
+fn named(api: &Api, container: &NetworkedContainer) -> Vec<String> {
+    let named = container.endpoints.iter().map(|endpoint| {
+        let by_name = || api.networks.backing_by_name(&endpoint.network);
+        let backing = api.networks.backing_by_id(&endpoint.network_id).or_else(by_name);
+        backing.map_or_else(|| endpoint.network.clone(), |backing| backing.network.to_string())
+    });
+    named.filter(|name| !MODES.contains(&name.as_str())).collect()
+}
+
 /// The swarm network of an endpoint, if it is on one. By the id once the container ran, else by the name.
 async fn network_of(
     api: &Api,
-    manager: &Manager,
+    places: &Places,
     cluster: &Cluster,
     container: &NetworkedContainer,
     endpoint: &ContainerEndpoint,
@@ -135,18 +150,18 @@ async fn network_of(
     }
     // A backing that is no more: the container is still on the network if the managers think so.
     let network = cluster.network_named(&endpoint.network).cloned();
-    Ok(network.filter(|network| is_given(cluster, manager, network.id, &container.id, endpoint)))
+    Ok(network.filter(|network| is_given(cluster, places, network.id, &container.id, endpoint)))
 }
 
 fn is_given(
     cluster: &Cluster,
-    manager: &Manager,
+    places: &Places,
     network: NetworkId,
     container: &str,
     endpoint: &ContainerEndpoint,
 ) -> bool {
     let place = endpoint.address.map(|address| (network, address));
-    attachments(cluster, manager.node_id())
+    attachments(cluster, places.node_id())
         .filter(|task| attach::is_of(task, container))
         .flat_map(addresses)
         .any(|given| Some(given) == place)
@@ -171,12 +186,12 @@ fn lack(endpoint: &ContainerEndpoint, backing: &Backing) -> Lack {
 
 async fn place(
     api: &Api,
-    manager: &Manager,
+    places: &Places,
     container: &NetworkedContainer,
     endpoint: &ContainerEndpoint,
     network: &std::sync::Arc<Network>,
 ) -> Result<(), ApiError> {
-    if is_given(&manager.state(), manager, network.id, &container.id, endpoint) {
+    if is_given(&places.known(), places, network.id, &container.id, endpoint) {
         let backing = attach::backing(api, network).await?;
         return match lack(endpoint, &backing) {
             Lack::Nothing => Ok(()),
@@ -186,17 +201,17 @@ async fn place(
     let named = if endpoint.network_id.is_empty() { endpoint.network.clone() } else { network.id.to_string() };
     let wanted = Wanted { network: network.clone(), address: endpoint.address, aliases: endpoint.aliases.clone() };
     let _joining = api.networks.joining(&container.id);
-    let mut joined = attach::join(api, manager, &container.name, &container.id, wanted.clone()).await;
+    let mut joined = attach::join(api, places, &container.name, &container.id, wanted.clone()).await;
     if joined.is_err() && !endpoint.network_id.is_empty() {
         // The address of an earlier run is no wish of the user's.
         let any = Wanted { address: None, ..wanted };
-        joined = attach::join(api, manager, &container.name, &container.id, any).await;
+        joined = attach::join(api, places, &container.name, &container.id, any).await;
     }
     let joined = joined.map_err(|error| attach::starting(error, &named))?;
     let endpoint = ContainerEndpoint { address: Some(joined.address), ..endpoint.clone() };
     let connected = connect(api, container, &endpoint, &joined.backing).await;
     if connected.is_err() {
-        attach::give_back(manager, &[joined.task]).await;
+        attach::give_back(places, &[joined.task]).await;
     }
     connected
 }

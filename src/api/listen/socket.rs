@@ -27,9 +27,6 @@ use tokio_rustls::server::TlsStream;
 
 /// How often a peer that has closed its sending half is looked at again. Few do that and stay, so it may be coarse.
 const HALF_CLOSED_POLL: Duration = Duration::from_millis(500);
-/// How long the answer to a peer over TCP that has closed its sending half is still worked on. On TCP that looks just as
-/// if the peer had gone, for which dockerd does not wait at all; on a unix socket the kernel tells the two apart.
-pub(in crate::api) const HALF_CLOSED_TCP: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// Go's settings for accepted connections (`net.KeepAliveConfig`): a peer that is silent for so long is asked whether it
 /// is there, as often again,
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -114,10 +111,10 @@ impl Socket {
         Ok(Unwatched { fd: self.fd().try_clone_to_owned()?, kind: self.0.kind })
     }
 
-    /// Waits until nobody waits for an answer any more: the peer is gone for good, or looks so on TCP for too long. A unix
-    /// peer that only closed its sending half is still there.
-    pub async fn hangup(&self) {
-        self.closed((self.0.kind == Kind::Tcp).then_some(HALF_CLOSED_TCP)).await;
+    /// Waits until nobody waits for an answer any more: the peer is gone for good, or looks so on TCP for longer than
+    /// `half_closed`. A unix peer that only closed its sending half is still there: the kernel tells the two apart.
+    pub async fn hangup(&self, half_closed: Duration) {
+        self.closed((self.0.kind == Kind::Tcp).then_some(half_closed)).await;
     }
 
     /// The same for a raw stream, where the end of input is no sign of the end: a TCP peer counts as gone once it refuses

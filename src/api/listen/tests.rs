@@ -119,10 +119,10 @@ async fn a_hangup_is_told_from_a_half_closed_peer() {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
     let ours = Unwatched::unix(ours).and_then(Unwatched::watch).expect("a socket");
     theirs.shutdown().await.expect("half closed");
-    let early = tokio::time::timeout(Duration::from_millis(50), ours.hangup()).await;
+    let early = tokio::time::timeout(Duration::from_millis(50), ours.hangup(Duration::ZERO)).await;
     assert!(early.is_err(), "a half-closed peer is still there");
     drop(theirs);
-    tokio::time::timeout(Duration::from_secs(5), ours.hangup()).await.expect("gone");
+    tokio::time::timeout(Duration::from_secs(5), ours.hangup(Duration::ZERO)).await.expect("gone");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn an_idle_connection_is_silent_even_after_a_read_that_was_full() {
     ours.clone().read_exact(&mut exactly).await.expect("all of them");
     assert!(ours.is_silent(), "there is nothing left");
     drop(theirs);
-    ours.hangup().await;
+    ours.hangup(Duration::ZERO).await;
     assert!(!ours.is_silent());
 }
 

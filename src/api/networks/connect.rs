@@ -15,11 +15,11 @@ use serde_json::Value;
 use super::super::containers::attach::{self, Joined};
 use super::super::query::read_body;
 use super::super::{Api, ApiError};
-use super::swarm_network;
 use super::upstream::{self, Outline};
+use super::{asked, swarm_network};
 use crate::engine::networks::NetworkedContainer;
-use crate::manager::Manager;
 use crate::network::attachments::{addresses, attachments, host};
+use crate::network::places::Places;
 use crate::network::rewrite::Rewriter;
 
 #[derive(Default, Deserialize)]
@@ -46,7 +46,7 @@ struct IpamConfig {
 
 /// What a request is about, once it turned out to be Gam's.
 struct Case {
-    manager: Manager,
+    places: Places,
     network: Option<Arc<Network>>,
     container: NetworkedContainer,
     options: ConnectOptions,
@@ -54,15 +54,18 @@ struct Case {
 
 /// Reads a request; `None` if it is dockerd's, for whatever reason: then dockerd says what is wrong with it.
 async fn case(api: &Api, name: &str, body: &[u8]) -> Option<Case> {
-    let manager = api.node.manager().ok()?;
+    let places = api.node.places()?;
     let options: ConnectOptions = gam_core::json::from_slice(body).ok()?;
-    let cluster = manager.read().await.ok()?;
+    let cluster = match &places {
+        Places::Here(manager) => manager.read().await.ok()?,
+        Places::There(_) => asked(api, &places, vec![name.to_owned()]).await?,
+    };
     let network = swarm_network(api, &cluster, name).await.ok()?;
     if options.container.is_empty() {
         return None;
     }
     let container = api.engine.networked_container(&options.container).await.ok()?;
-    Some(Case { manager, network, container, options })
+    Some(Case { places, network, container, options })
 }
 
 /// Connects.
@@ -100,13 +103,13 @@ async fn join(
         aliases: case.options.endpoint_config.aliases,
     };
     let _joining = api.networks.joining(&case.container.id);
-    let joined = attach::join(&api, &case.manager, &case.container.name, &case.container.id, wanted).await;
+    let joined = attach::join(&api, &case.places, &case.container.name, &case.container.id, wanted).await;
     let joined = joined.map_err(|error| attach::starting(error, &name))?;
     let body = with_endpoint(&body, &joined).unwrap_or(body);
     let target = format!("/networks/{}/connect", joined.backing.engine_id);
     let answer = upstream::ask(&api, upstream::retarget(outline.with(body), &target)).await;
     if !answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
-        attach::give_back(&case.manager, &[joined.task]).await;
+        attach::give_back(&case.places, &[joined.task]).await;
     }
     Ok(upstream::rewritten(answer?.into_response(), api.networks.rewriter()))
 }
@@ -125,7 +128,7 @@ async fn unknown(api: &Api, name: &str, outline: Outline, body: bytes::Bytes) ->
 /// The request with the address that was allocated. dockerd takes a MAC address here from API 1.54 on and ignores it
 /// before.
 fn with_endpoint(body: &[u8], joined: &Joined) -> Option<bytes::Bytes> {
-    let mut document: Value = serde_json::from_slice(body).ok()?;
+    let mut document: Value = serde_json::from_slice(&gam_core::json::coerced(body)).ok()?;
     let object = document.as_object_mut()?;
     let endpoint = attach::object(object, "EndpointConfig")?;
     attach::place(endpoint, joined, true)?;
@@ -154,12 +157,12 @@ pub async fn disconnect(
             .iter()
             .filter(|endpoint| endpoint.network_id == backing.engine_id || endpoint.network == backing.engine_name);
         let given: Vec<_> = ours.filter_map(|endpoint| Some((backing.network, endpoint.address?))).collect();
-        let state = case.manager.state();
-        let tasks: Vec<_> = attachments(&state, case.manager.node_id())
+        let state = case.places.known();
+        let tasks: Vec<_> = attachments(&state, case.places.node_id())
             .filter(|task| addresses(task).any(|place| given.contains(&place)))
             .map(|task| task.id)
             .collect();
-        attach::give_back(&case.manager, &tasks).await;
+        attach::give_back(&case.places, &tasks).await;
     }
     Ok(upstream::rewritten(answer.into_response(), Rewriter::new([&backing].into_iter())))
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gam_core::control::{Request as Change, Response as Done};
 use gam_core::error::{Code, Error, Kind};
+use gam_core::json::coerced;
 use gam_core::model::{Driver, IpamConfig, IpamOptions, NetworkSpec, StringMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -173,7 +174,7 @@ fn local_body(create: &CreateRequest, body: bytes::Bytes) -> bytes::Bytes {
     if create.driver != "overlay" {
         return body;
     }
-    let Ok(Value::Object(mut document)) = serde_json::from_slice::<Value>(&body) else { return body };
+    let Ok(Value::Object(mut document)) = serde_json::from_slice::<Value>(&coerced(&body)) else { return body };
     document.retain(|key, _| !key.eq_ignore_ascii_case("driver"));
     Value::Object(document).to_string().into()
 }
@@ -206,7 +207,7 @@ fn refusal(create: &CreateRequest) -> Option<ApiError> {
     } else if create.driver.is_empty() {
         Error::rpc(Code::InvalidArgument, "driver name: if driver is specified name is required").into()
     } else if has_config_from {
-        let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
+        let sentence = "--config-from on swarm networks is not honoured by gam yet; give the options themselves";
         Error::new(Kind::Unimplemented, sentence).into()
     } else {
         return None;
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn what_is_not_honoured_is_refused() {
         let refused = |body: &str| refusal(&read(body)).map(|error| (error.status.as_u16(), error.message));
-        let sentence = "--config-from is not supported for swarm networks yet: give the options themselves";
+        let sentence = "--config-from on swarm networks is not honoured by gam yet; give the options themselves";
         assert_eq!(
             refused(r#"{"Name":"o","Driver":"overlay","ConfigFrom":{"Network":"c"}}"#),
             Some((501, sentence.into()))

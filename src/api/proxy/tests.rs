@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::api::listen::socket::HALF_CLOSED_TCP;
-use fake::{Fake, Stream, within};
+use fake::{Fake, HALF_CLOSED, Stream, within};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
@@ -141,7 +140,7 @@ async fn a_hijack_over_tcp_outlives_its_input() {
     let fake = Fake::start("hijack-tcp", move |request, mut stream| async move {
         stream.write(if request.contains("Upgrade: tcp") { upgraded } else { bare }).await;
         assert_eq!(stream.rest().await, "input");
-        tokio::time::sleep(HALF_CLOSED_TCP + Duration::from_secs(1)).await;
+        tokio::time::sleep(HALF_CLOSED + Duration::from_secs(1)).await;
         stream.write("late").await;
     })
     .await;

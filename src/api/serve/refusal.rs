@@ -3,15 +3,16 @@
 //! functions of bytes; [`super::entry`] calls [`judge`]. Words are recorded from dockerd 28.5.2.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use bytes::Bytes;
 use http::Uri;
 use httparse::{Error, Header, Status};
 
+use super::lenient::{self, Anew};
 use crate::api::proxy::MAX_HEAD;
 use crate::api::straight::Body;
 use crate::api::version;
+use crate::api::way::is_native;
 
 /// Most fields in the head of a request, `Host` among them: as many as Go's server takes.
 /// BuildKit announces each of its methods in a field of its own.
@@ -19,6 +20,8 @@ pub(super) const MAX_FIELDS: usize = 500;
 
 /// Longest target that the router takes: `http::Uri` counts in 16 bits. Go's limit is that of the head.
 pub(in crate::api) const MAX_TARGET: usize = 65_534;
+/// The field in which a longer query of Gam's own comes to the router; a client's of this name goes nowhere.
+pub(super) const LONG_QUERY: &str = "gam-long-query";
 
 /// What becomes of a head.
 #[derive(Debug, PartialEq)]
@@ -57,6 +60,7 @@ const TARGET_TOO_LONG: Refusal = Refusal {
     status: "414 URI Too Long",
     text: "the path and query of this call are longer than the 65534 bytes that Gam takes",
 };
+const BAD_NAME: Refusal = refusal("400 Bad Request: invalid header name");
 const TOO_LONG: Refusal = refusal("431 Request Header Fields Too Large");
 const OTHER_VERSION: Refusal = refusal("505 HTTP Version Not Supported: unsupported protocol version");
 const OTHER_CODING: Refusal = Refusal { status: "501 Not Implemented", text: "Unsupported transfer encoding" };
@@ -79,6 +83,30 @@ impl Refusal {
 
 /// Judges the head at the start of these bytes, after which nothing comes if they have ended.
 pub(super) fn judge(bytes: &[u8], ended: bool) -> Judged {
+    match parse(bytes, ended) {
+        // What Go reads and the parser does not.
+        Judged::Refused(refusal) if refusal == MALFORMED || refusal == OTHER_VERSION => match lenient::anew(bytes) {
+            Some(anew) => judge_anew(&anew, ended),
+            None => Judged::Refused(refusal),
+        },
+        judged => judged,
+    }
+}
+
+/// Judges a head in another spelling than it came in.
+fn judge_anew(anew: &Anew, ended: bool) -> Judged {
+    match (parse(&anew.bytes, ended), anew.len) {
+        (Judged::Whole { .. }, Some(_)) if anew.has_bad_name => Judged::Refused(BAD_NAME),
+        (Judged::Whole { len, spelled, body }, Some(before)) if len == anew.bytes.len() => {
+            Judged::Whole { len: before, spelled: Some(spelled.unwrap_or_else(|| anew.bytes.clone())), body }
+        }
+        // Where the two ends are not the same it is not known what follows.
+        (Judged::Whole { .. }, _) => Judged::Refused(MALFORMED),
+        (judged, _) => judged,
+    }
+}
+
+fn parse(bytes: &[u8], ended: bool) -> Judged {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     // Empty lines before a request are skipped by the parser.
@@ -93,23 +121,37 @@ pub(super) fn judge(bytes: &[u8], ended: bool) -> Judged {
         Ok(Status::Partial) if ended => return Judged::Refused(MALFORMED),
         Ok(Status::Partial) => return Judged::Partial,
         Err(Error::TooManyHeaders) => return Judged::Refused(TOO_LONG),
+        // The parser has seen enough of the version, but the line may go on.
+        Err(Error::Version) if !ended && bytes.len() <= MAX_HEAD && !bytes.contains(&b'\n') => return Judged::Partial,
         Err(Error::Version) if is_versioned(bytes) => return Judged::Refused(OTHER_VERSION),
         Err(_) => return Judged::Refused(MALFORMED),
     };
+    judge_parsed(&parsed, len).unwrap_or_else(Judged::Refused)
+}
+
+fn judge_parsed(parsed: &httparse::Request<'_, '_>, len: usize) -> Result<Judged, Refusal> {
     let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
-    let of_fields = body(parsed.headers, parsed.version).and_then(|body| {
-        check_host(parsed.headers, parsed.version)?;
-        Ok(body)
-    });
-    match spelled(method, target).and_then(|target| Ok((target, of_fields?))) {
-        Err(refusal) => Judged::Refused(refusal),
-        Ok((None, body)) => Judged::Whole { len, spelled: None, body },
-        Ok((Some(other), body)) => {
-            let Range { start, end } = place(bytes, target.as_bytes());
-            let spelled = [&bytes[..start], other.as_bytes(), &bytes[end..len]].concat();
-            Judged::Whole { len, spelled: Some(spelled), body }
+    let target_anew = spelled(method, target)?;
+    let framing = Framing::of(parsed.headers, parsed.version)?;
+    check_host(parsed.headers, parsed.version)?;
+    check_expectation(parsed.headers)?;
+    let keeps = |field: &Header<'_>| framing.keeps(field) && !field.name.eq_ignore_ascii_case(LONG_QUERY);
+    let is_as_it_is = target_anew.is_none() && parsed.headers.iter().all(keeps);
+    let spelled = (!is_as_it_is).then(|| {
+        let target = target_anew.as_deref().unwrap_or(target);
+        let (target, query) = if target.len() > MAX_TARGET { cut(target) } else { (target, None) };
+        let mut head = format!("{method} {target} HTTP/1.").into_bytes();
+        head.extend_from_slice(if parsed.version == Some(0) { b"0\r\n" } else { b"1\r\n" });
+        if let Some(query) = query {
+            head.extend_from_slice(&[LONG_QUERY.as_bytes(), b": ", query.as_bytes(), b"\r\n"].concat());
         }
-    }
+        for field in parsed.headers.iter().filter(|field| keeps(field)) {
+            head.extend_from_slice(&[field.name.as_bytes(), b": ", field.value, b"\r\n"].concat());
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    });
+    Ok(Judged::Whole { len, spelled, body: framing.body })
 }
 
 /// Whether a request line is one of some version of HTTP.
@@ -120,18 +162,12 @@ fn is_versioned(bytes: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-/// Where a part of these bytes stands.
-fn place(bytes: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-    start..start + part.len()
-}
-
 /// A target as `http::Uri` takes it, if it has to be spelled anew.
 fn spelled(method: &str, target: &str) -> Result<Option<String>, Refusal> {
     if method == "CONNECT" || target == "*" {
         return Ok(None);
     }
-    if target.len() > MAX_TARGET {
+    if target.len() > MAX_TARGET && !may_be_cut(target) {
         return Err(TARGET_TOO_LONG);
     }
     let path = target.split('?').next().unwrap_or_default();
@@ -152,9 +188,21 @@ fn spelled(method: &str, target: &str) -> Result<Option<String>, Refusal> {
     }
     match escaped.parse::<Uri>() {
         Ok(_) => Ok(Some(escaped)),
+        Err(_) if may_be_cut(&escaped) && escaped.len() <= MAX_HEAD => Ok(Some(escaped)),
         Err(_) if escaped.len() > MAX_TARGET => Err(TARGET_TOO_LONG),
         Err(_) => Err(MALFORMED),
     }
+}
+
+/// A target as path and query.
+fn cut(target: &str) -> (&str, Option<&str>) {
+    target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)))
+}
+
+/// Whether a target's query can come to the router apart from it.
+fn may_be_cut(target: &str) -> bool {
+    let (path, query) = cut(target);
+    query.is_some() && path.len() <= MAX_TARGET && is_native(path)
 }
 
 /// Whether each `%` of a path begins an escape.
@@ -164,31 +212,65 @@ fn is_escaped_well(path: &str) -> bool {
     parts.all(|part| part.len() >= 2 && part[..2].iter().all(u8::is_ascii_hexdigit))
 }
 
-/// The body that the fields announce.
-fn body(fields: &[Header<'_>], version: Option<u8>) -> Result<Body, Refusal> {
-    let (mut length, mut chunked) = (None, false);
-    for field in fields {
+/// How the end of a request is told (`net/http: transferReader`).
+struct Framing {
+    body: Body,
+    /// There are fields about it that count for nothing, and so do not go on: whoever reads them next may think
+    /// otherwise.
+    is_coding_void: bool,
+    is_length_void: bool,
+}
+
+impl Framing {
+    fn of(fields: &[Header<'_>], version: Option<u8>) -> Result<Framing, Refusal> {
+        let mut codings = values(fields, "transfer-encoding");
+        let is_chunked = match codings.next() {
+            // HTTP/1.0 knows of none.
+            None => false,
+            Some(_) if version == Some(0) => false,
+            Some(coding) if coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() => true,
+            Some(_) => return Err(OTHER_CODING),
+        };
+        let length = length(fields)?;
+        Ok(Framing {
+            body: if is_chunked { Body::chunked() } else { Body::Length(length.unwrap_or(0)) },
+            is_coding_void: version == Some(0) && values(fields, "transfer-encoding").next().is_some(),
+            // One beside chunks goes on: hyper drops it, and ends the connection, as there may be two opinions of it.
+            is_length_void: length.is_none() && values(fields, "content-length").next().is_some(),
+        })
+    }
+
+    /// Whether a field goes on. A client that believes in its coding is not asked for another request, as bytes of its
+    /// body would be taken for one: without its wish HTTP/1.0 ends a connection after the answer.
+    fn keeps(&self, field: &Header<'_>) -> bool {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        if is("transfer-encoding") {
-            if chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
-                return Err(OTHER_CODING);
-            }
-            chunked = true;
-        } else if is("content-length") {
-            let value = std::str::from_utf8(field.value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-            let value: u64 = value.and_then(|text| text.parse().ok()).ok_or(MALFORMED)?;
-            if length.replace(value).is_some_and(|before| before != value) {
-                return Err(MALFORMED);
-            }
-        } else if is("expect") && !field.value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(NOT_EXPECTED);
-        }
+        !(self.is_coding_void && (is("transfer-encoding") || is("connection") || is("keep-alive"))
+            || self.is_length_void && is("content-length"))
     }
-    match chunked {
-        true if version == Some(0) => Err(MALFORMED),
-        true => Ok(Body::chunked()),
-        false => Ok(Body::Length(length.unwrap_or(0))),
+}
+
+/// The values of the fields of a name.
+fn values<'a>(fields: &'a [Header<'a>], name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+}
+
+/// `Content-Length`; more than one must be spelled the same. It fits 63 bits. An empty one is none.
+fn length(fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
+    let mut values = values(fields, "content-length");
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.any(|other| other != first) || !first.iter().all(u8::is_ascii_digit) {
+        return Err(MALFORMED);
     }
+    if first.is_empty() {
+        return Ok(None);
+    }
+    let length = std::str::from_utf8(first).ok().and_then(|text| text.parse::<i64>().ok());
+    length.and_then(|length| u64::try_from(length).ok()).map(Some).ok_or(MALFORMED)
+}
+
+fn check_expectation(fields: &[Header<'_>]) -> Result<(), Refusal> {
+    let expected = values(fields, "expect").next().unwrap_or_default();
+    if expected.is_empty() || expected.eq_ignore_ascii_case(b"100-continue") { Ok(()) } else { Err(NOT_EXPECTED) }
 }
 
 /// HTTP/1.1 wants a host; Go wants it to be one.
@@ -291,6 +373,86 @@ mod tests {
         assert!(spelled.is_some_and(|head| head.starts_with(b"GET /services?%C3%A9%22 HTTP/1.1\r\n")));
     }
 
+    fn spelled_anew(head: &str) -> (String, Body) {
+        match judge(format!("{head}more").as_bytes(), false) {
+            Judged::Whole { len, spelled: Some(spelled), body } if len == head.len() => {
+                (String::from_utf8(spelled).expect("text"), body)
+            }
+            other => panic!("{head}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_only_go_reads_is_spelled_for_hyper() {
+        for (head, spelled) in [
+            ("GET /x HTTP/1.1\r\nHost: d\r\nA: b\r\n\tc\r\n\r\n", "GET /x HTTP/1.1\r\nHost: d\r\nA: b c\r\n\r\n"),
+            ("GET /x HTTP/1.1\r\nHost:\r\n d\r\n\r\n", "GET /x HTTP/1.1\r\nHost: d\r\n\r\n"),
+            ("GET /x HTTP/1.7\r\nHost: d\r\n\r\n", "GET /x HTTP/1.1\r\nHost: d\r\n\r\n"),
+            ("GET /x?\" HTTP/1.2\r\nHost:\n d\n\n", "GET /x?%22 HTTP/1.1\r\nHost: d\r\n\r\n"),
+            ("GET /x HTTP/1.1\r\nHost: d\r\nGAM-long-query: a\r\n\r\n", "GET /x HTTP/1.1\r\nHost: d\r\n\r\n"),
+        ] {
+            assert_eq!(spelled_anew(head), (spelled.into(), Body::Length(0)));
+        }
+        // Each piece of it is waited for.
+        let head = "POST /x HTTP/1.2\r\nHost: d\r\nContent-Length:\r\n 5\r\n\r\n";
+        for at in 0..head.len() {
+            assert_eq!(judge(&head.as_bytes()[..at], false), Judged::Partial, "{at}");
+        }
+        assert_eq!(spelled_anew(head).1, Body::Length(5));
+        for text in [" A: b", "A\r\n : b", "A: b\r\r\n c", "Content-Length: 1\r\n 0", "Content-Length: 1,\r\n 1"] {
+            assert_eq!(refused(format!("GET /x HTTP/1.1\r\n{text}\r\nHost: d\r\n\r\n")), Some(MALFORMED), "{text}");
+        }
+        assert_eq!(fields("Transfer-Encoding: chun\r\n ked"), Some(OTHER_CODING));
+        assert_eq!(fields("Transfer-Encoding: chunked\r\n \t"), Some(OTHER_CODING), "with a blank at its end");
+        assert_eq!(refused("GET /x HTTP/1.1\r\nHost: d\r\n \r\n\r\n"), Some(BAD_HOST));
+        assert_eq!(refused("GET /x HTTP/1.1\r\nHost:\r\n \r\n d\r\n\r\n"), None);
+        assert_eq!(fields("Content-Length: 5\r\n \r\n \r\nX: y\r\n "), None);
+        for name in ["X ", "X Y", "Content-Length "] {
+            assert_eq!(fields(&format!("{name}: a")), Some(BAD_NAME), "{name}");
+        }
+        assert_eq!(fields("X Y: a\r\nZ"), Some(MALFORMED));
+        assert_eq!(fields("X\t: a"), Some(MALFORMED));
+        assert_eq!(refused("GET /x HTTP/1.1\r\nHost : d\r\n\r\n"), Some(NO_HOST));
+        assert_eq!(refused("GET /x HTTP/1.2\r\n\r\n"), Some(NO_HOST));
+        let many = format!("GET /x HTTP/1.1\r\nHost: d\r\n{}", "X: y\r\n z\r\n".repeat(600));
+        assert_eq!(refused(many), Some(TOO_LONG));
+        let long = format!("GET /x HTTP/1.1\r\nHost: d\r\nX: y\r\n {}", "z".repeat(MAX_HEAD));
+        assert_eq!(judge(long.as_bytes(), false), Judged::Refused(TOO_LONG));
+    }
+
+    /// Whoever reads them next may believe otherwise.
+    #[test]
+    fn fields_that_count_for_nothing_do_not_go_on() {
+        let old =
+            "POST /x HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n";
+        let spelled = "POST /x HTTP/1.0\r\nContent-Length: 3\r\n\r\n";
+        assert_eq!(spelled_anew(old), (spelled.into(), Body::Length(3)));
+        let both = "POST /x HTTP/1.1\r\nHost: d\r\nContent-Length:\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let spelled = "POST /x HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(spelled_anew(both), (spelled.into(), Body::chunked()));
+        let empty = "POST /x HTTP/1.1\r\nHost: d\r\nContent-Length:\r\nContent-Length: \r\n\r\n";
+        assert_eq!(spelled_anew(empty), ("POST /x HTTP/1.1\r\nHost: d\r\n\r\n".into(), Body::Length(0)));
+        for text in ["1\r\nContent-Length: 01", "\r\nContent-Length: 0", "9223372036854775808", "+1", "1_0"] {
+            assert_eq!(fields(&format!("Content-Length: {text}")), Some(MALFORMED), "{text}");
+        }
+        assert_eq!(fields("Content-Length: x\r\nTransfer-Encoding: gzip"), Some(OTHER_CODING));
+        assert_eq!(
+            refused("POST /x HTTP/1.0\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Some(MALFORMED)
+        );
+    }
+
+    #[test]
+    fn a_long_query_of_gams_own_goes_beside_the_target() {
+        let query = format!("filters=\"{}", "x".repeat(MAX_TARGET));
+        let (head, _) = spelled_anew(&format!("GET /v1.51/services?{query} HTTP/1.1\r\nHost: d\r\n\r\n"));
+        let query = query.replace('"', "%22");
+        assert_eq!(head, format!("GET /v1.51/services HTTP/1.1\r\n{LONG_QUERY}: {query}\r\nHost: d\r\n\r\n"));
+        for target in [format!("/networks?{query}"), format!("/services/{query}"), format!("/services/%2e?{query}")] {
+            assert_eq!(line(&format!("GET {target} HTTP/1.1")), Some(TARGET_TOO_LONG));
+        }
+    }
+
     #[test]
     fn what_is_no_request_is_refused_in_gos_words() {
         for text in ["GET /x", "GET  /x HTTP/1.1", "GET x HTTP/1.1", "G@T /x HTTP/1.1", "GET /a b HTTP/1.1", "garbage"]
@@ -302,9 +464,10 @@ mod tests {
         }
         assert_eq!(line("GET /x HTTP/2.0"), Some(OTHER_VERSION));
         assert_eq!(line("GET /x HTTP/0.9"), Some(OTHER_VERSION));
-        for text in ["X", ": a", "X: a\0", " X: a", "Content-Length: x", "Content-Length: 1\r\nContent-Length: 2"] {
+        for text in ["X", ": a", "X: a\0", "Content-Length: x", "Content-Length: 1\r\nContent-Length: 2"] {
             assert_eq!(fields(text), Some(MALFORMED), "{text}");
         }
+        assert_eq!(fields(" X: a"), Some(BAD_HOST), "the field before goes on");
         for text in ["gzip", "identity", "gzip, chunked", "chunked\r\nTransfer-Encoding: chunked"] {
             assert_eq!(fields(&format!("Transfer-Encoding: {text}")), Some(OTHER_CODING), "{text}");
         }
@@ -313,6 +476,8 @@ mod tests {
         }
         let quotes = "\"".repeat(MAX_TARGET / 2);
         assert_eq!(line(&format!("GET /?{quotes} HTTP/1.1")), Some(TARGET_TOO_LONG));
+        assert_eq!(line(&format!("GET /services?{quotes} HTTP/1.1")), None);
+        assert_eq!(line(&format!("GET /services?{} HTTP/1.1", "\"".repeat(MAX_HEAD / 2))), Some(TARGET_TOO_LONG));
         assert_eq!(fields("Expect: bogus"), Some(NOT_EXPECTED));
         assert_eq!(fields("Expect: 100-continue\r\nContent-Length: 0\r\nContent-Length: 0"), None);
         assert_eq!(fields(&"X: y\r\n".repeat(600)), Some(TOO_LONG));

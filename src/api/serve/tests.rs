@@ -235,6 +235,7 @@ async fn idle_connections_end_and_busy_ones_do_not() {
         http: http_settings(),
         places: Arc::new(Semaphore::new(4)),
         idle,
+        half_closed: HALF_CLOSED_TCP,
         draining: fake.stop.clone(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),

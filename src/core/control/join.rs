@@ -5,9 +5,18 @@
 
 use super::{Response, node, token};
 use crate::error::{Code, Error};
-use crate::model::{Meta, Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus};
+use crate::model::{Meta, Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, Role};
 use crate::plan::Plan;
-use crate::state::Change;
+use crate::state::{Change, State};
+
+/// The role that a token gives in this state. One that gives none here may be newer than the state is.
+pub fn role_by_token(state: &State, shown: &str) -> Result<Role, Error> {
+    let Some(cluster) = state.cluster() else {
+        return Err(Error::rpc(Code::Unavailable, "this manager is not part of a swarm yet"));
+    };
+    let refused = || Error::rpc(Code::InvalidArgument, "A valid join token is necessary to join this cluster");
+    token::role_of(&cluster.join_tokens, shown).ok_or_else(refused)
+}
 
 /// Takes a host in. Until its agent is heard the node is `unknown`, as in Docker.
 pub(super) fn join(
@@ -18,12 +27,7 @@ pub(super) fn join(
     addr: String,
     description: NodeDescription,
 ) -> Result<Response, Error> {
-    let Some(cluster) = plan.state().cluster() else {
-        return Err(Error::rpc(Code::Unavailable, "this manager is not part of a swarm yet"));
-    };
-    let Some(role) = token::role_of(&cluster.join_tokens, shown) else {
-        return Err(Error::rpc(Code::InvalidArgument, "A valid join token is necessary to join this cluster"));
-    };
+    let role = role_by_token(plan.state(), shown)?;
     let availability = node::first_availability(availability)?;
     // Never a second node under one identifier: the first one's certificate would speak for both.
     if plan.state().is_member(id) {

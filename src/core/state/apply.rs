@@ -5,6 +5,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use super::event::{Event, EventKind};
 use super::{Change, Proposal, State};
 use crate::model::{
@@ -20,6 +22,11 @@ const FORMER_MIN: i64 = 90 * 24 * 3600 * 1_000_000_000;
 pub(super) fn ipv4(address: &str) -> Option<u32> {
     let host = address.split('/').next()?;
     host.parse::<Ipv4Addr>().ok().map(u32::from)
+}
+
+/// What is to be remembered for longer than until now.
+fn still_valid<K: Clone + Ord>(former: &OrdMap<K, Timestamp>, at: Timestamp) -> OrdMap<K, Timestamp> {
+    former.iter().filter(|(_, until)| **until >= at).map(|(key, until)| (key.clone(), *until)).collect()
 }
 
 /// Where and when a change happens, and what it lets the world know.
@@ -104,12 +111,26 @@ impl State {
         cluster.meta.touch(moment.index, moment.at);
     }
 
+    /// Until when certificates may be valid that were issued up to now.
+    fn certificates_end(&self, at: Timestamp) -> Timestamp {
+        let expiry = self.cluster.as_ref().map_or(0, |cluster| cluster.spec.ca_config.node_cert_expiry);
+        Timestamp(at.0.saturating_add(expiry.max(FORMER_MIN)))
+    }
+
     /// Notes that a node was removed, and forgets those whose certificates have expired by now.
     fn remember_removed(&mut self, id: NodeId, at: Timestamp) {
-        let expiry = self.cluster.as_ref().map_or(0, |cluster| cluster.spec.ca_config.node_cert_expiry);
-        let valid = self.former.iter().filter(|(_, until)| **until >= at);
-        self.former = valid.map(|(node, until)| (*node, *until)).collect();
-        self.former.insert(id, Timestamp(at.0.saturating_add(expiry.max(FORMER_MIN))));
+        self.former = still_valid(&self.former, at);
+        self.former.insert(id, self.certificates_end(at));
+    }
+
+    /// Notes that a node is not, or not as this number, a member of the consensus any more.
+    fn remember_member(&mut self, old: &Node, new: Option<&Node>, at: Timestamp) {
+        let raft_id = |node: &Node| node.manager.as_ref().map(|manager| manager.raft_id);
+        let given_up = raft_id(old).filter(|old| new.and_then(raft_id) != Some(*old));
+        if let Some(raft_id) = given_up {
+            self.former_members = still_valid(&self.former_members, at);
+            self.former_members.insert(raft_id, self.certificates_end(at));
+        }
     }
 
     fn change_node(&mut self, change: &Change, moment: &mut Moment) {
@@ -126,6 +147,7 @@ impl State {
                     self.place_all_of(*id);
                     moment.emit(EventKind::Node, "remove", id, named(node_name(&node)));
                     self.remember_removed(*id, moment.at);
+                    self.remember_member(&node, None, moment.at);
                 }
             }
             Change::NodeUpdate { id, .. } | Change::NodeReport { id, .. } | Change::NodeManager { id, .. } => {
@@ -144,6 +166,7 @@ impl State {
                 }
                 node.meta.touch(moment.index, moment.at);
                 moment.emit(EventKind::Node, "update", id, node_differences(&old, &node));
+                self.remember_member(&old, Some(&node), moment.at);
                 let is_lost = node.is_lost();
                 self.nodes.insert(*id, Arc::new(node));
                 if is_lost != old.is_lost() {

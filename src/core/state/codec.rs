@@ -35,6 +35,8 @@ struct Snapshot {
     nodes: Vec<Arc<Node>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former: Vec<(NodeId, Timestamp)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_members: Vec<(u64, Timestamp)>,
     specs: Vec<Arc<ServiceSpec>>,
     services: Vec<ServiceRecord>,
     tasks: Vec<TaskRecord>,
@@ -101,6 +103,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
         cluster: state.cluster.clone(),
         nodes: state.nodes().cloned().collect(),
         former: state.former.iter().map(|(node, until)| (*node, *until)).collect(),
+        former_members: state.former_members.iter().map(|(member, until)| (*member, *until)).collect(),
         services,
         tasks,
         specs: specs.list,
@@ -152,6 +155,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     let spec = |number: usize| snapshot.specs.get(number).cloned().unwrap_or_default();
     state.nodes = snapshot.nodes.into_iter().map(|node| (node.id, node)).collect();
     state.former = snapshot.former.into_iter().collect();
+    state.former_members = snapshot.former_members.into_iter().collect();
     for ServiceRecord { spec: number, service } in snapshot.services {
         let service = Service { spec: spec(number), ..service };
         state.service_names.insert(service.name().to_owned(), service.id);

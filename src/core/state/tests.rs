@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Attachment, ContainerSpec, IdSource, Meta, NodeDescription, NodeSpec, NodeStatus, ReplicatedService, RestartPlan,
-    ServiceMode, ServiceSpec, TaskSpec, TaskState, TaskStatus,
+    Attachment, ContainerSpec, IdSource, ManagerStatus, Meta, NodeDescription, NodeSpec, NodeStatus, ReplicatedService,
+    RestartPlan, ServiceMode, ServiceSpec, TaskSpec, TaskState, TaskStatus,
 };
 
 fn ids() -> IdSource {
@@ -116,6 +116,36 @@ fn a_removed_node_is_remembered_as_long_as_its_certificate_can_be_valid() {
     assert_eq!(removed(&state), [true, true, false]);
     state.apply(state.index() + 1, &Proposal { at: day(91), changes: vec![remove(3)] });
     assert_eq!(removed(&state), [false, true, false]);
+}
+
+#[test]
+fn a_number_in_the_consensus_is_given_up_for_ever() {
+    let manager = |raft_id: u64, addr: &str| Some(ManagerStatus { raft_id, addr: addr.into() });
+    let node = |number: u128, raft_id: u64| Node {
+        id: NodeId::from(number),
+        meta: Meta::default(),
+        spec: NodeSpec { role: "manager".into(), ..NodeSpec::default() },
+        description: NodeDescription::default(),
+        status: NodeStatus::default(),
+        manager: manager(raft_id, "a"),
+    };
+    let mut state = State::default();
+    let [one, two] = [1, 2].map(NodeId::from);
+    let become_ = |id, manager| Change::NodeManager { id, manager };
+    put(&mut state, vec![Change::NodeCreate(Box::new(node(1, 11))), Change::NodeCreate(Box::new(node(2, 12)))]);
+    assert!(state.may_be_member(one, 11) && state.may_be_member(one, 13));
+    assert!(!state.may_be_member(two, 11), "that is another one");
+    put(&mut state, vec![become_(one, manager(11, "b"))]);
+    assert!(state.may_be_member(one, 11), "another address is no other member");
+    put(&mut state, vec![become_(one, None), become_(two, manager(22, "a"))]);
+    let mut state = codec::decode_state(&codec::encode_state(&state)).unwrap();
+    assert_eq!([11, 12, 22, 99].map(|member| state.was_member(member)), [true, true, false, false]);
+    assert!(!state.may_be_member(one, 11) && state.manager_of(11).is_none());
+    assert_eq!(state.manager_of(22).unwrap().id, two);
+    // As long as a certificate may be valid with which one could speak so.
+    let day = |days: i64| Timestamp(days * 24 * 3600 * 1_000_000_000);
+    state.apply(state.index() + 1, &Proposal { at: day(91), changes: vec![become_(two, None)] });
+    assert_eq!([11, 12, 22].map(|member| state.was_member(member)), [false, false, true]);
 }
 
 #[test]

@@ -122,6 +122,23 @@ fn a_node_that_is_removed_takes_its_tasks_along_at_once() {
 }
 
 #[test]
+fn nobody_takes_over_a_number_in_the_consensus() {
+    let mut fixture = Fixture::new("node n1 ready manager\nnode n2 ready manager\nnode n3 ready");
+    let manager = |raft_id: u64| Some(ManagerStatus { raft_id, addr: "192.0.2.1:2377".into() });
+    let changed = |fixture: &mut Fixture, name: &str, manager: Option<ManagerStatus>| {
+        let node = fixture.node(name);
+        step_with(fixture, vec![Input::Manager { node, manager }]).len()
+    };
+    assert_eq!(changed(&mut fixture, "n1", manager(11)), 1);
+    assert_eq!(changed(&mut fixture, "n1", manager(11)), 0, "that is no news");
+    assert_eq!(changed(&mut fixture, "n2", manager(11)), 0, "that is another one");
+    assert_eq!(changed(&mut fixture, "n3", manager(13)), 0, "it is a worker");
+    assert_eq!(changed(&mut fixture, "n1", None), 1);
+    assert_eq!(changed(&mut fixture, "n1", manager(11)), 0, "it was given up");
+    assert_eq!(changed(&mut fixture, "n1", manager(14)), 1);
+}
+
+#[test]
 fn a_drained_node_hands_over_and_a_paused_one_keeps_what_it_has() {
     let mut fixture = Fixture::new(TWO);
     assert_eq!(then(&mut fixture, "node n1 pause"), "");

@@ -18,23 +18,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::agent::AgentConfig;
+use crate::dispatcher::link::{self, LinkState};
 use crate::engine::Engine;
 use crate::manager::now;
 use crate::network::Networks;
-use crate::node::directory::{Directory, Identity, NodeRole};
+use crate::node::directory::{Advertised, Directory, Identity, NodeRole};
 use crate::node::trust::Trust;
 
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A swarm of one manager, without a dockerd.
+/// A swarm of one manager, without a dockerd. It has gone on alone once.
 struct Swarm {
     manager: Manager,
     address: String,
     root: RootCa,
     identity: Identity,
     tokens: JoinTokens,
+    /// The history that it went on from.
+    past: u64,
     folder: PathBuf,
     stop: CancellationToken,
 }
@@ -65,8 +68,10 @@ impl Swarm {
             raft_id: 7,
             listen: address.clone(),
             advertise: address.clone(),
+            advertised: Advertised::Given,
             data_path: None,
             managers: Vec::new(),
+            history: None,
         };
         let root = ca::new_root().unwrap();
         let (key, csr) = ca::new_key_and_csr().unwrap();
@@ -74,6 +79,9 @@ impl Swarm {
         node.0.directory.keep_certificates(&root.cert, &chain, &key).unwrap();
         let trust = Trust::open(&node.0.directory).unwrap();
         let store = Store::create(node.store_config(&identity, KeySource::OnDisk, &trust)).await.unwrap();
+        let past = store.history().number().unwrap();
+        store.shutdown().await;
+        let store = Store::recover_alone(node.store_config(&identity, KeySource::OnDisk, &trust)).await.unwrap();
         let digest = ca::digest(&root.cert);
         let mut token = || control::join_token(&digest, ids.bytes());
         let tokens = JoinTokens { worker: token(), manager: token() };
@@ -83,7 +91,7 @@ impl Swarm {
         let manager = Manager::start(own.0, own.1, own.2, store, trust.clients.clone(), stop.clone()).unwrap();
         let service = Arc::new(ManagerService { node, manager: manager.clone() });
         tokio::spawn(serve(listener, trust.tls, service, stop.clone()));
-        Swarm { manager, address, root, identity, tokens, folder, stop }
+        Swarm { manager, address, root, identity, tokens, past, folder, stop }
     }
 
     /// A host joins by a token.
@@ -98,6 +106,13 @@ impl Swarm {
     fn sign(&self, node: NodeId, cluster: ClusterId, role: Role, expiry: i64) -> Tls {
         let (key, csr) = ca::new_key_and_csr().unwrap();
         tls(ca::sign(&self.root, &csr, cluster, node, role, expiry).unwrap(), key, &self.root.cert)
+    }
+
+    /// The node is this member of the consensus, or none, as far as the cluster's state says.
+    async fn be_member(&self, node: NodeId, raft_id: Option<u64>) {
+        let manager = raft_id.map(|raft_id| ManagerStatus { raft_id, addr: "127.0.0.1:1".into() });
+        let changes = vec![Change::NodeManager { id: node, manager }];
+        self.manager.store().propose(Proposal { at: now(), changes }).await.unwrap();
     }
 
     fn client(&self, tls: &Tls) -> Client {
@@ -146,6 +161,17 @@ fn founding(identity: &Identity, root: &RootCa, tokens: &JoinTokens) -> Proposal
     Proposal { at, changes: plan.finish().0 }
 }
 
+/// A question of the consensus that changes nothing, as `from` asks it: `gam_store`'s form on the wire.
+fn pre_vote(swarm: &Swarm, from: u64) -> Bytes {
+    let lineage = swarm.manager.store().history().number().unwrap();
+    let vote = serde_json::json!({ "term": 1, "leader": from, "granted": false });
+    let request = serde_json::json!({ "pre_vote": { "vote": vote, "last": null } });
+    let header =
+        serde_json::to_vec(&serde_json::json!({ "from": from, "lineage": lineage, "request": request })).unwrap();
+    let length = u32::try_from(header.len()).unwrap().to_be_bytes();
+    [&[1], &length[..], &header].concat().into()
+}
+
 /// Every call that only managers may make, by its name.
 async fn control_calls(client: &Client) -> Vec<(&'static str, Result<(), RpcError>)> {
     let request = Bytes::from(wire::encode_request(&Request::NodeRemove { id: NodeId::MIN, force: true }));
@@ -155,7 +181,7 @@ async fn control_calls(client: &Client) -> Vec<(&'static str, Result<(), RpcErro
         ("submit", client.submit(request).await.map(drop)),
         ("tell", client.tell(relay).await),
         ("read_index", client.read_index().await.map(drop)),
-        ("join_raft", client.join_raft(9, "127.0.0.1:1").await),
+        ("join_raft", client.join_raft(9, "127.0.0.1:1").await.map(drop)),
         ("leave_raft", client.leave_raft().await),
     ]
 }
@@ -237,6 +263,95 @@ async fn a_demoted_manager_that_keeps_talking_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_speaks_in_the_consensus_as_itself_only() {
+    let swarm = Swarm::found().await;
+    let (node, manager) = swarm.join(&swarm.tokens.manager).await;
+    let client = swarm.client(&manager);
+    let speak = async |member| client.raft(pre_vote(&swarm, member)).await.map(drop).map_err(refusal);
+    let forbidden = |why: &str| Err(Error::new(Kind::Forbidden, format!("node {node} {why}")));
+    let unknown = forbidden("speaks as a member of the consensus that it is not");
+    assert_eq!(speak(9).await, unknown, "it is none yet");
+    swarm.be_member(node, Some(9)).await;
+    assert_eq!(speak(9).await, Ok(()));
+    assert_eq!(speak(swarm.identity.raft_id).await, forbidden("speaks as another member of the consensus"));
+    assert_eq!(speak(8).await, unknown);
+    // Demoted, let go, and promoted again: with the number that it had it may hold what it has promised as another one.
+    swarm.be_member(node, None).await;
+    swarm.be_member(node, Some(10)).await;
+    assert_eq!(speak(9).await, forbidden("speaks as a member of the consensus that was let go"));
+    assert_eq!(speak(10).await, Ok(()));
+    let state = swarm.manager.read().await.unwrap();
+    let may =
+        |leaderless| [9, 10, swarm.identity.raft_id, 8].map(|it| may_speak_as(&state, node, it, leaderless).is_ok());
+    assert_eq!(may(false), [false, true, false, false]);
+    // Without a leader this state may not be the newest: the node may be another member by now, but not one that is known.
+    assert_eq!(may(true), [false, true, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_joins_the_consensus_as_itself_only() {
+    let swarm = Swarm::found().await;
+    let (node, manager) = swarm.join(&swarm.tokens.manager).await;
+    let client = swarm.client(&manager);
+    let join = async |member, address: &str| client.join_raft(member, address).await.map(drop).map_err(refusal);
+    let own = swarm.identity.raft_id;
+    let why = |member: u64| format!("node {node} cannot be the member {member:x} of the consensus (any more)");
+    assert_eq!(join(own, &swarm.address).await, Err(Error::new(Kind::Conflict, why(own))));
+    let elsewhere = format!("node {} answers at {}, and not node {node}", swarm.identity.node, swarm.address);
+    assert_eq!(join(9, &swarm.address).await, Err(Error::new(Kind::Forbidden, elsewhere)));
+    swarm.be_member(node, Some(9)).await;
+    swarm.be_member(node, None).await;
+    assert_eq!(join(9, "127.0.0.1:1").await, Err(Error::new(Kind::Conflict, why(9))), "it was given up");
+    // Nor does it say for another one what that is.
+    let inputs = vec![Input::Manager { node: swarm.identity.node, manager: None }];
+    let relay = serde_json::to_vec(&Relay { inputs, ..Relay::default() }).unwrap();
+    client.tell(relay.into()).await.unwrap();
+    // Whatever was told before a request is taken before it.
+    let spec = NodeSpec { role: "manager".into(), availability: "active".into(), ..NodeSpec::default() };
+    swarm.manager.submit(Request::NodeUpdate { id: node, spec: Box::new(spec), version: u64::MAX }).await.unwrap_err();
+    let state = swarm.manager.read().await.unwrap();
+    assert_eq!(state.node(swarm.identity.node).unwrap().manager.as_ref().unwrap().raft_id, own);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_behind_is_told_so() {
+    let swarm = Swarm::found().await;
+    let (worker_id, worker) = swarm.join(&swarm.tokens.worker).await;
+    let (manager_id, manager) = swarm.join(&swarm.tokens.manager).await;
+    let own = swarm.manager.store().history().number().unwrap();
+    let of = |tls: &Tls, history: u64| {
+        let clients = Clients::new(tls.clone());
+        clients.of_history(move || Some(history));
+        clients.to(&swarm.address)
+    };
+    let why = |node| {
+        format!(
+            "node {node} belongs to another part of the swarm than this manager: one of them went on without the other \
+             (--force-new-cluster)"
+        )
+    };
+    all_forbidden(control_calls(&of(&manager, own ^ 1)).await, &why(manager_id));
+    for (tls, node) in [(&manager, manager_id), (&worker, worker_id)] {
+        let client = of(tls, own ^ 1);
+        assert_eq!(renew(&client).await, Err(Error::new(Kind::Forbidden, why(node))));
+        assert_eq!(greet(&client).await.err(), Some(Error::new(Kind::Forbidden, why(node))));
+    }
+    let left = format!(
+        "node {manager_id} was left behind when the swarm went on without it (--force-new-cluster): run \"docker swarm leave \
+         --force\" on it, then let it join again"
+    );
+    let manager_of_old = of(&manager, swarm.past);
+    all_forbidden(control_calls(&manager_of_old).await, &left);
+    assert_eq!(renew(&manager_of_old).await, Err(Error::new(Kind::Forbidden, left)));
+    // A worker comes over, and hears in which history it then is.
+    let worker_of_old = of(&worker, swarm.past);
+    assert_eq!(renew(&worker_of_old).await, Ok(Role::Worker));
+    greet(&worker_of_old).await.unwrap();
+    greet(&of(&worker, own)).await.unwrap();
+    of(&manager, own).read_index().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_node_is_out_at_once() {
     let swarm = Swarm::found().await;
     let (worker_id, worker) = swarm.join(&swarm.tokens.worker).await;
@@ -249,7 +364,7 @@ async fn a_removed_node_is_out_at_once() {
     swarm.remove(worker_id).await;
     all_forbidden(control_calls(&manager).await, &format!("node {manager_id} is not a manager of this swarm"));
     for (client, node) in [(&worker, worker_id), (&manager, manager_id)] {
-        let out = Error::new(Kind::Forbidden, format!("node {node} is not part of this swarm"));
+        let out = gam_rpc::removed(node);
         assert_eq!(renew(client).await, Err(out.clone()));
         assert_eq!(greet(client).await.err(), Some(out));
     }
@@ -265,7 +380,7 @@ async fn a_removed_node_is_out_at_once() {
         }
     };
     let end = tokio::time::timeout(LIMIT, end).await.expect("the session goes on");
-    assert_eq!(end, Error::new(Kind::Forbidden, "this node was removed from the swarm"));
+    assert_eq!(end, gam_rpc::removed(worker_id));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -320,4 +435,98 @@ async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
     assert_eq!(may(false), [true, false, false, false]);
     // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
     assert_eq!(may(true), [true, true, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_only_just_made_is_not_refused_by_a_state_that_is_behind() {
+    let swarm = Swarm::found().await;
+    let old = swarm.manager.state();
+    let version = old.cluster().unwrap().meta.version;
+    let rotate = control::Rotate { worker_token: true, ..control::Rotate::default() };
+    let spec = Box::new(old.cluster().unwrap().spec.clone());
+    swarm.manager.submit(Request::SwarmUpdate { spec, version, rotate, authority: None }).await.unwrap();
+    let new = swarm.manager.read().await.unwrap();
+    let token = new.cluster().unwrap().join_tokens.worker.clone();
+    async fn unasked() -> Result<Arc<State>, Error> {
+        panic!("the leader was asked")
+    }
+    let check = async |state: &Arc<State>, token: &str| {
+        check_token(|| state.clone(), async { Ok(new.clone()) }, token).await.map_err(|error| error.kind)
+    };
+    assert_eq!(check(&old, &token).await, Ok(()));
+    assert_eq!(check(&new, &swarm.tokens.worker).await, Err(Kind::Invalid), "it was replaced");
+    // The leader judges it: this state may be behind.
+    check_token(|| old.clone(), unasked(), &swarm.tokens.worker).await.unwrap();
+    check_token(|| new.clone(), unasked(), &token).await.unwrap();
+    let refused = check_token(|| new.clone(), unasked(), &token[1..]).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid, "it looks like no token of any state");
+    // Through the port: what was replaced lets nobody in, what replaced it does.
+    let csr_der = ca::new_key_and_csr().unwrap().1;
+    let request = IssueRequest { token: swarm.tokens.worker.clone(), csr_der, ..IssueRequest::default() };
+    let refused = refusal(gam_rpc::issue(&swarm.address, &swarm.root.cert, request).await.unwrap_err());
+    assert!(refused.message.ends_with("A valid join token is necessary to join this cluster"), "{refused:?}");
+    swarm.join(&token).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_removed_holds_nothing_once_a_manager_of_its_swarm_says_so() {
+    let (swarm, other) = (Swarm::found().await, Swarm::found().await);
+    let (node, tls) = swarm.join(&swarm.tokens.worker).await;
+    let stop = CancellationToken::new();
+    let _ended = stop.clone().drop_guard();
+    let connect = async |managers: [&str; 1]| {
+        let managers = managers.map(str::to_owned).to_vec();
+        let (session, link) = link::connect(node, Clients::new(tls.clone()), managers, stop.clone());
+        session.descriptions.send(NodeDescription::default()).await.unwrap();
+        (session, link)
+    };
+    let until = async |link: &mut tokio::sync::watch::Receiver<LinkState>, what: fn(&LinkState) -> bool| {
+        tokio::time::timeout(LIMIT, link.wait_for(what)).await.expect("it never comes to that").unwrap().clone()
+    };
+    let (_session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.manager.is_some()).await;
+    swarm.remove(node).await;
+    let told = until(&mut link, |now| now.is_removed).await;
+    let words =
+        format!("rpc error: code = PermissionDenied desc = Permission denied: node {node} was removed from swarm");
+    assert_eq!(told, LinkState { manager: None, error: words, is_removed: true });
+    // The same at a start, when nothing is known yet but what runs on the host.
+    let (mut session, mut link) = connect([&swarm.address]).await;
+    until(&mut link, |now| now.is_removed).await;
+    let held = tokio::time::timeout(LIMIT, session.assignments.wait_for(|held| held.index > 0)).await.unwrap();
+    assert!(held.unwrap().tasks.is_empty());
+    // Whoever is no manager of this swarm is not even heard.
+    let (session, mut link) = connect([&other.address]).await;
+    let told = until(&mut link, |now| !now.error.is_empty()).await;
+    assert!(!told.is_removed && session.assignments.borrow().index == 0, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_that_nothing_happened_when_a_manager_ends_with_a_request_in_its_hands() {
+    let swarm = Swarm::found().await;
+    let mut ids = IdSource::new([3; 32]);
+    let mut join = || Request::Join {
+        token: swarm.tokens.worker.clone(),
+        node: ids.fresh(),
+        availability: String::new(),
+        addr: String::new(),
+        description: Box::default(),
+    };
+    let mut asked = tokio::task::JoinSet::new();
+    for request in std::iter::repeat_with(&mut join).take(64) {
+        let manager = swarm.manager.clone();
+        asked.spawn(async move { manager.submit_here(request).await });
+    }
+    // A moment that may lie anywhere in the life of a request.
+    tokio::task::yield_now().await;
+    swarm.stop.cancel();
+    while let Some(answer) = asked.join_next().await {
+        let answer = answer.unwrap();
+        let is_true = matches!(answer, Ok(Response::Joined { .. }) | Err(Refusal::NotLeading | Refusal::Unanswered));
+        assert!(is_true, "{answer:?}");
+    }
+    assert_eq!(swarm.manager.submit_here(join()).await, Err(Refusal::NotLeading), "nobody has taken it");
+    swarm.manager.store().shutdown().await;
+    let told = swarm.manager.submit(join()).await.unwrap_err();
+    assert_eq!(told.message, "this manager is stopping: try again, or ask another manager");
 }

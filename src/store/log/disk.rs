@@ -20,6 +20,7 @@ use crate::codec::{self, LogIdRecord, VoteRecord};
 use crate::error::StoreError;
 use crate::files;
 use crate::keys::Keyring;
+use crate::lineage::Descent;
 use crate::raft::{Entry, LogId, Vote};
 
 /// Index to sealed entry.
@@ -34,6 +35,7 @@ const META_VOTE: &str = "vote";
 const META_COMMITTED: &str = "committed";
 const META_PURGED: &str = "purged";
 const META_LINEAGE: &str = "lineage";
+const META_FORMER: &str = "former";
 const META_JOINED: &str = "joined";
 
 /// The format of the file that this build writes, and the newest that it reads.
@@ -49,7 +51,7 @@ pub enum Change {
     Purge(LogId),
     Vote(Vote),
     Committed(LogId),
-    Lineage(u64),
+    Lineage(Descent),
 }
 
 /// What a file holds.
@@ -62,7 +64,7 @@ pub struct Loaded {
     /// The member that the file was made for; `None` if its making was cut short.
     pub member: Option<u64>,
     /// The history of the cluster that it belongs to; `None` for a member that waits to be told by the first message.
-    pub lineage: Option<u64>,
+    pub lineage: Option<Descent>,
     /// Whether the member was made to join a cluster, and not to begin one.
     pub joined: bool,
 }
@@ -135,14 +137,14 @@ impl Disk {
     }
 
     /// Marks a fresh file as this member's: of a new lineage, or without one, to join a cluster.
-    pub fn prepare(&self, member: u64, lineage: Option<u64>) -> io::Result<()> {
+    pub fn prepare(&self, member: u64, lineage: Option<&Descent>) -> io::Result<()> {
         let write = self.database.begin_write().map_err(to_io)?;
         {
             let mut meta = write.open_table(META).map_err(to_io)?;
             meta.insert(META_FORMAT, [FORMAT].as_slice()).map_err(to_io)?;
             self.put(&mut meta, META_MEMBER, &member)?;
             self.put(&mut meta, META_JOINED, &lineage.is_none())?;
-            self.put(&mut meta, META_LINEAGE, &lineage)?;
+            self.put(&mut meta, META_LINEAGE, &lineage.map(|descent| descent.lineage))?;
             write.open_table(LOG).map_err(to_io)?;
         }
         write.commit().map_err(to_io)
@@ -166,7 +168,10 @@ impl Disk {
                         log.retain_in::<u64, _>(..=upto.index(), |_, _| false).map_err(to_io)?;
                     }
                     Change::Vote(vote) => self.put(&mut meta, META_VOTE, &VoteRecord::from(vote))?,
-                    Change::Lineage(lineage) => self.put(&mut meta, META_LINEAGE, &Some(*lineage))?,
+                    Change::Lineage(descent) => {
+                        self.put(&mut meta, META_LINEAGE, &Some(descent.lineage))?;
+                        self.put(&mut meta, META_FORMER, &descent.former)?;
+                    }
                     Change::Committed(upto) => self.put(&mut meta, META_COMMITTED, &LogIdRecord::from(upto))?,
                 }
             }
@@ -212,12 +217,14 @@ impl Disk {
         }
         let entries = self.load_entries(&read)?;
         let purged = self.get::<LogIdRecord>(&meta, META_PURGED)?.map(LogId::from);
+        // Logs from before there were lineages belong to this one.
+        let lineage = self.get::<Option<u64>>(&meta, META_LINEAGE)?.unwrap_or(Some(0));
+        let former = self.get::<Vec<u64>>(&meta, META_FORMER)?.unwrap_or_default();
         let loaded = Loaded {
             vote: self.get::<VoteRecord>(&meta, META_VOTE)?.map(Vote::from),
             committed: self.get::<LogIdRecord>(&meta, META_COMMITTED)?.map(LogId::from),
             member: self.get(&meta, META_MEMBER)?,
-            // Logs from before there were lineages belong to this one.
-            lineage: self.get::<Option<u64>>(&meta, META_LINEAGE)?.unwrap_or(Some(0)),
+            lineage: lineage.map(|lineage| Descent { lineage, former }),
             joined: self.get(&meta, META_JOINED)?.unwrap_or(false),
             entries,
             purged,

@@ -22,7 +22,7 @@ fn start(database: redb::Database, keyring: &Arc<Keyring>) -> (Log, Failure) {
     let disk = Disk::new(database, keyring.clone());
     let mut loaded = disk.load().unwrap();
     if loaded.member.is_none() {
-        disk.prepare(fixture::MEMBER, Some(1)).unwrap();
+        disk.prepare(fixture::MEMBER, Some(&Descent::begin(1))).unwrap();
         loaded = disk.load().unwrap();
     }
     (Log::start(disk, loaded, failure.clone()).unwrap(), failure)

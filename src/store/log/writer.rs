@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::disk::{Change, Disk};
 use crate::failure::Failure;
+use crate::lineage::Descent;
 use crate::raft::{Entry, LogId, Types, Vote};
 
 /// Writes that one transaction takes: what waits behind it should not wait for long.
@@ -22,7 +23,7 @@ pub enum Write {
     Vote { vote: Vote, done: oneshot::Sender<io::Result<()>> },
     Truncate { from: u64, done: oneshot::Sender<io::Result<()>> },
     Purge { upto: LogId },
-    Lineage { lineage: u64, done: oneshot::Sender<io::Result<()>> },
+    Lineage { lineage: Descent, done: oneshot::Sender<io::Result<()>> },
     Committed { upto: LogId },
     Stop { done: oneshot::Sender<()> },
 }

@@ -6,7 +6,9 @@ use super::*;
 use crate::fixture;
 use crate::raft::{Command, LeaderId};
 
-const SENDER: Sender = Sender { member: 7, lineage: u64::MAX };
+fn envelope() -> Envelope {
+    Envelope { from: 7, to: Some(9), descent: Descent { lineage: u64::MAX, former: vec![3, u64::MAX - 1] } }
+}
 
 fn log_id(index: u64) -> LogId {
     RaftLogId::new(LeaderId::new(3, 7), index)
@@ -24,8 +26,8 @@ fn append(indices: impl IntoIterator<Item = u64>) -> Request {
 }
 
 fn reread(request: &Request) -> Request {
-    let (sender, request) = decode_request(&encode_request(SENDER, request)).unwrap();
-    assert_eq!(sender, SENDER);
+    let (read, request) = decode_request(&encode_request(&envelope(), request)).unwrap();
+    assert_eq!(read, envelope());
     request
 }
 
@@ -71,7 +73,7 @@ fn answers_of_every_kind_read_back() {
 
 #[test]
 fn what_raft_would_choke_on_is_refused() {
-    let refused = |request: &Request| match decode_request(&encode_request(SENDER, request)) {
+    let refused = |request: &Request| match decode_request(&encode_request(&envelope(), request)) {
         Err(StoreError::Message(why)) => why,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was taken"),
@@ -81,14 +83,22 @@ fn what_raft_would_choke_on_is_refused() {
     let Request::Append(mut unelected) = append([5]) else { unreachable!() };
     unelected.vote.committed = false;
     assert_eq!(refused(&Request::Append(unelected)), "its sender was not elected");
-    let mut newer = encode_request(SENDER, &append([5])).to_vec();
+    let transfer = Request::Transfer(TransferLeaderRequest::new(vote(), 9, None));
+    let piece = Request::Piece(Piece { vote: vote(), transfer: 5, number: 6, last: true, data: Bytes::new() });
+    let asked = || VoteRequest::new(Vote { committed: false, ..vote() }, Some(log_id(9)));
+    let foreign = Envelope { from: 8, ..envelope() };
+    for request in [append([5]), Request::Vote(asked()), Request::PreVote(asked()), transfer, piece] {
+        let read = Message::read(&encode_request(&foreign, &request));
+        assert!(matches!(read, Err(StoreError::Message(why)) if why == "member 8 speaks as member 7"));
+    }
+    let mut newer = encode_request(&envelope(), &append([5])).to_vec();
     newer[0] = FORMAT + 1;
     assert!(matches!(decode_request(&newer.into()), Err(StoreError::Message(why)) if why.contains("format 2")));
 }
 
 #[test]
 fn a_cut_message_is_refused() {
-    let whole = encode_request(SENDER, &append(5..7));
+    let whole = encode_request(&envelope(), &append(5..7));
     for length in 0..whole.len() {
         match decode_request(&whole.slice(..length)) {
             Err(StoreError::Message(_)) => {}
@@ -105,7 +115,7 @@ proptest! {
     fn noise_is_refused_without_a_panic(noise in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..400, with: u8) {
         let _ = decode_request(&noise.clone().into());
         let _ = decode_response(&noise);
-        let mut changed = encode_request(SENDER, &append(5..7)).to_vec();
+        let mut changed = encode_request(&envelope(), &append(5..7)).to_vec();
         let at = at % changed.len();
         changed[at] = with;
         let _ = decode_request(&changed.into());

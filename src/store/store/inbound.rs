@@ -1,7 +1,8 @@
 //! Messages of other members: taken apart, given to Raft, answered.
 //!
-//! Lets nothing pass from another history of the cluster (`lineage`), and nothing that Raft could not have been sent
-//! (`message`). Who may send at all is the daemon's to decide, by the certificate of the connection.
+//! Lets nothing pass from another history of the cluster (`lineage`), nothing that is for another member, and nothing that
+//! Raft could not have been sent (`message`). Who may send as which member is the daemon's to decide, by the certificate of the
+//! connection.
 
 use bytes::Bytes;
 use openraft::Snapshot;
@@ -10,18 +11,21 @@ use openraft::errors::{Infallible, RaftError};
 
 use super::{Store, blocking};
 use crate::error::StoreError;
-use crate::message::{self, Piece, Request, Response};
+use crate::message::{self, Envelope, Message, Piece, Request, Response};
 use crate::raft::{Types, Vote};
 
 impl Store {
     /// A message of another member; the answer to send back.
     ///
     /// Waits as long as the disk does. An error is for the sender's log: it sends again.
-    pub async fn handle(&self, message: Bytes) -> Result<Bytes, StoreError> {
+    pub async fn handle(&self, message: Message) -> Result<Bytes, StoreError> {
         self.check()?;
-        let (sender, request) = message::decode_request(&message)?;
-        drop(message);
-        self.inner.lineage.admit(sender.lineage).await?;
+        let Message { envelope: Envelope { from, to, descent }, request } = message;
+        // An address may have gone over to this member from another one, and what it answered would count as that one's word.
+        if let Some(meant) = to.filter(|to| *to != self.inner.member) {
+            return Err(StoreError::Misdirected { meant, own: self.inner.member });
+        }
+        self.inner.lineage.admit(&descent).await?;
         let raft = &self.inner.raft;
         let response = match request {
             Request::Append(append) => {
@@ -33,7 +37,7 @@ impl Store {
                 let transferred = raft.handle_transfer_leader(transfer).await;
                 Response::Transferred(transferred.map_err(|fatal| self.fatal(&fatal))?)
             }
-            Request::Piece(piece) => Response::Received(self.take_piece(sender.member, piece).await?),
+            Request::Piece(piece) => Response::Received(self.take_piece(from, piece).await?),
         };
         Ok(message::encode_response(&response))
     }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::StoreError;
 use crate::files;
 use crate::keys::{self, Keyring};
+use crate::lineage::Descent;
 use crate::log::{Change, Disk, Loaded, open_file};
 use crate::raft::{Entry, LeaderId, LogId, Membership, Vote};
 use crate::snapshot::{self, Frozen, Snapshots};
@@ -43,7 +44,7 @@ pub fn exists(dir: &Path) -> bool {
 /// A fresh folder with keys and an empty log, to begin a cluster in.
 pub fn create(config: &Config) -> Result<Opened, StoreError> {
     let lineage = keys::random_number().map_err(StoreError::io(&config.dir))?;
-    make(config, Some(lineage))
+    make(config, Some(Descent::begin(lineage)))
 }
 
 /// A fresh folder with keys and an empty log, to join a cluster with.
@@ -51,7 +52,7 @@ pub fn join(config: &Config) -> Result<Opened, StoreError> {
     make(config, None)
 }
 
-fn make(config: &Config, lineage: Option<u64>) -> Result<Opened, StoreError> {
+fn make(config: &Config, lineage: Option<Descent>) -> Result<Opened, StoreError> {
     let dir = &config.dir;
     if exists(dir) && !is_unfinished(config) {
         return Err(StoreError::Exists(dir.clone()));
@@ -73,10 +74,10 @@ pub fn prepare(
     config: &Config,
     database: Database,
     keyring: Arc<Keyring>,
-    lineage: Option<u64>,
+    lineage: Option<Descent>,
 ) -> Result<Opened, StoreError> {
     let disk = Disk::new(database, keyring.clone());
-    disk.prepare(config.member, lineage).map_err(StoreError::io(&log_file(&config.dir)))?;
+    disk.prepare(config.member, lineage.as_ref()).map_err(StoreError::io(&log_file(&config.dir)))?;
     let (snapshots, recovered) = Snapshots::open(&config.dir, keyring.clone(), config.keep_old_snapshots)?;
     let loaded = Loaded { lineage, ..Loaded::default() };
     Ok(Opened { disk, loaded, keyring, snapshots, recovered })
@@ -108,7 +109,8 @@ pub fn open_alone(config: &Config) -> Result<Opened, StoreError> {
     let entry = Entry::new(LogId::new(leader, last.index() + 1), EntryPayload::Membership(membership));
     let vote = Vote { leader_id: leader, committed: true };
     let lineage = keys::random_number().map_err(StoreError::io(&config.dir))?;
-    changes.extend([Change::Append(vec![entry.clone()]), Change::Vote(vote), Change::Lineage(lineage)]);
+    let lineage = loaded.lineage.take().map_or(Descent::begin(lineage), |left| left.go_on(lineage));
+    changes.extend([Change::Append(vec![entry.clone()]), Change::Vote(vote), Change::Lineage(lineage.clone())]);
     disk.commit(&changes).map_err(StoreError::io(&log_file(&config.dir)))?;
     loaded.entries.insert(entry.index(), entry);
     loaded.vote = Some(vote);

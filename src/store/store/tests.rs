@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::fixture::{self, Dice, FaultyDisk, Folder, numbers, proposal};
+use crate::lineage::Descent;
 
 /// No test waits longer for what should come at once.
 const SOON: Duration = Duration::from_secs(20);
@@ -34,7 +35,7 @@ async fn create_on(config: &Config, disk: &FaultyDisk) -> Result<Store, StoreErr
     crate::files::make_dir(&config.dir).unwrap();
     let keyring = Arc::new(Keyring::create(&config.dir, &config.key)?);
     let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
-    let opened = opening::prepare(config, database, keyring, Some(1))?;
+    let opened = opening::prepare(config, database, keyring, Some(Descent::begin(1)))?;
     let store = Store::start(config, raft_config(config)?, opened).await?;
     let members = BTreeMap::from([(config.member, BasicNode::new(config.address.clone()))]);
     store.inner.raft.initialize(members).await.unwrap();

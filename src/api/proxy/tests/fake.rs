@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::listen::{self, Listener};
 use crate::api::proxy::Proxy;
-use crate::api::serve::{Carriers, serve};
+use crate::api::serve::{Carriers, Patience, serve};
 use crate::api::way::{Owner, Way, owner};
 use crate::config::{Host, Options, Settings};
 
@@ -25,6 +25,8 @@ use crate::config::{Host, Options, Settings};
 pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long the edge drains in these tests.
 pub const DRAIN: Duration = Duration::from_secs(3);
+/// How long a half-closed client over TCP is answered in these tests.
+pub const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What the fake does with a request: its head, and the stream after it.
@@ -148,7 +150,8 @@ impl Fake {
         let carriers = Carriers::start(&proxy, way).expect("threads");
         let fallback = move |request: Request| async move { through.forward(request).await };
         let router = routes(&proxy).fallback(fallback.clone()).method_not_allowed_fallback(fallback);
-        fake.serving = Some(tokio::spawn(serve(listeners, router, carriers, proxy, fake.stop.clone(), DRAIN)));
+        let patience = Patience { drain: DRAIN, half_closed: HALF_CLOSED };
+        fake.serving = Some(tokio::spawn(serve(listeners, router, carriers, proxy, fake.stop.clone(), patience)));
         fake
     }
 

@@ -2,14 +2,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::raft::VoteRequest;
+use openraft::vote::RaftLeaderId;
 use tokio::time::Instant;
 
 use super::net::{Cluster, follows, leads, patiently};
 use super::{SOON, snapshot_files, term, until};
 use crate::fixture::{bytes, numbers, proposal};
+use crate::lineage::Descent;
 use crate::machine::Machine;
+use crate::message::{self, Envelope, Request};
+use crate::raft::{LeaderId, Vote};
 use crate::transport::Purpose;
-use crate::{Config, Leadership, Member, Store, StoreError};
+use crate::{Config, Kinship, Leadership, Member, Message, Store, StoreError};
 
 fn small(config: Config) -> Config {
     Config { snapshot_interval: 50, ..config }
@@ -297,6 +302,9 @@ async fn one_member_goes_on_alone_and_takes_others_again() {
             store.propose(proposal([number])).await.unwrap();
         }
         assert!(leads(&store) && !numbers(&store.state()).contains(&200));
+        let (history, past) = (store.history(), old.history());
+        assert_eq!(history.kinship(past.number().unwrap()), Kinship::Past);
+        assert_eq!(past.kinship(history.number().unwrap()), Kinship::Other);
         for other in others {
             cluster.unplug(other).shutdown().await;
         }
@@ -308,6 +316,8 @@ async fn one_member_goes_on_alone_and_takes_others_again() {
         cluster.level().await;
         for store in cluster.stores() {
             assert_eq!(numbers(&store.state()), (0..30).chain(100..121).collect());
+            assert_eq!(store.history().number(), history.number());
+            assert_eq!(store.history().kinship(past.number().unwrap()), Kinship::Past, "who joins learns of it too");
         }
         // And it is all there after a restart of everybody.
         drop(store);
@@ -321,6 +331,27 @@ async fn one_member_goes_on_alone_and_takes_others_again() {
         assert_eq!(numbers(&cluster.leader().await.state()).len(), 52);
         cluster.shutdown().await;
     }
+}
+
+/// Two members that change addresses with each other must not be taken for one another: what one has written would count as
+/// written by both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_for_another_member_is_refused() {
+    let cluster = Cluster::of(2).await;
+    let descent = cluster.store(1).inner.lineage.known().unwrap().clone();
+    let vote = Vote { leader_id: LeaderId::new(1, 1), committed: false };
+    let message = |to, lineage| {
+        let envelope = Envelope { from: 1, to, descent: Descent { lineage, ..descent.clone() } };
+        let request = Request::PreVote(VoteRequest::new(vote, None));
+        Message::read(&message::encode_request(&envelope, &request)).unwrap()
+    };
+    let ask = async |message| cluster.store(2).handle(message).await;
+    assert!(matches!(ask(message(Some(3), descent.lineage)).await, Err(StoreError::Misdirected { meant: 3, own: 2 })));
+    assert!(matches!(ask(message(Some(2), descent.lineage ^ 1)).await, Err(StoreError::OtherLineage)));
+    for to in [None, Some(2)] {
+        ask(message(to, descent.lineage)).await.unwrap();
+    }
+    cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::SOON;
 use crate::fixture::{Folder, proposal};
 use crate::transport::{Answer, Purpose, Transport};
-use crate::{Applied, Config, Leadership, Store, StoreError};
+use crate::{Applied, Config, Leadership, Message, Store, StoreError};
 
 /// The network.
 #[derive(Clone, Default)]
@@ -97,6 +97,7 @@ impl Transport for Line {
             }
             let there = net.wires().at.get(&address).cloned();
             let there = there.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+            let message = Message::read(&message).map_err(io::Error::other)?;
             let answer = there.handle(message).await.map_err(io::Error::other);
             drop(there);
             if net.is_cut(to, from) {

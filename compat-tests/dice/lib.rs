@@ -1,4 +1,4 @@
-//! Chance by a seed, so that what a run did can be done again (splitmix64). Called by `chaos`.
+//! Chance by a seed, so that what a run did can be done again (splitmix64). For tests: `chaos`, and those of the store.
 
 /// A sequence of numbers that its seed determines.
 #[derive(Debug, Clone)]

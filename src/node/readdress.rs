@@ -1,0 +1,93 @@
+//! A node whose host has got other addresses while it was down: it is the same node, and tells the others the new one.
+//!
+//! Only an address that Gam chose, or took from an interface that the user named, is replaced; one that the user gave stays
+//! what it is. (Docker keeps what a manager once resolved, which then never comes back.)
+
+use std::net::IpAddr;
+
+use super::addresses::{self, HostPort, Subnet};
+use super::directory::{Advertised, DirectoryError, Identity};
+use super::{Node, remote};
+use crate::network::interfaces::{self, Interface};
+
+impl Node {
+    /// The node with the addresses that its host has now; written down if they are other ones than before.
+    pub(super) async fn at_home(&self, identity: Identity) -> Result<Identity, DirectoryError> {
+        let Ok(old) = identity.advertise_host().parse::<IpAddr>() else { return Ok(identity) };
+        if identity.advertised == Advertised::Given {
+            return Ok(identity);
+        }
+        let interfaces = match interfaces::interfaces().await {
+            Ok(interfaces) => interfaces,
+            Err(error) => {
+                tracing::warn!(%error, "the addresses of this host are not known; what was its address counts");
+                return Ok(identity);
+            }
+        };
+        let Some(new) = self.new_address(&identity, old, &interfaces).await else { return Ok(identity) };
+        let identity = moved(identity, old, new);
+        tracing::info!(%old, %new, "the address of this host has changed; the other nodes are told the new one");
+        self.0.directory.adopt(&identity)?;
+        Ok(identity)
+    }
+
+    async fn new_address(&self, identity: &Identity, old: IpAddr, interfaces: &[Interface]) -> Option<IpAddr> {
+        let is_gone = !interfaces.iter().any(|interface| interface.addresses.contains(&old));
+        let (mut way, mut own) = (None, Vec::new());
+        if identity.advertised == Advertised::Chosen && is_gone {
+            for manager in identity.managers.iter().filter(|manager| **manager != identity.advertise) {
+                way = remote::own_address(manager).await.ok();
+                if way.is_some() {
+                    break;
+                }
+            }
+            // As when the node came to be: without dockerd, without its subnets.
+            let subnets = self.engine().subnets().await.unwrap_or_default();
+            own = subnets.iter().filter_map(|subnet| Subnet::parse(subnet)).collect();
+        }
+        addresses::moved(old, &identity.advertised, way, interfaces, &own)
+    }
+}
+
+/// The same node at another address. A node that listens on its one address only goes on to do so.
+fn moved(identity: Identity, old: IpAddr, new: IpAddr) -> Identity {
+    let at = |address: &str| {
+        let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+        HostPort { host: new, port: port.to_owned() }.to_string()
+    };
+    let (advertise, listen) = (at(&identity.advertise), at(&identity.listen));
+    let listens_there = addresses::host(&identity.listen).parse() == Ok(old);
+    let listen = if listens_there { listen } else { identity.listen.clone() };
+    Identity { advertise, listen, ..identity }
+}
+
+#[cfg(test)]
+mod tests {
+    use gam_core::model::IdSource;
+
+    use super::*;
+    use crate::node::directory::NodeRole;
+
+    #[test]
+    fn the_node_stays_the_same_at_its_new_address() {
+        let mut ids = IdSource::new([5; 32]);
+        let before = Identity {
+            format: 2,
+            node: ids.fresh(),
+            cluster: ids.fresh(),
+            role: NodeRole::Manager,
+            raft_id: 1,
+            listen: "0.0.0.0:2377".into(),
+            advertise: "192.0.2.1:4000".into(),
+            advertised: Advertised::Chosen,
+            data_path: None,
+            managers: vec!["192.0.2.9:2377".into()],
+            history: None,
+        };
+        let [old, new] = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
+        let after = Identity { advertise: "[2001:db8::1]:4000".into(), ..before.clone() };
+        assert_eq!(moved(before.clone(), old, new), after);
+        let only_there = Identity { listen: "192.0.2.1:2377".into(), ..before };
+        assert_eq!(moved(only_there, old, new), Identity { listen: "[2001:db8::1]:2377".into(), ..after });
+    }
+}
