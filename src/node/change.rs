@@ -75,9 +75,15 @@ impl Node {
             return;
         }
         roles.stop(STOP_TIMEOUT).await;
-        match self.start_in_role(identity.clone(), NodeRole::Manager, None).await {
+        // Without a state it is no manager yet: if this ends in the middle, it starts as a worker, and is made a manager again.
+        let meanwhile = Identity { role: NodeRole::Worker, raft_id: 0, history: None, ..identity };
+        let made = match self.0.directory.adopt(&meanwhile) {
+            Ok(()) => self.start_in_role(meanwhile.clone(), NodeRole::Manager, None).await,
+            Err(error) => Err(error.into()),
+        };
+        match made {
             Ok(roles) => self.become_(Life::Active(Arc::new(roles))),
-            Err(error) => self.fail(identity, &error),
+            Err(error) => self.fail(meanwhile, &error),
         }
     }
 
@@ -96,7 +102,7 @@ impl Node {
                 Ok(self.start_worker(identity)?)
             }
             NodeRole::Manager => {
-                let identity = self.at_home(Identity { managers, ..identity }).await?;
+                let identity = self.at_home(Identity { managers, ..identity }).await;
                 let identity = Identity { role, raft_id: new_raft_id()?, history, ..identity };
                 Ok(self.start_joining_manager(identity).await?)
             }
