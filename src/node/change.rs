@@ -12,7 +12,7 @@ use gam_store::Store;
 use super::directory::{Identity, NodeRole};
 use super::init::{Init, key_source};
 use super::join::new_raft_id;
-use super::membership::forget_others;
+use super::membership::{forget_others, stay_manager};
 use super::trust::Trust;
 use super::{Life, Node, NodeError, Roles, STOP_TIMEOUT, internal};
 
@@ -43,6 +43,7 @@ impl Node {
         let config = self.store_config(&identity, key_source(unlock_key), &trust);
         let store = Store::recover_alone(config).await.map_err(internal)?;
         forget_others(&store, &identity).await.map_err(internal)?;
+        stay_manager(&store, &identity).await.map_err(internal)?;
         let listener = self.listen_again(&identity.listen).await?;
         self.start_manager(identity, store, trust, listener).map_err(internal)
     }
