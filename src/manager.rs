@@ -400,7 +400,18 @@ impl Manager {
     /// unless this node leads.
     pub async fn read_index_here(&self) -> Result<ReadIndex, Refusal> {
         let index = self.0.store.read_index().await.map_err(refuse)?;
-        Ok(ReadIndex { index, leader: self.0.raft_id, unreachable: self.0.store.unreachable() })
+        Ok(ReadIndex { index, leader: self.0.raft_id, unreachable: self.unreachable() })
+    }
+
+    /// On whom the consensus cannot count: members that are silent, and managers that have no vote (yet).
+    fn unreachable(&self) -> Vec<u64> {
+        let members = self.0.store.members();
+        let has_vote = |id: &u64| members.iter().any(|member| member.id == *id && member.voter);
+        let state = self.state();
+        let managers = state.nodes().filter_map(|node| Some(node.manager.as_ref()?.raft_id));
+        let mut unreachable = self.0.store.unreachable();
+        unreachable.extend(managers.filter(|id| !has_vote(id)));
+        unreachable
     }
 
     /// The newest state that this manager has applied.

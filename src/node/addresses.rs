@@ -85,20 +85,18 @@ pub fn advertised(given: &str, listen: &HostPort, interfaces: &[Interface]) -> A
 }
 
 /// The address that others are to be told from now on, if it is no longer `old`: that of the interface which the user named;
-/// or another one than Gam chose before, which the host has lost, by `way`, this host's address on the way to another manager,
-/// else the host's only one.
-pub fn moved(
-    old: IpAddr,
-    advertised: &Advertised,
-    way: Option<IpAddr>,
-    interfaces: &[Interface],
-    own: &[Subnet],
-) -> Option<IpAddr> {
+/// or instead of one that Gam chose before, and which the host has lost, `found`, which it would choose now. Only a usable one of
+/// the same family counts: while a host starts it may have no other one than that of its link yet.
+pub fn moved(old: IpAddr, advertised: &Advertised, found: Option<IpAddr>, interfaces: &[Interface]) -> Option<IpAddr> {
+    let counts = |address: &IpAddr| is_global(address) && address.is_ipv4() == old.is_ipv4();
     let new = match advertised {
         Advertised::Given => None,
-        Advertised::Interface(name) => resolve(name, false, interfaces).ok(),
+        Advertised::Interface(name) => {
+            let named = interfaces.iter().find(|interface| interface.name == *name)?;
+            single(named, counts, None).ok().flatten()
+        }
         Advertised::Chosen if interfaces.iter().any(|interface| interface.addresses.contains(&old)) => None,
-        Advertised::Chosen => way.filter(is_global).or_else(|| only_address(interfaces, own).ok()),
+        Advertised::Chosen => found.filter(counts),
     };
     new.filter(|new| *new != old)
 }
@@ -216,7 +214,7 @@ fn single(
 }
 
 /// The host's only address, if it has but one that is not dockerd's.
-fn only_address(interfaces: &[Interface], own: &[Subnet]) -> Result<IpAddr, Error> {
+pub fn only_address(interfaces: &[Interface], own: &[Subnet]) -> Result<IpAddr, Error> {
     let mut found: Option<(&str, IpAddr)> = None;
     for interface in interfaces.iter().filter(|interface| interface.up && !interface.loopback) {
         if interface.addresses.iter().any(|address| own.iter().any(|subnet| subnet.contains(*address))) {
@@ -303,17 +301,20 @@ mod tests {
         let mut after = host();
         after.pop();
         after[1].addresses = vec![new];
-        let moved_to = |advertised: &Advertised, way, after| moved(old, advertised, way, after, &docker());
+        let moved_to = |advertised: &Advertised, found, after: &[Interface]| moved(old, advertised, found, after);
         assert_eq!(moved_to(&interface, None, &after), Some(new));
         assert_eq!(moved_to(&interface, None, &before), None, "it is the same one");
         assert_eq!(moved_to(&interface, None, &[]), None, "the interface may come yet");
         assert_eq!(moved_to(&Advertised::Given, Some(new), &after), None);
         assert_eq!(moved_to(&Advertised::Chosen, Some(new), &before), None, "the host has it still");
-        assert_eq!(moved_to(&Advertised::Chosen, None, &after), Some(new), "it is the only one");
-        let way = address("192.0.2.44");
-        assert_eq!(moved_to(&Advertised::Chosen, Some(way), &after), Some(way));
-        assert_eq!(moved_to(&Advertised::Chosen, Some(address("127.0.0.1")), &after), Some(new), "no way to others");
-        assert_eq!(moved_to(&Advertised::Chosen, None, &[]), None, "the host may get one yet");
+        assert_eq!(moved_to(&Advertised::Chosen, Some(new), &after), Some(new));
+        assert_eq!(moved_to(&Advertised::Chosen, None, &after), None, "nobody knows which one the others reach");
+        assert_eq!(moved_to(&Advertised::Chosen, Some(address("127.0.0.1")), &after), None, "no way to others");
+        for early in ["fe80::1", "2001:db8::1"].map(address) {
+            after[1].addresses = vec![early];
+            assert_eq!(moved_to(&interface, None, &after), None, "the other one may come yet");
+            assert_eq!(moved_to(&Advertised::Chosen, Some(early), &after), None, "the other one may come yet");
+        }
     }
 
     #[test]

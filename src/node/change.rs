@@ -12,7 +12,7 @@ use gam_store::Store;
 use super::directory::{Identity, NodeRole};
 use super::init::{Init, key_source};
 use super::join::new_raft_id;
-use super::membership::forget_others;
+use super::membership::{forget_others, stay_manager};
 use super::trust::Trust;
 use super::{Life, Node, NodeError, Roles, STOP_TIMEOUT, internal};
 
@@ -43,6 +43,7 @@ impl Node {
         let config = self.store_config(&identity, key_source(unlock_key), &trust);
         let store = Store::recover_alone(config).await.map_err(internal)?;
         forget_others(&store, &identity).await.map_err(internal)?;
+        stay_manager(&store, &identity).await.map_err(internal)?;
         let listener = self.listen_again(&identity.listen).await?;
         self.start_manager(identity, store, trust, listener).map_err(internal)
     }
@@ -75,9 +76,15 @@ impl Node {
             return;
         }
         roles.stop(STOP_TIMEOUT).await;
-        match self.start_in_role(identity.clone(), NodeRole::Manager, None).await {
+        // Without a state it is no manager yet: if this ends in the middle, it starts as a worker, and is made a manager again.
+        let meanwhile = Identity { role: NodeRole::Worker, raft_id: 0, history: None, ..identity };
+        let made = match self.0.directory.adopt(&meanwhile) {
+            Ok(()) => self.start_in_role(meanwhile.clone(), NodeRole::Manager, None).await,
+            Err(error) => Err(error.into()),
+        };
+        match made {
             Ok(roles) => self.become_(Life::Active(Arc::new(roles))),
-            Err(error) => self.fail(identity, &error),
+            Err(error) => self.fail(meanwhile, &error),
         }
     }
 
@@ -96,7 +103,7 @@ impl Node {
                 Ok(self.start_worker(identity)?)
             }
             NodeRole::Manager => {
-                let identity = self.at_home(Identity { managers, ..identity }).await?;
+                let identity = self.at_home(Identity { managers, ..identity }).await;
                 let identity = Identity { role, raft_id: new_raft_id()?, history, ..identity };
                 Ok(self.start_joining_manager(identity).await?)
             }

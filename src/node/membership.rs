@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use gam_core::error::{Error, Kind};
-use gam_core::model::ManagerStatus;
+use gam_core::model::{ManagerStatus, NodeSpec};
 use gam_core::state::{Change, Proposal};
 use gam_rpc::{Clients, RpcError};
 use gam_store::{Leadership, Store, StoreError};
@@ -38,6 +38,15 @@ pub(super) async fn forget_others(store: &Store, own: &Identity) -> Result<(), S
         store.propose(Proposal { at: now(), changes }).await?;
     }
     Ok(())
+}
+
+/// Who goes on alone is a manager, also if it was to become a worker when the others were lost.
+pub(super) async fn stay_manager(store: &Store, own: &Identity) -> Result<(), StoreError> {
+    let state = store.state();
+    let Some(node) = state.node(own.node).filter(|node| !node.is_manager()) else { return Ok(()) };
+    let spec = NodeSpec { role: "manager".into(), ..node.spec.clone() };
+    let changes = vec![Change::NodeUpdate { id: node.id, spec }];
+    store.propose(Proposal { at: now(), changes }).await.map(|_| ())
 }
 
 impl Node {

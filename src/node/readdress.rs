@@ -6,46 +6,57 @@
 use std::net::IpAddr;
 
 use super::addresses::{self, HostPort, Subnet};
-use super::directory::{Advertised, DirectoryError, Identity};
+use super::directory::{Advertised, Identity};
 use super::{Node, remote};
 use crate::network::interfaces::{self, Interface};
 
 impl Node {
     /// The node with the addresses that its host has now; written down if they are other ones than before.
-    pub(super) async fn at_home(&self, identity: Identity) -> Result<Identity, DirectoryError> {
-        let Ok(old) = identity.advertise_host().parse::<IpAddr>() else { return Ok(identity) };
+    pub(super) async fn at_home(&self, identity: Identity) -> Identity {
+        let Ok(old) = identity.advertise_host().parse::<IpAddr>() else { return identity };
         if identity.advertised == Advertised::Given {
-            return Ok(identity);
+            return identity;
         }
         let interfaces = match interfaces::interfaces().await {
             Ok(interfaces) => interfaces,
             Err(error) => {
                 tracing::warn!(%error, "the addresses of this host are not known; what was its address counts");
-                return Ok(identity);
+                return identity;
             }
         };
-        let Some(new) = self.new_address(&identity, old, &interfaces).await else { return Ok(identity) };
+        let Some(new) = self.new_address(&identity, old, &interfaces).await else { return identity };
         let identity = moved(identity, old, new);
         tracing::info!(%old, %new, "the address of this host has changed; the other nodes are told the new one");
-        self.0.directory.adopt(&identity)?;
-        Ok(identity)
+        if let Err(error) = self.0.directory.adopt(&identity) {
+            tracing::warn!(%error, "the new address cannot be written down; the next start finds it again");
+        }
+        identity
     }
 
     async fn new_address(&self, identity: &Identity, old: IpAddr, interfaces: &[Interface]) -> Option<IpAddr> {
         let is_gone = !interfaces.iter().any(|interface| interface.addresses.contains(&old));
-        let (mut way, mut own) = (None, Vec::new());
-        if identity.advertised == Advertised::Chosen && is_gone {
-            for manager in identity.managers.iter().filter(|manager| **manager != identity.advertise) {
-                way = remote::own_address(manager).await.ok();
-                if way.is_some() {
-                    break;
-                }
-            }
-            // As when the node came to be: without dockerd, without its subnets.
-            let subnets = self.engine().subnets().await.unwrap_or_default();
-            own = subnets.iter().filter_map(|subnet| Subnet::parse(subnet)).collect();
+        let found = match identity.advertised {
+            Advertised::Chosen if is_gone => self.choose(identity, interfaces).await,
+            _ => None,
+        };
+        addresses::moved(old, &identity.advertised, found, interfaces)
+    }
+
+    /// The address that Gam would choose now: the one on the way to another manager. What else the host has may be known to nobody
+    /// but its own containers and machines, so its only address counts only where there is nobody else.
+    async fn choose(&self, identity: &Identity, interfaces: &[Interface]) -> Option<IpAddr> {
+        let others: Vec<&String> = identity.managers.iter().filter(|manager| **manager != identity.advertise).collect();
+        if others.is_empty() {
+            let subnets = self.engine().subnets().await.ok()?;
+            let own: Vec<Subnet> = subnets.iter().filter_map(|subnet| Subnet::parse(subnet)).collect();
+            return addresses::only_address(interfaces, &own).ok();
         }
-        addresses::moved(old, &identity.advertised, way, interfaces, &own)
+        for manager in others {
+            if let Ok(own) = remote::own_address(manager).await {
+                return Some(own);
+            }
+        }
+        None
     }
 }
 

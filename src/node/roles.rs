@@ -90,7 +90,7 @@ impl Node {
 
     /// Opens a node that was there before, and starts its roles.
     pub(super) async fn open_roles(&self, identity: Identity, key: KeySource) -> Result<Roles, NodeError> {
-        let identity = self.at_home(identity).await?;
+        let identity = self.at_home(identity).await;
         if identity.role == NodeRole::Worker {
             return Ok(self.start_worker(identity)?);
         }
@@ -101,7 +101,10 @@ impl Node {
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
         let store = Store::open(self.store_config(&identity, key, &trust)).await?;
-        forget_others(&store, &identity).await?;
+        if let Err(error) = forget_others(&store, &identity).await {
+            // None of them can come in unseen: each start looks again.
+            tracing::warn!(%error, "the managers of before a --force-new-cluster are not forgotten yet");
+        }
         Ok(self.start_manager(identity, store, trust, listener)?)
     }
 

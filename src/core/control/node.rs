@@ -4,9 +4,11 @@
 //! A change of role is a wish written down; certificates and the consensus follow it elsewhere. Tasks of a node that
 //! is removed are orphaned by the orchestrator.
 
+use std::sync::Arc;
+
 use super::{Response, validate};
 use crate::error::{Code, Error};
-use crate::model::{Node, NodeId, NodeSpec, NodeState, Role};
+use crate::model::{Node, NodeId, NodeSpec, NodeState};
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
@@ -77,17 +79,19 @@ fn find(state: &State, id: NodeId) -> Result<&Node, Error> {
 }
 
 /// The consensus must live on without the manager: one must remain, and a majority of those that remain must be heard
-/// from. Whoever is not known to be down counts as heard here; the store, which hears them all, has the last word when
+/// from. One that is demoted does not remain, though it leaves the consensus only later (swarmkit counts by `DesiredRole`, too).
+/// Whoever is not known to be down counts as heard here; the store, which hears them all, has the last word when
 /// it lets the manager go.
 fn may_demote(state: &State, node: &Node) -> Result<(), Error> {
-    let is_last = !state.nodes().any(|other| other.id != node.id && other.role() == Role::Manager);
+    let is_last = !state.nodes().any(|other| other.id != node.id && other.is_manager());
     if is_last {
         return Err(Error::rpc(Code::FailedPrecondition, "attempting to demote the last manager of the swarm"));
     }
     if node.manager.is_none() {
         return Err(Error::rpc(Code::NotFound, "can't find manager in raft memberlist"));
     }
-    let others = || state.nodes().filter(|other| other.id != node.id && other.manager.is_some());
+    let stays = |other: &&Arc<Node>| other.id != node.id && other.is_manager() && other.manager.is_some();
+    let others = || state.nodes().filter(stays);
     let heard = others().filter(|other| !is_gone(other)).count();
     if heard < others().count() / 2 + 1 {
         return Err(Error::rpc(

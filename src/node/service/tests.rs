@@ -23,6 +23,7 @@ use crate::engine::Engine;
 use crate::manager::now;
 use crate::network::Networks;
 use crate::node::directory::{Advertised, Directory, Identity, NodeRole};
+use crate::node::membership::stay_manager;
 use crate::node::trust::Trust;
 
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
@@ -529,4 +530,22 @@ async fn nobody_is_told_that_nothing_happened_when_a_manager_ends_with_a_request
     swarm.manager.store().shutdown().await;
     let told = swarm.manager.submit(join()).await.unwrap_err();
     assert_eq!(told.message, "this manager is stopping: try again, or ask another manager");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_counts_on_a_manager_without_a_vote() {
+    let swarm = Swarm::found().await;
+    let (node, _) = swarm.join(&swarm.tokens.manager).await;
+    swarm.be_member(node, Some(77)).await;
+    assert_eq!(swarm.manager.view().await.unwrap().unreachable, [77]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_alone_is_a_manager() {
+    let swarm = Swarm::found().await;
+    swarm.demote(swarm.identity.node).await;
+    let is_manager = || swarm.manager.state().node(swarm.identity.node).unwrap().is_manager();
+    assert!(!is_manager());
+    stay_manager(swarm.manager.store(), &swarm.identity).await.unwrap();
+    assert!(is_manager());
 }

@@ -115,6 +115,18 @@ fn of_three_managers_two_may_go_and_the_last_stays() {
 }
 
 #[test]
+fn managers_that_are_on_their_way_out_do_not_remain() {
+    let mut world = World::empty();
+    let ids = ["n1", "n2", "n3"].map(|name| world.add_node(name, "manager", NodeState::Ready, true));
+    let refused = ids.map(|id| {
+        let seen = version(&world, id);
+        update(&mut world, id, "worker", "active", seen).err().map(|error| error.message)
+    });
+    let last = "rpc error: code = FailedPrecondition desc = attempting to demote the last manager of the swarm";
+    assert_eq!(refused, [None, None, Some(last.to_owned())], "all three are in the consensus still");
+}
+
+#[test]
 fn a_manager_does_not_leave_by_accident() {
     fn said(count: usize, reachable: usize, is_heard: bool) -> String {
         let mut world = World::empty();
