@@ -19,12 +19,15 @@ use gam_core::state::State;
 use gam_core::wire;
 use gam_rpc::{Clients, RpcError};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::attachments::attachments;
 use crate::manager::{Manager, chain};
 
-/// How long one manager may take to answer: what it gives a change of the cluster, and the way.
+/// How long the managers may take to answer, all together: what one gives a change of the cluster, and the way.
 const ASK_TIMEOUT: Duration = Duration::from_secs(22);
+/// The least of it that one of them has.
+const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// Networks that one question may name; a container has a few, a node some hundreds.
 const NAMES_MAX: usize = 4096;
 
@@ -69,17 +72,11 @@ impl Remote {
 
     async fn ask(&self, question: &Question) -> Result<Bytes, Error> {
         let bytes = Bytes::from(serde_json::to_vec(question).map_err(Error::internal)?);
-        let mut failed = Error::unavailable("no manager of the swarm is known");
-        for address in (self.managers)() {
-            match self.clients.to(&address).within(ASK_TIMEOUT).place(bytes.clone()).await {
-                Ok(answer) => return Ok(answer),
-                // A manager that cannot answer now is not the only one.
-                Err(RpcError::Refused(error)) if error.kind == Kind::Unavailable => failed = error,
-                Err(RpcError::Refused(error)) => return Err(error),
-                Err(error) => failed = Error::unavailable(chain(&error)),
-            }
-        }
-        Err(failed)
+        let place = |address: &str, limit| {
+            let (client, bytes) = (self.clients.to(address).within(limit), bytes.clone());
+            async move { client.place(bytes).await }
+        };
+        in_turn(&(self.managers)(), ASK_TIMEOUT, place).await
     }
 
     async fn look(&self, names: Vec<String>) -> Result<Arc<State>, Error> {
@@ -95,6 +92,41 @@ impl Remote {
             tracing::debug!(%error, "cannot look at this node's attachments now");
         }
     }
+}
+
+/// Asks one manager after the other until one answers, all of them within `limit`.
+async fn in_turn<F>(managers: &[String], limit: Duration, ask: impl Fn(&str, Duration) -> F) -> Result<Bytes, Error>
+where
+    F: Future<Output = Result<Bytes, RpcError>>,
+{
+    let deadline = Instant::now() + limit;
+    let mut failed = Error::unavailable("no manager of the swarm is known");
+    for (asked, address) in managers.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        match ask(address, share(left, managers.len() - asked)).await {
+            Err(RpcError::Refused(error)) if is_final(&error) => return Err(error),
+            // A manager that cannot answer now is not the only one.
+            Err(RpcError::Refused(error)) => failed = error,
+            Err(error) => failed = Error::unavailable(chain(&error)),
+            Ok(answer) => return Ok(answer),
+        }
+    }
+    Err(failed)
+}
+
+/// What the next of `managers` gets of the time that is left.
+fn share(left: Duration, managers: usize) -> Duration {
+    let fair = left / u32::try_from(managers).unwrap_or(u32::MAX).max(1);
+    fair.max(LEAST_SHARE).min(left)
+}
+
+/// Whether every manager would say the same. That there is no leader, and that the time is up, are failures in Docker's
+/// eyes, and true of one manager only.
+fn is_final(refusal: &Error) -> bool {
+    matches!(refusal.kind, Kind::Invalid | Kind::Forbidden | Kind::NotFound | Kind::Conflict)
 }
 
 /// The attachments alone, with their networks.
@@ -263,10 +295,49 @@ async fn settle(manager: &Manager, node: NodeId, tasks: &[TaskId], container: &s
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use gam_core::error::Code;
     use gam_core::model::{Meta, NetworkSpec, Timestamp};
     use gam_core::state::{Change, Proposal};
 
     use super::*;
+
+    async fn asked(limit: Duration, refusals: &[(Error, Duration)]) -> (usize, Result<Bytes, Error>) {
+        let asked = AtomicUsize::new(0);
+        let managers = vec!["m".to_owned(); refusals.len()];
+        let answered = in_turn(&managers, limit, |_, limit| {
+            let (error, takes) = refusals[asked.fetch_add(1, Ordering::Relaxed)].clone();
+            async move {
+                tokio::time::sleep(takes.min(limit)).await;
+                Err(RpcError::Refused(error))
+            }
+        });
+        let answered = answered.await;
+        (asked.into_inner(), answered)
+    }
+
+    #[tokio::test]
+    async fn a_manager_without_a_leader_is_not_the_only_one() {
+        let leaderless = || Error::internal("rpc error: code = Unknown desc = The swarm does not have a leader");
+        let late = Error::rpc(Code::DeadlineExceeded, "context deadline exceeded");
+        let at_once = |errors: Vec<Error>| errors.into_iter().map(|error| (error, Duration::ZERO)).collect::<Vec<_>>();
+        let failures = at_once(vec![leaderless(), late, Error::unavailable("not now"), leaderless()]);
+        assert_eq!(asked(ASK_TIMEOUT, &failures).await, (4, Err(leaderless())));
+        for kind in [Kind::Invalid, Kind::Forbidden, Kind::NotFound, Kind::Conflict] {
+            let refusals = at_once(vec![leaderless(), Error::new(kind, "no"), leaderless()]);
+            assert_eq!(asked(ASK_TIMEOUT, &refusals).await, (2, Err(Error::new(kind, "no"))));
+        }
+    }
+
+    #[tokio::test]
+    async fn managers_that_are_silent_do_not_add_up() {
+        let silent = vec![(Error::unavailable("silent"), ASK_TIMEOUT); 3];
+        assert_eq!(asked(Duration::from_millis(20), &silent).await.0, 1, "then the time is up");
+        let seconds = Duration::from_secs;
+        assert_eq!([share(seconds(21), 3), share(seconds(14), 2), share(seconds(7), 1)], [seconds(7); 3]);
+        assert_eq!((share(seconds(3), 3), share(seconds(1), 3)), (LEAST_SHARE, seconds(1)));
+    }
 
     fn state() -> State {
         let network = |id: u128| {
