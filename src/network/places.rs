@@ -14,7 +14,7 @@ use bytes::Bytes;
 use gam_core::assignment::Assignments;
 use gam_core::control::{Request, Response};
 use gam_core::error::{Error, Kind};
-use gam_core::model::{Attachment, ContainerStatus, Network, NodeId, TaskId};
+use gam_core::model::{Attachment, ContainerStatus, Meta, Network, NetworkSpec, NodeId, Task, TaskId};
 use gam_core::state::State;
 use gam_core::wire;
 use gam_rpc::{Clients, RpcError};
@@ -30,6 +30,10 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(22);
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// Networks that one question may name; a container has a few, a node some hundreds.
 const NAMES_MAX: usize = 4096;
+/// Networks of one container, and names on one of them: what is given is written into the state of every manager.
+const PLACES_MAX: usize = 64;
+/// Longest name or id that a node may write there, in bytes.
+const WORD_MAX: usize = 255;
 
 /// What a node asks of a manager.
 #[derive(Debug, Serialize, Deserialize)]
@@ -225,6 +229,7 @@ impl Places {
 pub async fn answer(manager: &Manager, node: NodeId, question: &[u8]) -> Result<Bytes, Error> {
     let question =
         serde_json::from_slice(question).map_err(|error| Error::invalid(format!("not understood: {error}")))?;
+    check(&question)?;
     match question {
         Question::Look { names } => {
             Ok(wire::encode_assignments(&visible(&*manager.read().await?, node, &names)).into())
@@ -243,13 +248,44 @@ pub async fn answer(manager: &Manager, node: NodeId, question: &[u8]) -> Result<
     }
 }
 
-/// What a node may see: its own attachments, their networks, and those that it knows by name.
+/// Refuses what is too much to be written into the state.
+fn check(question: &Question) -> Result<(), Error> {
+    let short = |what: &str, word: &str| match word.len() {
+        ..=WORD_MAX => Ok(()),
+        len => Err(Error::invalid(format!("the {what} is {len} bytes long: at most {WORD_MAX} are taken"))),
+    };
+    let few = |what: &str, count: usize| match count {
+        ..=PLACES_MAX => Ok(()),
+        _ => Err(Error::invalid(format!("{count} {what}: at most {PLACES_MAX} are taken"))),
+    };
+    match question {
+        Question::Attach { name, container, networks } => {
+            short("name of the container", name)?;
+            short("id of the container", container)?;
+            few("networks of one container", networks.len())?;
+            for network in networks {
+                few("aliases on one network", network.aliases.len())?;
+                network.aliases.iter().try_for_each(|alias| short("alias", alias))?;
+            }
+            Ok(())
+        }
+        Question::Settle { container, .. } => short("id of the container", container),
+        Question::Look { .. } | Question::Detach { .. } => Ok(()),
+    }
+}
+
+/// What a node may see: its own attachments, their networks, and those that it knows by name and may use. Of another one it
+/// learns that it is there, as in Docker, whose refusal to attach a container says so, and nothing else.
 fn visible(state: &State, node: NodeId, names: &[String]) -> Assignments {
     let mut networks: BTreeMap<_, Arc<Network>> = BTreeMap::new();
     let mut tasks = BTreeMap::new();
     for name in names.iter().take(NAMES_MAX) {
-        if let Ok(network) = state.find_network(name) {
+        let Ok(network) = state.find_network(name) else { continue };
+        let is_used = |task: &Arc<Task>| task.networks.iter().any(|place| place.network == Some(network.id));
+        if network.spec.attachable || state.tasks_of_node(node).any(is_used) {
             networks.insert(network.id, network);
+        } else if !network.is_predefined() {
+            networks.insert(network.id, Arc::new(name_of(&network)));
         }
     }
     for task in state.tasks_of_node(node).filter(|task| task.service.is_none()) {
@@ -258,6 +294,12 @@ fn visible(state: &State, node: NodeId, names: &[String]) -> Assignments {
         tasks.insert(task.id, task.clone());
     }
     Assignments { index: state.index(), tasks, networks }
+}
+
+/// A network's name and id alone.
+fn name_of(network: &Network) -> Network {
+    let spec = NetworkSpec { name: network.name().to_owned(), ingress: network.spec.ingress, ..NetworkSpec::default() };
+    Network { id: network.id, meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 }
 }
 
 async fn attach(
@@ -298,7 +340,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use gam_core::error::Code;
-    use gam_core::model::{Meta, NetworkSpec, Timestamp};
+    use gam_core::model::Timestamp;
     use gam_core::state::{Change, Proposal};
 
     use super::*;
@@ -341,8 +383,9 @@ mod tests {
 
     fn state() -> State {
         let network = |id: u128| {
-            let spec = NetworkSpec { name: format!("net{id}"), attachable: true, ..NetworkSpec::default() };
-            let network = Network { id: id.into(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 };
+            let labels = [("secret".to_owned(), "x".to_owned())].into();
+            let spec = NetworkSpec { name: format!("net{id}"), labels, attachable: id < 9, ..NetworkSpec::default() };
+            let network = Network { id: id.into(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 4097 };
             Change::NetworkCreate(Box::new(network))
         };
         let attachment = |id: u128, node: u128, network: u128| Change::AttachmentCreate {
@@ -356,7 +399,8 @@ mod tests {
                 aliases: Vec::new(),
             }],
         };
-        let changes = vec![network(6), network(7), network(8), attachment(10, 1, 7), attachment(11, 2, 8)];
+        let changes = vec![network(6), network(7), network(8), network(9), attachment(10, 1, 7), attachment(11, 2, 8)];
+        let changes = changes.into_iter().chain([attachment(12, 3, 9)]).collect();
         let mut state = State::default();
         state.apply(1, &Proposal { at: Timestamp(1), changes });
         state
@@ -374,7 +418,44 @@ mod tests {
         };
         assert_eq!(seen(1, &[]), (vec![TaskId::from(10)], "net7".into()));
         assert_eq!(seen(2, &["net6", "none"]), (vec![TaskId::from(11)], "net6 net8".into()));
-        assert_eq!(seen(3, &[]), (vec![], String::new()));
+        assert_eq!(seen(4, &[]), (vec![], String::new()));
+    }
+
+    /// Docker's refusal to attach says as much: "network closed not manually attachable".
+    #[test]
+    fn of_a_network_that_it_cannot_use_a_node_sees_the_name_alone() {
+        let seen = |node: u128| {
+            let seen = visible(&state(), node.into(), &["net9".into()]);
+            let network = seen.networks.into_values().find(|network| network.name() == "net9").unwrap();
+            (network.id, network.spec.labels.len(), network.vni)
+        };
+        assert_eq!(seen(1), (9.into(), 0, 0));
+        assert_eq!(seen(3), (9.into(), 1, 4097), "with a task on it");
+    }
+
+    #[test]
+    fn a_node_writes_no_more_than_it_needs() {
+        let word = |len: usize| "x".repeat(len);
+        let place = |aliases: usize, len: usize| Attachment {
+            network: Some(6.into()),
+            addresses: Vec::new(),
+            aliases: vec![word(len); aliases],
+        };
+        let attach = |name: usize, container: usize, networks: Vec<Attachment>| {
+            check(&Question::Attach { name: word(name), container: word(container), networks })
+        };
+        let most = || vec![place(PLACES_MAX, WORD_MAX); PLACES_MAX];
+        assert_eq!(attach(WORD_MAX, WORD_MAX, most()), Ok(()));
+        for refused in [
+            attach(WORD_MAX + 1, 1, most()),
+            attach(1, WORD_MAX + 1, most()),
+            attach(1, 1, vec![place(0, 0); PLACES_MAX + 1]),
+            attach(1, 1, vec![place(PLACES_MAX + 1, 1)]),
+            attach(1, 1, vec![place(1, WORD_MAX + 1)]),
+            check(&Question::Settle { tasks: Vec::new(), container: word(WORD_MAX + 1) }),
+        ] {
+            assert_eq!(refused.unwrap_err().kind, Kind::Invalid);
+        }
     }
 
     #[test]
