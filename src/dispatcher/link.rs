@@ -220,6 +220,17 @@ fn managers(directive: &Directive, known: &[String]) -> Vec<String> {
     directive.managers.iter().map(|(_, address)| address.clone()).collect()
 }
 
+/// Whom to ask what any manager can answer: first whoever holds the session, for it is there; the others may not be.
+pub(crate) fn likeliest(holder: Option<&str>, directive: &Directive, known: &[String]) -> Vec<String> {
+    let mut addresses = Vec::new();
+    for address in holder.map(str::to_owned).into_iter().chain(managers(directive, known)) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
 /// What a node must hold that the swarm has removed: nothing, whatever it was. Its tasks run elsewhere.
 fn nothing_after(held: &Assignments) -> Assignments {
     Assignments { index: held.index.max(1), ..Assignments::default() }
@@ -268,6 +279,14 @@ mod tests {
         assert_eq!(managers(&directive, &known), known);
         directive.managers = vec![(NodeId::from(1), "b".to_owned()), (NodeId::from(2), "c".to_owned())];
         assert_eq!(managers(&directive, &known), ["b", "c"]);
+        assert_eq!(likeliest(Some("c"), &directive, &known), ["c", "b"], "nor for places");
+    }
+
+    #[test]
+    fn whoever_holds_the_session_is_asked_first_and_nobody_twice() {
+        let known = ["a", "b", "a"].map(str::to_owned);
+        assert_eq!(likeliest(Some("b"), &Directive::default(), &known), ["b", "a"]);
+        assert_eq!(likeliest(None, &Directive::default(), &known), ["a", "b"]);
     }
 
     #[test]

@@ -14,19 +14,26 @@ use bytes::Bytes;
 use gam_core::assignment::Assignments;
 use gam_core::control::{Request, Response};
 use gam_core::error::{Error, Kind};
-use gam_core::model::{Attachment, Network, NodeId, TaskId, TaskStatus};
+use gam_core::model::{Attachment, ContainerStatus, Meta, Network, NetworkSpec, NodeId, Task, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::wire;
 use gam_rpc::{Clients, RpcError};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::attachments::attachments;
 use crate::manager::{Manager, chain};
 
-/// How long one manager may take to answer: what it gives a change of the cluster, and the way.
+/// How long the managers may take to answer, all together: what one gives a change of the cluster, and the way.
 const ASK_TIMEOUT: Duration = Duration::from_secs(22);
+/// The least of it that one of them has.
+const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// Networks that one question may name; a container has a few, a node some hundreds.
 const NAMES_MAX: usize = 4096;
+/// Networks of one container, and names on one of them: what is given is written into the state of every manager.
+const PLACES_MAX: usize = 64;
+/// Longest name or id that a node may write there, in bytes.
+const WORD_MAX: usize = 255;
 
 /// What a node asks of a manager.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +47,7 @@ enum Question {
     /// The container of these places has an id.
     Settle { tasks: Vec<TaskId>, container: String },
     /// What the containers of these places are.
-    Report { seen: Vec<(TaskId, TaskStatus)> },
+    Report { seen: Vec<(TaskId, ContainerStatus)> },
 }
 
 /// A node's places on networks; cheap to clone.
@@ -71,17 +78,11 @@ impl Remote {
 
     async fn ask(&self, question: &Question) -> Result<Bytes, Error> {
         let bytes = Bytes::from(serde_json::to_vec(question).map_err(Error::internal)?);
-        let mut failed = Error::unavailable("no manager of the swarm is known");
-        for address in (self.managers)() {
-            match self.clients.to(&address).within(ASK_TIMEOUT).place(bytes.clone()).await {
-                Ok(answer) => return Ok(answer),
-                // A manager that cannot answer now is not the only one.
-                Err(RpcError::Refused(error)) if error.kind == Kind::Unavailable => failed = error,
-                Err(RpcError::Refused(error)) => return Err(error),
-                Err(error) => failed = Error::unavailable(chain(&error)),
-            }
-        }
-        Err(failed)
+        let place = |address: &str, limit| {
+            let (client, bytes) = (self.clients.to(address).within(limit), bytes.clone());
+            async move { client.place(bytes).await }
+        };
+        in_turn(&(self.managers)(), ASK_TIMEOUT, place).await
     }
 
     async fn look(&self, names: Vec<String>) -> Result<Arc<State>, Error> {
@@ -97,6 +98,41 @@ impl Remote {
             tracing::debug!(%error, "cannot look at this node's attachments now");
         }
     }
+}
+
+/// Asks one manager after the other until one answers, all of them within `limit`.
+async fn in_turn<F>(managers: &[String], limit: Duration, ask: impl Fn(&str, Duration) -> F) -> Result<Bytes, Error>
+where
+    F: Future<Output = Result<Bytes, RpcError>>,
+{
+    let deadline = Instant::now() + limit;
+    let mut failed = Error::unavailable("no manager of the swarm is known");
+    for (asked, address) in managers.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        match ask(address, share(left, managers.len() - asked)).await {
+            Err(RpcError::Refused(error)) if is_final(&error) => return Err(error),
+            // A manager that cannot answer now is not the only one.
+            Err(RpcError::Refused(error)) => failed = error,
+            Err(error) => failed = Error::unavailable(chain(&error)),
+            Ok(answer) => return Ok(answer),
+        }
+    }
+    Err(failed)
+}
+
+/// What the next of `managers` gets of the time that is left.
+fn share(left: Duration, managers: usize) -> Duration {
+    let fair = left / u32::try_from(managers).unwrap_or(u32::MAX).max(1);
+    fair.max(LEAST_SHARE).min(left)
+}
+
+/// Whether every manager would say the same. That there is no leader, and that the time is up, are failures in Docker's
+/// eyes, and true of one manager only.
+fn is_final(refusal: &Error) -> bool {
+    matches!(refusal.kind, Kind::Invalid | Kind::Forbidden | Kind::NotFound | Kind::Conflict)
 }
 
 /// The attachments alone, with their networks.
@@ -195,7 +231,8 @@ impl Places {
         match self {
             Places::Here(manager) => manager.report(manager.node_id(), seen).await,
             Places::There(remote) => {
-                remote.ask(&Question::Report { seen }).await?;
+                let container = |(id, status): (TaskId, TaskStatus)| Some((id, status.container?));
+                remote.ask(&Question::Report { seen: seen.into_iter().filter_map(container).collect() }).await?;
             }
         }
         Ok(())
@@ -206,6 +243,7 @@ impl Places {
 pub async fn answer(manager: &Manager, node: NodeId, question: &[u8]) -> Result<Bytes, Error> {
     let question =
         serde_json::from_slice(question).map_err(|error| Error::invalid(format!("not understood: {error}")))?;
+    check(&question)?;
     match question {
         Question::Look { names } => {
             Ok(wire::encode_assignments(&visible(&*manager.read().await?, node, &names)).into())
@@ -221,22 +259,61 @@ pub async fn answer(manager: &Manager, node: NodeId, question: &[u8]) -> Result<
             settle(manager, node, &tasks, &container).await;
             Ok(Bytes::new())
         }
-        Question::Report { mut seen } => {
+        Question::Report { seen } => {
             let state = manager.read().await?;
-            seen.retain(|(id, _)| attachments(&state, node).any(|task| task.id == *id));
-            manager.report(node, seen).await;
+            let status = |(id, container)| {
+                let task = attachments(&state, node).find(|task| task.id == id)?;
+                Some((id, TaskStatus { container: Some(container), ..task.status.clone() }))
+            };
+            manager.report(node, seen.into_iter().filter_map(status).collect()).await;
             Ok(Bytes::new())
         }
     }
 }
 
-/// What a node may see: its own attachments, their networks, and those that it knows by name.
+/// Refuses what is too much to be written into the state.
+fn check(question: &Question) -> Result<(), Error> {
+    let short = |what: &str, word: &str| match word.len() {
+        ..=WORD_MAX => Ok(()),
+        len => Err(Error::invalid(format!("the {what} is {len} bytes long: at most {WORD_MAX} are taken"))),
+    };
+    let few = |what: &str, count: usize| match count {
+        ..=PLACES_MAX => Ok(()),
+        _ => Err(Error::invalid(format!("{count} {what}: at most {PLACES_MAX} are taken"))),
+    };
+    match question {
+        Question::Attach { name, container, networks } => {
+            short("name of the container", name)?;
+            short("id of the container", container)?;
+            few("networks of one container", networks.len())?;
+            for network in networks {
+                few("aliases on one network", network.aliases.len())?;
+                network.aliases.iter().try_for_each(|alias| short("alias", alias))?;
+            }
+            Ok(())
+        }
+        Question::Settle { container, .. } => short("id of the container", container),
+        Question::Report { seen } => seen.iter().try_for_each(|(_, container)| {
+            short("id of the container", &container.id)?;
+            few("hardware addresses of one container", container.macs.len())?;
+            container.macs.values().try_for_each(|mac| short("hardware address", mac))
+        }),
+        Question::Look { .. } | Question::Detach { .. } => Ok(()),
+    }
+}
+
+/// What a node may see: its own attachments, their networks, and those that it knows by name and may use. Of another one it
+/// learns that it is there, as in Docker, whose refusal to attach a container says so, and nothing else.
 fn visible(state: &State, node: NodeId, names: &[String]) -> Assignments {
     let mut networks: BTreeMap<_, Arc<Network>> = BTreeMap::new();
     let mut tasks = BTreeMap::new();
     for name in names.iter().take(NAMES_MAX) {
-        if let Ok(network) = state.find_network(name) {
+        let Ok(network) = state.find_network(name) else { continue };
+        let is_used = |task: &Arc<Task>| task.networks.iter().any(|place| place.network == Some(network.id));
+        if network.spec.attachable || state.tasks_of_node(node).any(is_used) {
             networks.insert(network.id, network);
+        } else if !network.is_predefined() {
+            networks.insert(network.id, Arc::new(name_of(&network)));
         }
     }
     for task in state.tasks_of_node(node).filter(|task| task.service.is_none()) {
@@ -245,6 +322,12 @@ fn visible(state: &State, node: NodeId, names: &[String]) -> Assignments {
         tasks.insert(task.id, task.clone());
     }
     Assignments { index: state.index(), tasks, networks, ..Assignments::default() }
+}
+
+/// A network's name and id alone.
+fn name_of(network: &Network) -> Network {
+    let spec = NetworkSpec { name: network.name().to_owned(), ingress: network.spec.ingress, ..NetworkSpec::default() };
+    Network { id: network.id, meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 }
 }
 
 async fn attach(
@@ -282,15 +365,55 @@ async fn settle(manager: &Manager, node: NodeId, tasks: &[TaskId], container: &s
 
 #[cfg(test)]
 mod tests {
-    use gam_core::model::{Meta, NetworkSpec, Timestamp};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use gam_core::error::Code;
+    use gam_core::model::Timestamp;
     use gam_core::state::{Change, Proposal};
 
     use super::*;
 
+    async fn asked(limit: Duration, refusals: &[(Error, Duration)]) -> (usize, Result<Bytes, Error>) {
+        let asked = AtomicUsize::new(0);
+        let managers = vec!["m".to_owned(); refusals.len()];
+        let answered = in_turn(&managers, limit, |_, limit| {
+            let (error, takes) = refusals[asked.fetch_add(1, Ordering::Relaxed)].clone();
+            async move {
+                tokio::time::sleep(takes.min(limit)).await;
+                Err(RpcError::Refused(error))
+            }
+        });
+        let answered = answered.await;
+        (asked.into_inner(), answered)
+    }
+
+    #[tokio::test]
+    async fn a_manager_without_a_leader_is_not_the_only_one() {
+        let leaderless = || Error::internal("rpc error: code = Unknown desc = The swarm does not have a leader");
+        let late = Error::rpc(Code::DeadlineExceeded, "context deadline exceeded");
+        let at_once = |errors: Vec<Error>| errors.into_iter().map(|error| (error, Duration::ZERO)).collect::<Vec<_>>();
+        let failures = at_once(vec![leaderless(), late, Error::unavailable("not now"), leaderless()]);
+        assert_eq!(asked(ASK_TIMEOUT, &failures).await, (4, Err(leaderless())));
+        for kind in [Kind::Invalid, Kind::Forbidden, Kind::NotFound, Kind::Conflict] {
+            let refusals = at_once(vec![leaderless(), Error::new(kind, "no"), leaderless()]);
+            assert_eq!(asked(ASK_TIMEOUT, &refusals).await, (2, Err(Error::new(kind, "no"))));
+        }
+    }
+
+    #[tokio::test]
+    async fn managers_that_are_silent_do_not_add_up() {
+        let silent = vec![(Error::unavailable("silent"), ASK_TIMEOUT); 3];
+        assert_eq!(asked(Duration::from_millis(20), &silent).await.0, 1, "then the time is up");
+        let seconds = Duration::from_secs;
+        assert_eq!([share(seconds(21), 3), share(seconds(14), 2), share(seconds(7), 1)], [seconds(7); 3]);
+        assert_eq!((share(seconds(3), 3), share(seconds(1), 3)), (LEAST_SHARE, seconds(1)));
+    }
+
     fn state() -> State {
         let network = |id: u128| {
-            let spec = NetworkSpec { name: format!("net{id}"), attachable: true, ..NetworkSpec::default() };
-            let network = Network { id: id.into(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 0 };
+            let labels = [("secret".to_owned(), "x".to_owned())].into();
+            let spec = NetworkSpec { name: format!("net{id}"), labels, attachable: id < 9, ..NetworkSpec::default() };
+            let network = Network { id: id.into(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 4097 };
             Change::NetworkCreate(Box::new(network))
         };
         let attachment = |id: u128, node: u128, network: u128| Change::AttachmentCreate {
@@ -304,7 +427,8 @@ mod tests {
                 aliases: Vec::new(),
             }],
         };
-        let changes = vec![network(6), network(7), network(8), attachment(10, 1, 7), attachment(11, 2, 8)];
+        let changes = vec![network(6), network(7), network(8), network(9), attachment(10, 1, 7), attachment(11, 2, 8)];
+        let changes = changes.into_iter().chain([attachment(12, 3, 9)]).collect();
         let mut state = State::default();
         state.apply(1, &Proposal { at: Timestamp(1), changes });
         state
@@ -322,7 +446,44 @@ mod tests {
         };
         assert_eq!(seen(1, &[]), (vec![TaskId::from(10)], "net7".into()));
         assert_eq!(seen(2, &["net6", "none"]), (vec![TaskId::from(11)], "net6 net8".into()));
-        assert_eq!(seen(3, &[]), (vec![], String::new()));
+        assert_eq!(seen(4, &[]), (vec![], String::new()));
+    }
+
+    /// Docker's refusal to attach says as much: "network closed not manually attachable".
+    #[test]
+    fn of_a_network_that_it_cannot_use_a_node_sees_the_name_alone() {
+        let seen = |node: u128| {
+            let seen = visible(&state(), node.into(), &["net9".into()]);
+            let network = seen.networks.into_values().find(|network| network.name() == "net9").unwrap();
+            (network.id, network.spec.labels.len(), network.vni)
+        };
+        assert_eq!(seen(1), (9.into(), 0, 0));
+        assert_eq!(seen(3), (9.into(), 1, 4097), "with a task on it");
+    }
+
+    #[test]
+    fn a_node_writes_no_more_than_it_needs() {
+        let word = |len: usize| "x".repeat(len);
+        let place = |aliases: usize, len: usize| Attachment {
+            network: Some(6.into()),
+            addresses: Vec::new(),
+            aliases: vec![word(len); aliases],
+        };
+        let attach = |name: usize, container: usize, networks: Vec<Attachment>| {
+            check(&Question::Attach { name: word(name), container: word(container), networks })
+        };
+        let most = || vec![place(PLACES_MAX, WORD_MAX); PLACES_MAX];
+        assert_eq!(attach(WORD_MAX, WORD_MAX, most()), Ok(()));
+        for refused in [
+            attach(WORD_MAX + 1, 1, most()),
+            attach(1, WORD_MAX + 1, most()),
+            attach(1, 1, vec![place(0, 0); PLACES_MAX + 1]),
+            attach(1, 1, vec![place(PLACES_MAX + 1, 1)]),
+            attach(1, 1, vec![place(1, WORD_MAX + 1)]),
+            check(&Question::Settle { tasks: Vec::new(), container: word(WORD_MAX + 1) }),
+        ] {
+            assert_eq!(refused.unwrap_err().kind, Kind::Invalid);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::Node;
 use super::directory::Identity;
 use super::trust::Trust;
 use crate::manager::{Manager, now};
+use crate::vital;
 
 /// Between two tries of a manager to become a member of the consensus.
 pub(super) const ADMIT_RETRY: Duration = Duration::from_millis(500);
@@ -72,7 +73,7 @@ impl Node {
         tracing::warn!(error = %refusal, "this manager fetches the swarm's state anew");
         // That ends the roles of which the caller is one.
         let (node, raft_id) = (self.clone(), identity.raft_id);
-        tokio::spawn(async move { node.begin_anew(raft_id).await });
+        vital::spawn("the fetching of the swarm's state", async move { node.begin_anew(raft_id).await });
         true
     }
 }

@@ -151,16 +151,15 @@ impl Node {
             link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone());
         let (kept, told) = (identity.history, session.directives.clone());
         trust.clients.of_history(move || told.borrow().history.or(kept));
+        let places = {
+            let (held, known, named) = (link.clone(), identity.managers.clone(), session.directives.clone());
+            let likeliest = move || link::likeliest(held.borrow().manager.as_deref(), &named.borrow(), &known);
+            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
+        };
         let (known, named) = (identity.managers.clone(), session.directives.clone());
         let managers = move || -> Vec<String> {
             let named = named.borrow();
             named.managers.iter().map(|(_, address)| address.clone()).chain(known.iter().cloned()).collect()
-        };
-        let places = {
-            let (link, managers) = (link.clone(), managers.clone());
-            // Whoever holds the session is there; the others may not be.
-            let likeliest = move || link.borrow().manager.clone().into_iter().chain(managers()).collect();
-            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
         };
         let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
         self.run("the search for the managers", &stop, asking);

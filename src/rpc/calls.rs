@@ -157,7 +157,9 @@ impl<S: Service> Dispatch for Calls<S> {
     }
 
     async fn place(&self, request: Request<Payload>) -> Reply<Payload> {
-        let answer = self.service.place(peer(&request)?, request.into_inner().bytes).await;
+        let peer = peer(&request)?;
+        self.admit_history(&request, peer, peer.role == Role::Manager)?;
+        let answer = self.service.place(peer, request.into_inner().bytes).await;
         reply(answer.map(|bytes| Payload { bytes }))
     }
 

@@ -283,7 +283,8 @@ impl Client {
 
     /// See [`crate::Service::place`].
     pub async fn place(&self, question: Bytes) -> Result<Bytes, RpcError> {
-        let call = |mut client: DispatchClient<_>| async move { client.place(Payload { bytes: question }).await };
+        let question = self.pool.said(Payload { bytes: question });
+        let call = |mut client: DispatchClient<_>| async move { client.place(question).await };
         Ok(self.call(|to| call(DispatchClient::with_origin(to, origin()))).await?.bytes)
     }
 

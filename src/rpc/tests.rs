@@ -110,6 +110,7 @@ async fn a_call_says_to_which_history_its_node_belongs() {
         refused(client.pass(node(3), errand()).await),
         refused(client.issue(renewal()).await.map(drop)),
         refused(client.session().await.map(drop)),
+        refused(client.place(Bytes::new()).await.map(drop)),
     ];
     let why = |as_manager: bool| Error::new(Kind::Forbidden, format!("{} ab {as_manager}", node(2)));
     assert!(refusals.iter().all(|refusal| *refusal == why(true)), "{refusals:?}");
@@ -117,9 +118,11 @@ async fn a_call_says_to_which_history_its_node_belongs() {
     let worker = of(Role::Worker, Some(0xab));
     assert_eq!(refused(worker.issue(renewal()).await.map(drop)), why(false));
     assert_eq!(refused(worker.session().await.map(drop)), why(false));
+    assert_eq!(refused(worker.place(Bytes::new()).await.map(drop)), why(false));
     for history in [None, Some(OUR_HISTORY)] {
         of(Role::Manager, history).read_index().await.unwrap();
         of(Role::Worker, history).session().await.unwrap();
+        of(Role::Worker, history).place(Bytes::new()).await.unwrap();
     }
 }
 

@@ -86,6 +86,8 @@ pub(super) fn judge(bytes: &[u8], ended: bool) -> Judged {
     match parse(bytes, ended) {
         // What Go reads and the parser does not.
         Judged::Refused(refusal) if refusal == MALFORMED || refusal == OTHER_VERSION => match lenient::anew(bytes) {
+            // As it came: folds may join to next to nothing, however long they go on.
+            Some(anew) if anew.len.unwrap_or(bytes.len()) > MAX_HEAD => Judged::Refused(TOO_LONG),
             Some(anew) => judge_anew(&anew, ended),
             None => Judged::Refused(refusal),
         },
@@ -116,6 +118,7 @@ fn parse(bytes: &[u8], ended: bool) -> Judged {
         parsed.parse_with_uninit_headers(bytes, &mut fields)
     };
     let len = match result {
+        Ok(Status::Complete(len)) if len > MAX_HEAD => return Judged::Refused(TOO_LONG),
         Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) if bytes.len() > MAX_HEAD => return Judged::Refused(TOO_LONG),
         Ok(Status::Partial) if ended => return Judged::Refused(MALFORMED),
@@ -420,6 +423,19 @@ mod tests {
         assert_eq!(judge(long.as_bytes(), false), Judged::Refused(TOO_LONG));
     }
 
+    #[test]
+    fn a_folded_head_is_as_long_as_it_came() {
+        for fold in [" ", " \r\n"] {
+            let endless = format!("GET / HTTP/1.1\r\nHost: d\r\nA: b\r\n {}", fold.repeat(MAX_HEAD));
+            assert_eq!(judge(&endless.as_bytes()[..MAX_HEAD], false), Judged::Partial);
+            assert_eq!(judge(&endless.as_bytes()[..=MAX_HEAD], false), Judged::Refused(TOO_LONG));
+            assert_eq!(refused(format!("{endless}\r\n\r\n")), Some(TOO_LONG));
+        }
+        // What follows a head is not of it.
+        let rest = "x".repeat(MAX_HEAD);
+        assert_eq!(refused(format!("GET / HTTP/1.1\r\nHost: d\r\nA: b\r\n c\r\n\r\n{rest}")), None);
+    }
+
     /// Whoever reads them next may believe otherwise.
     #[test]
     fn fields_that_count_for_nothing_do_not_go_on() {
@@ -481,7 +497,9 @@ mod tests {
         assert_eq!(fields("Expect: bogus"), Some(NOT_EXPECTED));
         assert_eq!(fields("Expect: 100-continue\r\nContent-Length: 0\r\nContent-Length: 0"), None);
         assert_eq!(fields(&"X: y\r\n".repeat(600)), Some(TOO_LONG));
-        assert_eq!(fields(&format!("X: {}", "y".repeat(MAX_HEAD))), None);
+        let head = |length| format!("GET /x HTTP/1.1\r\nHost: d\r\nX: {}\r\n\r\n", "y".repeat(length));
+        let longest = MAX_HEAD - head(0).len();
+        assert_eq!((refused(head(longest)), refused(head(longest + 1))), (None, Some(TOO_LONG)));
         assert_eq!(judge(&[b'x'; MAX_HEAD + 1], false), Judged::Refused(TOO_LONG));
     }
 
