@@ -55,9 +55,10 @@ impl Doubt {
         if self.is_open && self.is_change { in_doubt(&error) } else { error }
     }
 
-    /// What the caller is told when time is up.
+    /// What the caller is told when time is up. A read that nobody could answer in that time says that nobody leads: a leader that
+    /// does not hear a majority does not know yet that it leads no more.
     pub(super) fn out_of_time(&self) -> Error {
-        if self.is_asking || self.is_open { out_of_time() } else { no_leader() }
+        if self.is_change && (self.is_asking || self.is_open) { out_of_time() } else { no_leader() }
     }
 }
 
@@ -136,11 +137,13 @@ mod tests {
 
     #[test]
     fn time_that_is_up_while_somebody_is_asked_is_told_as_docker_does() {
-        for mut doubt in [Doubt::of_change(), Doubt::of_read()] {
+        let told = |mut doubt: Doubt| {
             doubt.begin();
-            let told = doubt.out_of_time();
-            assert_eq!(told, Error::internal("rpc error: code = DeadlineExceeded desc = context deadline exceeded"));
-        }
+            doubt.out_of_time()
+        };
+        let late = Error::internal("rpc error: code = DeadlineExceeded desc = context deadline exceeded");
+        assert_eq!(told(Doubt::of_change()), late);
+        assert_eq!(told(Doubt::of_read()), no_leader(), "nothing can have happened");
     }
 
     #[test]

@@ -80,6 +80,9 @@ pub enum NodeRole {
     Worker,
 }
 
+/// What must be free before a state that failed is opened anew, in bytes.
+const ROOM: usize = 256 * 1024;
+
 /// Which node a state directory belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
@@ -239,6 +242,15 @@ impl Directory {
         };
         write_durably(&path, &bytes).map_err(|source| DirectoryError::Io { path, source })?;
         self.remove(&self.unowned_path())
+    }
+
+    /// Whether there is room for what a state writes soon after it is opened. Without it a manager would come and go all the time,
+    /// never there for its tasks and never away for long enough to be given up.
+    pub fn check_room(&self) -> Result<(), DirectoryError> {
+        let path = self.path.join("room");
+        let filled = fs::write(&path, vec![0; ROOM]).and_then(|()| File::open(&path)?.sync_all());
+        self.remove(&path)?;
+        filled.map_err(|source| DirectoryError::Io { path, source })
     }
 
     fn left_behind_path(&self) -> PathBuf {

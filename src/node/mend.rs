@@ -61,6 +61,7 @@ impl Node {
                 },
                 Life::Inactive | Life::Joining(_) | Life::Locked(_) => return Ok(()),
             };
+            self.0.directory.check_room()?;
             match self.open_roles(identity.clone(), key).await {
                 Ok(roles) => self.become_(Life::Active(roles.into())),
                 // Its key is not on the disk, and nobody remembers it: whoever knows it must say it.
