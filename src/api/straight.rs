@@ -9,6 +9,7 @@
 
 mod body;
 mod head;
+mod pour;
 
 use std::ops::Range;
 use std::pin::{Pin, pin};
@@ -25,15 +26,12 @@ use super::version::{self, ApiVersion};
 use super::way::{Way, is_endless};
 pub(super) use body::Body;
 use head::Head;
+use pour::{Broken, pour};
 
 /// First room for a message: ordinary heads fit, and so do small bodies with them.
 const ROOM: usize = 4 * 1024;
 /// Longest head of an answer; far above what dockerd sends.
 const MAX_ANSWER_HEAD: usize = 256 * 1024;
-/// First room for a stream. Most are the logs and events of somebody who waits, and wait with it.
-const STREAM_ROOM: usize = 8 * 1024;
-/// Most bytes of a stream at once: about what a unix socket holds.
-const MAX_STREAM_ROOM: usize = 256 * 1024;
 
 /// Connections to dockerd kept for the next request: as many as clients that ask at the same moment.
 const MAX_IDLE: usize = 32;
@@ -341,33 +339,4 @@ fn refusal(error: &ProxyError, to_head: bool) -> Vec<u8> {
         body.len()
     );
     (if to_head { head } else { head + &body }).into_bytes()
-}
-
-/// Which end of a one-way copy failed.
-enum Broken {
-    Reading,
-    Writing,
-}
-
-/// Copies the rest of a body; returns what was read after its end.
-async fn pour(from: &mut Socket, to: &mut Socket, body: &mut Body) -> Result<Bytes, Broken> {
-    let mut room = vec![0; STREAM_ROOM];
-    loop {
-        let n = from.read(&mut room).await.map_err(|_| Broken::Reading)?;
-        if n == 0 {
-            return if *body == Body::ToTheEnd { Ok(Bytes::new()) } else { Err(Broken::Reading) };
-        }
-        let Ok(of_body) = body.pass(&room[..n]) else {
-            // Whoever gets it sees best what is wrong with it.
-            let _ = to.write_all(&room[..n]).await;
-            return Err(Broken::Reading);
-        };
-        to.write_all(&room[..of_body]).await.map_err(|_| Broken::Writing)?;
-        if body.is_over() {
-            return Ok(Bytes::copy_from_slice(&room[of_body..n]));
-        }
-        if n == room.len() && n < MAX_STREAM_ROOM {
-            room = vec![0; 2 * n];
-        }
-    }
 }

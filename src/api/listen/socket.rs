@@ -8,6 +8,7 @@
 //! which is a good part of what a small proxied request costs. It decides nothing; [`super::super::serve`] and the
 //! proxy do.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
@@ -159,16 +160,33 @@ impl Socket {
 
     /// The next bytes, which stay to be read; none at the end.
     pub(super) async fn peek<'a>(&self, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let (_, n) = self.draw(|fd| rustix::net::recv(fd, &mut *room, peek)).await?;
+        Ok(&room[..n])
+    }
+
+    /// Takes bytes in a way of the caller's, as soon as there are any.
+    pub(in crate::api) async fn draw<T>(
+        &self,
+        mut take: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             let mut guard = self.0.reads.readable().await?;
-            let peeked = rustix::net::recv(self.fd(), &mut *room, RecvFlags::PEEK | RecvFlags::DONTWAIT);
-            match peeked {
-                Ok((_, n)) => return Ok(&room[..n]),
+            match take(self.fd()) {
+                Ok(taken) => return Ok(taken),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => guard.clear_ready(),
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// Sends bytes in a way of the caller's, as soon as the peer has room for some.
+    pub(in crate::api) async fn give(
+        &self,
+        send: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_send(cx, &send)).await
     }
 
     /// Closes the sending half.

@@ -48,6 +48,24 @@ impl Body {
         matches!(self, Body::Length(0) | Body::Chunked(Chunks::Over))
     }
 
+    /// How many of the next bytes belong to it whatever they are.
+    pub(in crate::api) fn unseen(&self) -> u64 {
+        match *self {
+            Body::Length(left) | Body::Chunked(Chunks::Data(left)) => left,
+            Body::ToTheEnd => u64::MAX,
+            Body::Chunked(_) => 0,
+        }
+    }
+
+    /// Lets so many of those pass.
+    pub(in crate::api) fn skip(&mut self, n: u64) {
+        match self {
+            Body::Length(left) => *left -= n,
+            Body::Chunked(Chunks::Data(left)) => *self = Body::Chunked(Chunks::after(*left, n)),
+            Body::Chunked(_) | Body::ToTheEnd => {}
+        }
+    }
+
     /// How many of these bytes belong to it. What follows them, if anything does, is another message.
     pub(in crate::api) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
@@ -71,13 +89,18 @@ impl Body {
 impl Chunks {
     const START: Chunks = Chunks::Size { value: 0, digits: 0, line: 0, extended: false };
 
+    /// The place after `n` of the `left` bytes of a chunk.
+    fn after(left: u64, n: u64) -> Chunks {
+        if n == left { Chunks::DataEnd(0) } else { Chunks::Data(left - n) }
+    }
+
     /// Takes one byte, or as many as there are of a chunk's data.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let byte = bytes[0];
         *self = match *self {
             Chunks::Data(left) => {
                 let n = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                *self = if n as u64 == left { Chunks::DataEnd(0) } else { Chunks::Data(left - n as u64) };
+                *self = Chunks::after(left, n as u64);
                 return Ok(n);
             }
             Chunks::DataEnd(0) if byte == b'\r' => Chunks::DataEnd(1),
