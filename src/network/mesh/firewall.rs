@@ -45,7 +45,7 @@ fn steps(listed: &str, bridge: Option<&str>) -> (Vec<String>, Option<usize>) {
     let is_wanted = |rule: &&str| wanted.as_deref() == Some(*rule);
     let gone: Vec<String> =
         rules.iter().filter(|rule| ours(rule) && !is_wanted(rule)).map(|rule| (*rule).to_owned()).collect();
-    let is_there = rules.iter().any(|rule| is_wanted(rule));
+    let is_there = rules.iter().any(is_wanted);
     let returns = rules.last().is_some_and(|rule| *rule == "-j RETURN");
     let place = rules.len() - gone.len() + usize::from(!returns);
     (gone, (bridge.is_some() && !is_there).then_some(place))
