@@ -28,7 +28,9 @@ pub fn endpoint_ports(state: &State, service: &Service) -> Result<Vec<PortConfig
             Some(at) => held.remove(at).published_port,
             None => {
                 let free = |number: &u32| !taken.contains(&(port.protocol.clone(), *number));
-                AUTOMATIC.clone().find(free).ok_or_else(|| {
+                let last = last_given(state, &port.protocol).unwrap_or(*AUTOMATIC.start() - 1);
+                let mut candidates = (last + 1..=*AUTOMATIC.end()).chain(*AUTOMATIC.start()..=last);
+                candidates.find(free).ok_or_else(|| {
                     format!("no port from {} to {} is free for {}", AUTOMATIC.start(), AUTOMATIC.end(), port.protocol)
                 })?
             }
@@ -65,6 +67,15 @@ fn is_automatic(port: &PortConfig) -> bool {
 /// Whether `held` is `port` with a number.
 fn is_numbered(port: &PortConfig, held: &PortConfig) -> bool {
     held.published_port != 0 && *port == PortConfig { published_port: 0, ..held.clone() }
+}
+
+/// The highest number that was given to a port of this protocol: one that just became free is not given again at once.
+fn last_given(state: &State, protocol: &str) -> Option<u32> {
+    let given = state.services().flat_map(|service| {
+        let asked = service.endpoint.spec.as_ref().map_or(&[][..], |spec| &spec.ports);
+        asked.iter().zip(&service.endpoint.ports).filter(|(asked, _)| is_automatic(asked)).map(|(_, port)| port)
+    });
+    given.filter(|port| port.protocol == protocol).map(|port| port.published_port).max()
 }
 
 fn key(port: &PortConfig) -> (String, u32) {

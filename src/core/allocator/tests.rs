@@ -264,10 +264,10 @@ fn a_port_without_a_number_gets_one_that_stays() {
     let ports = |name: &str| printed.lines().find(|line| line.starts_with(name)).unwrap().split("/24").nth(1).unwrap();
     assert_eq!(ports("~ a "), " port=30000:80/tcp port=30002:81/tcp");
     assert_eq!(ports("~ b "), " port=30000:80/udp port=0:80/tcp");
-    // A number stays with the port it was given to, and is nobody else's.
+    // A number stays with the port it was given to, and is not given again at once.
     let mut fixture = publishing(fixture, "a", &[(0, 82), (0, 81)]);
     let printed = fixture.plan(plan);
-    assert!(printed.ends_with(" port=30000:82/tcp port=30002:81/tcp\n"), "{printed}");
+    assert!(printed.ends_with(" port=30003:82/tcp port=30002:81/tcp\n"), "{printed}");
     let mut fixture = publishing(fixture, "a", &[(30005, 82), (0, 81)]);
     let printed = fixture.plan(plan);
     assert!(printed.ends_with(" port=30005:82/tcp port=30002:81/tcp\n"), "{printed}");
