@@ -65,8 +65,8 @@
 //! | [`node`] | one node's life: founded, opened, locked, left; the composition root of its roles |
 //! | [`agent`] | workers for tasks, reports, the sweep of what nobody wants |
 //! | [`engine`] | dockerd through bollard |
-//! | … [`discovery`](gam_core::discovery) | who is found under which name; the rules that balance virtual addresses |
-//! | [`network`] | overlay networks on this host: backings in dockerd, devices in the kernel ([`network::overlay`]), container attachments; [`network::resolver`] answers for names, [`network::discovery`] keeps it and each container's rules up to date |
+//! | … [`discovery`](gam_core::discovery) | who is found under which name; the rules that balance virtual addresses, publish ports ([`mesh`](gam_core::discovery::mesh)) and send answers back through the host that a client came by ([`returns`](gam_core::discovery::returns)) |
+//! | [`network`] | overlay networks on this host: backings in dockerd, devices in the kernel ([`network::overlay`]), container attachments; [`network::resolver`] answers for names, [`network::discovery`] keeps it and each container's rules up to date; [`network::mesh`] holds and publishes ports |
 //! | `compat-tests` | cases recorded against dockerd's own swarm mode; the lab of several hosts |
 //! | `tidy` (a test) | holds the arrows between modules, lengths and names against what this page says |
 //!

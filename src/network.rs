@@ -9,6 +9,7 @@ pub mod backing;
 pub mod balancing;
 pub mod discovery;
 pub mod interfaces;
+pub mod mesh;
 pub mod namespace;
 pub mod neighbours;
 pub mod overlay;
@@ -232,6 +233,7 @@ impl Networks {
             self.remove(backing.network).await?;
         }
         overlay::clear().await;
+        mesh::clear().await;
         Ok(())
     }
 

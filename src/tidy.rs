@@ -52,6 +52,8 @@ const MAY_FAIL: &[(&str, &str)] = &[
     ("src/engine/networks.rs", "one stream of events, which its reader opens anew"),
     ("src/network/discovery.rs", "one address to listen on, begun anew when it ends"),
     ("src/network/interfaces.rs", "the socket of one call"),
+    ("src/network/mesh.rs", "the socket of one call"),
+    ("src/network/mesh/", "one port or one call, begun anew when it ends"),
     ("src/network/neighbours.rs", "a socket whose calls then fail"),
     ("src/network/overlay/kernel.rs", "a socket whose calls then fail"),
     ("src/network/resolver.rs", "one question or stream of questions each"),

@@ -134,8 +134,8 @@ fn endpoint(state: &State, ipam: &mut Ipam, service: &Service) -> Result<Endpoin
         })?;
         virtual_ips.push(VirtualIp { network: network.id, address: address.unwrap_or_default() });
     }
-    let spec = service.spec.endpoint_spec.clone();
-    Ok(Endpoint { spec, ports: ports::endpoint_ports(&service.spec), virtual_ips })
+    let ports = ports::endpoint_ports(state, service)?;
+    Ok(Endpoint { spec: service.spec.endpoint_spec.clone(), ports, virtual_ips })
 }
 
 /// Gives every new task its addresses, or says why it has none yet.

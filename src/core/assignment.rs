@@ -11,12 +11,17 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::allocator::ports;
 use crate::model::{
-    Member, NamedService, Network, NetworkId, NodeId, Peer, Service, ServiceId, Task, TaskId, TaskState,
+    Member, NamedService, Network, NetworkId, Node, NodeId, Peer, PortConfig, Service, ServiceId, Task, TaskId,
+    TaskState,
 };
 use crate::state::State;
 
 pub use difference::{ChangedTask, Difference, Gap};
+
+/// The label of a service whose tasks are to see the address of a node instead of the client's.
+pub const MASQUERADE_LABEL: &str = "gam.ingress.masquerade";
 
 /// Everything that a node holds at one log index.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,7 +67,18 @@ impl Assignments {
                 assignments.tasks.insert(task.id, task.clone());
             }
         }
+        let mesh = assignments.mesh().map(|network| network.id);
+        let published: Vec<&Arc<Service>> = state.services().filter(|service| is_published(service)).collect();
+        // Whatever is published is published on every node.
+        joined.extend(mesh.filter(|_| !published.is_empty()));
         assignments.meet(state, node, &joined);
+        for service in published.into_iter().filter(|_| mesh.is_some()) {
+            assignments.services.entry(service.id).or_insert_with(|| Arc::new(named(service, &joined)));
+        }
+        if assignments.is_published() {
+            // Tasks answer every node that sends them clients.
+            assignments.peers = state.nodes().map(|node| (node.id, Arc::new(peer(node)))).collect();
+        }
         assignments
     }
 
@@ -76,8 +92,7 @@ impl Assignments {
             self.members.insert((member.network, member.task), member.clone());
         }
         for node in nodes.into_iter().filter_map(|node| state.node(node)) {
-            let (name, data_path) = (node.description.hostname.clone(), node.data_path().to_owned());
-            self.peers.insert(node.id, Arc::new(Peer { node: node.id, name, data_path }));
+            self.peers.insert(node.id, Arc::new(peer(node)));
         }
         for service in services.into_iter().filter_map(|service| state.service(service)) {
             self.services.insert(service.id, Arc::new(named(service, networks)));
@@ -87,6 +102,22 @@ impl Assignments {
     /// Whether a task or a container of `node` is on the network.
     pub fn is_used(&self, node: NodeId, network: NetworkId) -> bool {
         self.members_of(network).any(|member| member.node == node)
+    }
+
+    /// Whether the node takes part in the network: in the routing mesh it does as soon as anything is published.
+    pub fn is_needed(&self, node: NodeId, network: NetworkId) -> bool {
+        let is_mesh = self.networks.get(&network).is_some_and(|network| network.spec.ingress);
+        self.is_used(node, network) || is_mesh && self.is_published()
+    }
+
+    /// The routing mesh's network.
+    pub fn mesh(&self) -> Option<&Arc<Network>> {
+        self.networks.values().find(|network| network.spec.ingress)
+    }
+
+    /// Whether any service publishes a port on every node.
+    fn is_published(&self) -> bool {
+        self.services.values().any(|service| !service.ports.is_empty())
     }
 
     /// Who is on a network, by task.
@@ -118,9 +149,26 @@ impl Assignments {
     }
 }
 
+fn peer(node: &Node) -> Peer {
+    Peer { node: node.id, name: node.description.hostname.clone(), data_path: node.data_path().to_owned() }
+}
+
 /// A service as nodes on these networks know it.
 fn named(service: &Service, networks: &BTreeSet<NetworkId>) -> NamedService {
     let is_here = |address: &&crate::model::VirtualIp| networks.contains(&address.network);
-    let virtual_ips = service.endpoint.virtual_ips.iter().filter(is_here).cloned().collect();
-    NamedService { id: service.id, name: service.name().to_owned(), virtual_ips }
+    NamedService {
+        id: service.id,
+        name: service.name().to_owned(),
+        virtual_ips: service.endpoint.virtual_ips.iter().filter(is_here).cloned().collect(),
+        ports: service.endpoint.ports.iter().filter(|port| is_numbered(port)).cloned().collect(),
+        masquerades: service.spec.labels.get(MASQUERADE_LABEL).is_some_and(|value| value == "true"),
+    }
+}
+
+fn is_published(service: &Service) -> bool {
+    service.endpoint.ports.iter().any(is_numbered)
+}
+
+fn is_numbered(port: &PortConfig) -> bool {
+    ports::is_mesh(port) && port.published_port != 0
 }

@@ -44,6 +44,9 @@ pub fn is_named_by(name: &str, task_name: Option<&str>) -> bool {
     task_name == Some(name)
 }
 
+/// Above the engine's own priority of a gateway, which is 0.
+const LEADING: i64 = 100;
+
 /// Why a task cannot become a container, in Docker's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -60,6 +63,9 @@ pub struct EngineEndpoint {
     pub aliases: Vec<String>,
     /// Where the swarm's resolver listens on this network.
     pub resolver: Option<Ipv4Addr>,
+    /// Whether the container's way out leads through this network, whatever others it is on: on the routing mesh answers
+    /// to clients of other subnets must have the address that they asked.
+    pub leads: bool,
 }
 
 impl EngineEndpoint {
@@ -69,7 +75,7 @@ impl EngineEndpoint {
     /// this host alone.
     pub fn new(network: String, attachment: &Attachment) -> EngineEndpoint {
         let address = attachment.addresses.iter().find_map(|address| address.split('/').next()?.parse().ok());
-        EngineEndpoint { network, address, aliases: Vec::new(), resolver: None }
+        EngineEndpoint { network, address, aliases: Vec::new(), resolver: None, leads: false }
     }
 
     fn settings(&self) -> Value {
@@ -80,6 +86,9 @@ impl EngineEndpoint {
         }
         if !self.aliases.is_empty() {
             settings.insert("Aliases".into(), json!(self.aliases));
+        }
+        if self.leads {
+            settings.insert("GwPriority".into(), LEADING.into());
         }
         settings.into()
     }

@@ -6,7 +6,9 @@
 //! other. Follows moby's `libnetwork` (`service_common.go`, `network.go`, `sandbox.go`).
 
 pub mod balance;
+pub mod mesh;
 pub mod names;
+pub mod returns;
 #[cfg(test)]
 mod tests;
 

@@ -22,7 +22,7 @@ pub mod timestamp;
 
 pub use cluster::{Cluster, JoinTokens, RootCa, RootRotation, normal_pem};
 pub use id::{ClusterId, ConfigId, IdSource, NetworkId, NodeId, SecretId, ServiceId, TaskId};
-pub use member::{Member, NamedService, Peer, Phase, mac_of};
+pub use member::{Member, NamedService, Peer, Phase, mac_of, mesh_mac};
 pub use network::{Network, PREDEFINED_LABEL};
 pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};
 pub use secret::{Config, Secret};

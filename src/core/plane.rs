@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::assignment::Assignments;
-use crate::model::{Member, NetworkId, NodeId};
+use crate::model::{Member, NetworkId, NodeId, mesh_mac};
 
 /// What the names of the devices begin with; no other link is touched.
 pub const PREFIX: &str = "gvx-";
@@ -105,9 +105,13 @@ pub fn render(
         let Some(network) = assignments.networks.get(network).filter(|network| network.vni > 0) else { continue };
         let tunnel = Tunnel { vni: network.vni, port, local, bridge: bridge.clone() };
         let mut found = Port { tunnel: Some(tunnel), forwards: BTreeMap::new(), neighbours: BTreeMap::new() };
-        if assignments.is_used(node, network.id) {
+        if assignments.is_needed(node, network.id) {
             for member in assignments.members_of(network.id).filter(|member| member.node != node) {
                 found.add(assignments, member, own);
+            }
+            // Tasks answer through the node that their client came by.
+            for peer in assignments.peers.keys().filter(|peer| network.spec.ingress && **peer != node) {
+                found.forwards.extend(behind(assignments, *peer, own).map(|behind| (mesh_mac(*peer), behind)));
             }
         }
         if !found.forwards.is_empty() {
@@ -119,12 +123,15 @@ pub fn render(
 
 impl Port {
     fn add(&mut self, assignments: &Assignments, member: &Member, own: &BTreeSet<IpAddr>) {
-        // A node that says it is where this one is would have its packets go round in circles.
-        let behind = data_path(assignments, member.node).filter(|address| !own.contains(address));
-        let (Some(behind), Some(mac)) = (behind, parse_mac(&member.mac)) else { return };
+        let (Some(behind), Some(mac)) = (behind(assignments, member.node, own), parse_mac(&member.mac)) else { return };
         self.forwards.insert(mac, behind);
         self.neighbours.extend(member.hosts().filter_map(|host| host.parse().ok()).map(|host: IpAddr| (host, mac)));
     }
+}
+
+/// Where another node takes packets. One that says it is where this one is would have them go round in circles.
+fn behind(assignments: &Assignments, node: NodeId, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    data_path(assignments, node).filter(|address| !own.contains(address))
 }
 
 /// Where a node takes packets.

@@ -1,5 +1,5 @@
-//! Puts rules into a container's network namespace: the text is [`gam_core::discovery::balance`]'s, the namespace and the
-//! `nft` that reads it are found here.
+//! Puts rules into the network namespace of a container, or of this host: the text is [`gam_core::discovery`]'s, the
+//! namespace and the `nft` that reads it are found here.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -13,14 +13,28 @@ const COMPLAINT_MAX: usize = 400;
 
 /// Does one transaction: all of it, or nothing.
 pub async fn program(namespace: &Namespace, text: String) -> io::Result<()> {
-    namespace.run(move || nft(&text)).await
+    namespace.run(move || nft(&["-f", "-"], &text)).await.map(drop)
 }
 
-fn nft(text: &str) -> io::Result<()> {
+/// The same on this host.
+pub async fn program_host(text: String) -> io::Result<()> {
+    on_host(move || nft(&["-f", "-"], &text)).await.map(drop)
+}
+
+/// A table of this host's as the kernel has it, in numbers.
+pub async fn listed(table: &'static str) -> io::Result<String> {
+    on_host(move || nft(&["-n", "list", "table", "ip", table], "")).await
+}
+
+async fn on_host(work: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn nft(arguments: &[&str], text: &str) -> io::Result<String> {
     let mut child = Command::new(NFT)
-        .args(["-f", "-"])
+        .args(arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     // It reads all before it complains; if it does not, its complaint says more than the broken pipe.
@@ -30,5 +44,5 @@ fn nft(text: &str) -> io::Result<()> {
         let complaint: String = String::from_utf8_lossy(&output.stderr).chars().take(COMPLAINT_MAX).collect();
         return Err(io::Error::other(format!("nft refuses the rules: {}", complaint.trim())));
     }
-    written
+    written.map(|()| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -14,13 +14,16 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream;
 use gam_core::assignment::Assignments;
+use gam_core::discovery::returns::{self, Returns};
 use gam_core::discovery::{Asker, Balance, Balancers, Names, balance, endpoints};
 use gam_core::model::{Network, NetworkId};
+use gam_core::plane::Mac;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
+use super::mesh::returns::program_returns;
 use super::namespace::Namespace;
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Sandbox, Sandboxes};
@@ -72,6 +75,8 @@ struct Discovery {
     known: watch::Receiver<Arc<Assignments>>,
     names: Arc<ArcSwap<Names>>,
     balancers: Balancers,
+    /// The numbers of the nodes that may send clients.
+    nodes: BTreeMap<Mac, u16>,
     sandboxes: Sandboxes,
     resolver: Resolver,
     listening: BTreeMap<NetworkId, (Listening, AbortHandle)>,
@@ -87,6 +92,8 @@ struct Held {
     completes: bool,
     /// What its rules are; `None` if that is not known.
     done: Option<Arc<Balance>>,
+    /// What its ways back to the routing mesh's nodes are, likewise.
+    returns: Option<Returns>,
 }
 
 impl Drop for Discovery {
@@ -106,6 +113,7 @@ impl Discovery {
             resolver: Resolver::new(names.clone(), sandboxes.clone()),
             names,
             balancers: Balancers::default(),
+            nodes: BTreeMap::new(),
             sandboxes,
             listening: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -142,6 +150,7 @@ impl Discovery {
         let endpoints = endpoints(&known);
         self.names.store(Arc::new(Names::new(named, &endpoints)));
         self.balancers = Balancers::new(&endpoints);
+        self.nodes = returns::numbers(known.peers.keys().copied());
         self.listen(&known);
     }
 
@@ -212,40 +221,74 @@ impl Discovery {
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
         let servers = found.servers.into_iter().filter(|server| !gateways.contains(server)).collect();
-        Ok(Some(Held { container, places, namespace, servers, completes: completes(options), done: None }))
+        Ok(Some(Held {
+            container,
+            places,
+            namespace,
+            servers,
+            completes: completes(options),
+            done: None,
+            returns: None,
+        }))
     }
 
     /// Brings every container's rules to what they should be. `false` if one could not be.
     async fn program_all(&mut self) -> bool {
-        let mut wanted: BTreeMap<String, Arc<Balance>> = BTreeMap::new();
+        let mesh = self.known.borrow().mesh().map(|network| network.id);
+        let mut work = Vec::new();
         for (id, held) in &self.held {
             let balance = self.balancers.of(held.places.iter().map(|(network, _)| *network));
-            if held.done.as_deref() != Some(&balance) {
-                wanted.insert(id.clone(), Arc::new(balance));
+            let balance = Some(Arc::new(balance)).filter(|balance| held.done.as_ref() != Some(balance));
+            let rules = balance.as_deref().map(|balance| balance::render(held.done.as_deref(), balance));
+            let returns = self.returns(held, mesh).filter(|returns| held.returns.as_ref() != Some(returns));
+            if balance.is_none() && returns.is_none() {
+                continue;
             }
+            let (id, namespace) = (id.clone(), held.namespace.clone());
+            work.push(async move {
+                let balanced = match rules {
+                    Some(rules) => program(&namespace, rules).await,
+                    None => Ok(()),
+                };
+                let returned = match &returns {
+                    Some(returns) => program_returns(&namespace, returns).await,
+                    None => Ok(()),
+                };
+                (id, balanced.map(|()| balance), returned.map(|()| returns))
+            });
         }
-        let work = wanted.into_iter().filter_map(|(id, balance)| {
-            let held = self.held.get(&id)?;
-            let text = balance::render(held.done.as_deref(), &balance);
-            let namespace = held.namespace.clone();
-            Some(async move { (id, program(&namespace, text).await.map(|()| balance)) })
-        });
-        let work: Vec<_> = work.collect();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
         let mut all = true;
-        while let Some((id, programmed)) = done.next().await {
+        while let Some((id, balanced, returned)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
-            match programmed {
-                Ok(balance) => held.done = Some(balance),
+            all &= balanced.is_ok() && returned.is_ok();
+            match balanced {
+                Ok(balance) => held.done = balance.or(held.done.take()),
                 Err(error) => {
                     tracing::warn!(container = %id, %error, "cannot balance the virtual addresses of a container yet");
                     held.done = None;
-                    all = false;
+                }
+            }
+            match returned {
+                Ok(returns) => held.returns = returns.or(held.returns.take()),
+                Err(error) => {
+                    tracing::warn!(container = %id, %error, "clients of published ports cannot be answered by a container yet");
+                    held.returns = None;
                 }
             }
             self.publish();
         }
         all
+    }
+
+    /// The ways that a container on the routing mesh needs.
+    fn returns(&self, held: &Held, mesh: Option<NetworkId>) -> Option<Returns> {
+        let (_, addresses) = held.places.iter().find(|(network, _)| Some(*network) == mesh)?;
+        let address = addresses.iter().find_map(|address| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        })?;
+        Some(Returns { address, nodes: self.nodes.clone() })
     }
 
     /// Tells the resolver of all containers.

@@ -144,7 +144,7 @@ impl Keeper {
     fn has_all(&self, held: &Assignments) -> bool {
         let backed = self.networks.backed();
         let mut used =
-            held.networks.values().filter(|network| is_overlay(network) && held.is_used(self.node, network.id));
+            held.networks.values().filter(|network| is_overlay(network) && held.is_needed(self.node, network.id));
         used.all(|network| backed.contains(&network.id))
     }
 
@@ -161,14 +161,14 @@ impl Keeper {
     /// Removes the backings that nobody has needed for a while.
     async fn sweep(&mut self, held: &Assignments, newest: &watch::Receiver<Arc<Assignments>>) {
         let backed = self.networks.backed();
-        self.unused.retain(|network, _| backed.contains(network) && !held.is_used(self.node, *network));
-        for network in backed.into_iter().filter(|network| !held.is_used(self.node, *network)) {
+        self.unused.retain(|network, _| backed.contains(network) && !held.is_needed(self.node, *network));
+        for network in backed.into_iter().filter(|network| !held.is_needed(self.node, *network)) {
             let since = *self.unused.entry(network).or_insert_with(Instant::now);
             if since.elapsed() < LINGER {
                 continue;
             }
             self.unused.remove(&network);
-            let is_unused = || !newest.borrow().is_used(self.node, network);
+            let is_unused = || !newest.borrow().is_needed(self.node, network);
             if let Err(error) = self.networks.remove_unused(network, is_unused).await {
                 tracing::debug!(%network, %error, "an unused network stays for now");
             }

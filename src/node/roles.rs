@@ -32,8 +32,8 @@ use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 use crate::network::discovery::spawn_discovery;
-use crate::network::overlay;
 use crate::network::places::{Places, Remote};
+use crate::network::{mesh, overlay};
 use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
@@ -174,6 +174,8 @@ impl Node {
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
         let keeping = overlay::keep(config.networks.clone(), identity.node, assignments.clone());
         self.run("the overlay networks of this host", &stop, keeping);
+        let publishing = mesh::keep(config.networks.clone(), identity.node, assignments.clone());
+        self.run("the published ports of this host", &stop, publishing);
         let data_path = identity.data_path.clone().unwrap_or_default();
         let describing = keep_described(self.clone(), config.engine.clone(), data_path, descriptions);
         self.run("the description of this host", &stop, describing);

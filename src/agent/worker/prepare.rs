@@ -66,7 +66,11 @@ impl Worker {
             match self.context.networks.ensure(&network).await {
                 Ok(name) => {
                     let resolver = backing::resolver(&network);
-                    endpoints.push(EngineEndpoint { resolver, ..EngineEndpoint::new(name, &attachment) });
+                    endpoints.push(EngineEndpoint {
+                        resolver,
+                        leads: network.spec.ingress,
+                        ..EngineEndpoint::new(name, &attachment)
+                    });
                 }
                 Err(NetworkError::Engine(error @ EngineError::Unreachable(_))) => return Err(error),
                 Err(error) => {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Fixture;
-use crate::model::{IpamConfig, NetworkAttachmentConfig};
+use crate::model::{IpamConfig, NetworkAttachmentConfig, PortConfig};
 
 /// Gives a network the IPAM that a real one has.
 fn ipam(fixture: &mut Fixture, name: &str, subnet: &str, range: &str, gateway: &str) {
@@ -253,4 +253,53 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_port_without_a_number_gets_one_that_stays() {
+    let mut fixture = with_net("service fixed publish=30001:80");
+    fixture.plan(plan);
+    fixture.add("service a publish=0:80 publish=0:81\nservice b publish=0:80/udp publish=0:80/tcp/host");
+    let printed = fixture.plan(plan);
+    let ports = |name: &str| printed.lines().find(|line| line.starts_with(name)).unwrap().split("/24").nth(1).unwrap();
+    assert_eq!(ports("~ a "), " port=30000:80/tcp port=30002:81/tcp");
+    assert_eq!(ports("~ b "), " port=30000:80/udp port=0:80/tcp");
+    // A number stays with the port it was given to, and is not given again at once.
+    let mut fixture = publishing(fixture, "a", &[(0, 82), (0, 81)]);
+    let printed = fixture.plan(plan);
+    assert!(printed.ends_with(" port=30003:82/tcp port=30002:81/tcp\n"), "{printed}");
+    let mut fixture = publishing(fixture, "a", &[(30005, 82), (0, 81)]);
+    let printed = fixture.plan(plan);
+    assert!(printed.ends_with(" port=30005:82/tcp port=30002:81/tcp\n"), "{printed}");
+    assert_eq!(fixture.plan(plan), "");
+}
+
+/// A service that now publishes these.
+fn publishing(mut fixture: Fixture, name: &str, ports: &[(u32, u32)]) -> Fixture {
+    let id = fixture.service(name);
+    let mut spec = (*fixture.state.service(id).unwrap().spec).clone();
+    let known = spec.endpoint_spec.get_or_insert_default();
+    let model = known.ports[0].clone();
+    let port = |(published_port, target_port): &(u32, u32)| PortConfig {
+        published_port: *published_port,
+        target_port: *target_port,
+        ..model.clone()
+    };
+    known.ports = ports.iter().map(port).collect();
+    fixture.apply(vec![Change::ServiceUpdate { id, spec: Box::new(spec), previous: None, update_status: None }]);
+    fixture
+}
+
+#[test]
+fn ports_run_out_visibly() {
+    let mut fixture = with_net("service a\nservice b");
+    let all: Vec<(u32, u32)> = (30000..=32767).map(|port| (port, 80)).collect();
+    fixture.add("service a publish=1:80\nservice b publish=0:80\ntask b.1 new");
+    let mut fixture = publishing(fixture, "a", &all);
+    let printed = fixture.plan(plan);
+    assert!(
+        printed.ends_with("~ b.1 new \"no port from 30000 to 32767 is free for tcp\"\n"),
+        "{}",
+        &printed[printed.len() - 99..]
+    );
 }

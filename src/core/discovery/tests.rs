@@ -6,7 +6,9 @@
 //! ```
 
 mod balance;
+mod mesh;
 mod names;
+mod returns;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkId, NodeId, ServiceId, TaskId, VirtualIp};
+use super::{NetworkId, NodeId, PortConfig, ServiceId, TaskId, VirtualIp};
 
 /// A task, or a container that the swarm did not make, on one network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,12 @@ pub struct NamedService {
     pub name: String,
     /// Its addresses on the networks that the node is on; none if it has its name answered with its members'.
     pub virtual_ips: Vec<VirtualIp>,
+    /// The ports that every node publishes for it, all with a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortConfig>,
+    /// Whether its tasks are to see the address of a node instead of the client's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masquerades: bool,
 }
 
 /// The hardware address that goes with an IPv4 address: `02:42:` and the four bytes, as Docker's overlay makes them.
@@ -91,6 +97,13 @@ pub struct NamedService {
 pub fn mac_of(address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
     format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// The hardware address of a node's bridge of the routing mesh: all have the same IP address, and by this one tasks
+/// know where to answer. No container's begins so ([`mac_of`]); a trillion different ones leave none for two nodes.
+pub fn mesh_mac(node: NodeId) -> [u8; 6] {
+    let [.., a, b, c, d, e] = node.number().to_be_bytes();
+    [0x06, a, b, c, d, e]
 }
 
 #[cfg(test)]

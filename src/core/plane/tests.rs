@@ -57,6 +57,27 @@ fn each_remote_member_has_its_entries_and_only_networks_with_some_a_device() {
 }
 
 #[test]
+fn in_the_routing_mesh_each_node_reaches_every_other_ones_bridge() {
+    let text = format!(
+        "network ingress 10.0.0.0/24 ingress\n{START}\nservice out publish=80:80\ntask out.1 n2 running ingress=10.0.0.3/24"
+    );
+    let mut fixture = Fixture::new(&text);
+    fixture.plan(crate::allocator::plan);
+    let node = fixture.node("n1");
+    let mesh = fixture.network("ingress");
+    let bridges = BTreeMap::from([(mesh, bridge("mesh"))]);
+    let own = BTreeSet::from(["192.0.2.1".parse().unwrap()]);
+    let plane = |fixture: &Fixture| render(&Assignments::of(&fixture.state, node), node, &bridges, &own);
+    let found = plane(&fixture);
+    let port = &found[&device_name(mesh)];
+    let forward = |name: &str| port.forwards.get(&mesh_mac(fixture.node(name))).map(ToString::to_string);
+    assert_eq!(["n1", "n2", "n3"].map(forward), [None, Some("198.51.100.2".into()), Some("192.0.2.3".into())]);
+    assert_eq!(port.neighbours.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.3"]);
+    fixture.add("remove service out\nremove task out.1");
+    assert!(plane(&fixture).is_empty(), "nobody publishes anything");
+}
+
+#[test]
 fn a_host_that_dies_leaves_nothing_behind() {
     let mut fixture = Fixture::new(START);
     fixture.add("node n2 down\ntask web.2 desired=shutdown");

@@ -43,7 +43,7 @@ fn answers_as_dockerd_does() {
             refused += 1;
         }
     }
-    assert!(taken > 80 && refused > 80 && unhonoured > 15, "{taken} {refused} {unhonoured}");
+    assert!(taken > 80 && refused > 80 && unhonoured > 10, "{taken} {refused} {unhonoured}");
 }
 
 /// A spec as a client reads it. Whether a whole number has a `.0` is no difference in JSON, but one to `Value`.
@@ -166,11 +166,7 @@ fn published_ports_are_compared_with_other_services() {
     );
     assert_eq!(shown(world.create(other(&ingress))), (400, message));
     world.create(other(host)).unwrap();
-    // A service of a later version of Gam, or of this one once it publishes ports on every node.
-    let taken =
-        super::super::validate::normalise(ServiceSpec { name: "mesh".into(), ..web(&ingress.replace("8086", "90")) });
-    let mesh = world.ids.fresh::<ServiceId>();
-    world.apply(vec![Change::ServiceCreate { id: mesh, spec: Box::new(taken.unwrap()) }]);
+    let mesh = world.create(ServiceSpec { name: "mesh".into(), ..web(&ingress.replace("8086", "90")) }).unwrap();
     let message = format!(
         "rpc error: code = InvalidArgument desc = port '90' is already in use by service 'mesh' ({mesh}) as an ingress port"
     );
@@ -187,10 +183,9 @@ fn ingress_ports_need_the_ingress_network() {
         shown(World::empty().create(web(port))),
         (400, "rpc error: code = FailedPrecondition desc = service needs ingress network, but no ingress network is present".to_owned())
     );
-    assert_eq!(
-        shown(World::new().create(web(port))),
-        (501, "rpc error: code = Unimplemented desc = published ports in ingress mode are not honoured by gam yet; use mode=host".to_owned())
-    );
+    let mut world = World::new();
+    let id = world.create(web(port)).unwrap();
+    assert_eq!(world.service(id).spec.endpoint_spec.as_ref().unwrap().ports[0].publish_mode, "ingress");
 }
 
 #[test]
@@ -211,7 +206,8 @@ fn what_is_not_honoured_is_refused() {
     }
     let mut world = World::new();
     let id = world.create(web("")).unwrap();
-    let (status, _) = shown(world.update(id, web(r#","EndpointSpec":{"Ports":[{"TargetPort":80}]}"#)));
+    let (status, _) =
+        shown(world.update(id, web(r#","TaskTemplate":{"ContainerSpec":{"Image":"a","Env":["A={{.Node.ID}}"]}}"#)));
     assert_eq!(status, 501);
 }
 

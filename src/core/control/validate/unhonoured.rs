@@ -5,7 +5,7 @@
 //! deleted here.
 
 use crate::error::{Code, Error};
-use crate::model::{ContainerSpec, Mount, ServiceSpec};
+use crate::model::{ContainerSpec, Mount, PortConfig, ServiceSpec};
 
 /// The first thing in a service that is not honoured yet, as a refusal (501); `None` if all of it is.
 pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
@@ -14,8 +14,8 @@ pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
     let reservations = task.resources.as_ref().and_then(|resources| resources.reservations.as_ref());
     let sentence = if spec.mode.replicated_job.is_some() || spec.mode.global_job.is_some() {
         "jobs are not honoured by gam yet; use a replicated or a global service"
-    } else if spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports).any(|port| port.publish_mode != "host") {
-        "published ports in ingress mode are not honoured by gam yet; use mode=host"
+    } else if spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports).any(is_no_port) {
+        "published ports above 65535, or without a target port, are not honoured by gam; give numbers from 1 to 65535"
     } else if container.is_some_and(|container| !container.secrets.is_empty()) {
         "secrets are not honoured by gam yet; mount a file instead"
     } else if container.is_some_and(|container| !container.configs.is_empty()) {
@@ -36,6 +36,12 @@ pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
         return None;
     };
     Some(Error::rpc(Code::Unimplemented, sentence))
+}
+
+/// Docker takes any number of 32 bits for the routing mesh, and then publishes nothing.
+fn is_no_port(port: &PortConfig) -> bool {
+    let fits = |number: u32| u16::try_from(number).is_ok();
+    port.publish_mode != "host" && (port.target_port == 0 || !fits(port.target_port) || !fits(port.published_port))
 }
 
 fn has_credential_spec(container: Option<&ContainerSpec>) -> bool {

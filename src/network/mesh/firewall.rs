@@ -1,0 +1,85 @@
+//! The way of clients through the engine's firewall, which drops what comes from one of its bridges, or from outside, and
+//! goes to another bridge. A rule of another table cannot overrule that; one in `DOCKER-USER`, which the engine calls first
+//! and leaves to its users, can.
+//!
+//! The rule stands behind those of the host's administrator, who may so keep clients out, and lets pass only connections
+//! that were turned to a task.
+
+use std::io;
+
+use tokio::process::Command;
+
+/// The program that the engine itself uses, so that both speak to the same tables of the kernel.
+const IPTABLES: &str = "iptables";
+const CHAIN: &str = "DOCKER-USER";
+
+/// Lets connections that were turned through to this bridge, and to no other of Gam's.
+pub async fn admit(bridge: Option<&str>) -> io::Result<()> {
+    let rules = iptables(&["-S", CHAIN]).await?;
+    let (gone, place) = steps(&rules, bridge);
+    for rule in gone {
+        let arguments: Vec<&str> = rule.split(' ').collect();
+        iptables(&[&["-D", CHAIN], &arguments[..]].concat()).await?;
+    }
+    if let (Some(bridge), Some(place)) = (bridge, place) {
+        let (rule, place) = (rule(bridge), place.to_string());
+        let arguments: Vec<&str> = rule.split(' ').collect();
+        iptables(&[&["-I", CHAIN, &place], &arguments[..]].concat()).await?;
+    }
+    Ok(())
+}
+
+fn rule(bridge: &str) -> String {
+    format!("-o {bridge} -m conntrack --ctstate DNAT -j ACCEPT")
+}
+
+/// The rules that are to go, and then the place for the one that is missing: the last, but before a plain return.
+fn steps(listed: &str, bridge: Option<&str>) -> (Vec<String>, Option<usize>) {
+    let rules: Vec<&str> =
+        listed.lines().filter_map(|line| line.strip_prefix("-A DOCKER-USER ")).map(str::trim).collect();
+    let name = |rule: &str| {
+        Some(rule.strip_prefix("-o ")?.split(' ').next()?.to_owned()).filter(|name| name.starts_with("gam-"))
+    };
+    let ours = |text: &&str| name(text).is_some_and(|name| rule(&name) == *text);
+    let wanted = bridge.map(rule);
+    let is_wanted = |rule: &&str| wanted.as_deref() == Some(*rule);
+    let gone: Vec<String> =
+        rules.iter().filter(|rule| ours(rule) && !is_wanted(rule)).map(|rule| (*rule).to_owned()).collect();
+    let is_there = rules.iter().any(is_wanted);
+    let returns = rules.last().is_some_and(|rule| *rule == "-j RETURN");
+    let place = rules.len() - gone.len() + usize::from(!returns);
+    (gone, (bridge.is_some() && !is_there).then_some(place))
+}
+
+async fn iptables(arguments: &[&str]) -> io::Result<String> {
+    let output = Command::new(IPTABLES).arg("--wait").args(arguments).output().await?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        return Err(io::Error::other(format!("{IPTABLES}: {}", complaint.trim())));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "-A DOCKER-USER -o gam-abc -m conntrack --ctstate DNAT -j ACCEPT";
+
+    #[test]
+    fn the_rule_stands_behind_the_users_and_before_a_return() {
+        let user = "-N DOCKER-USER\n-A DOCKER-USER ! -s 192.0.2.0/24 -i eth0 -j DROP\n";
+        assert_eq!(steps("-N DOCKER-USER\n", Some("gam-abc")), (vec![], Some(1)));
+        assert_eq!(steps(user, Some("gam-abc")), (vec![], Some(2)));
+        assert_eq!(steps(&format!("{user}-A DOCKER-USER -j RETURN\n"), Some("gam-abc")), (vec![], Some(2)));
+        assert_eq!(steps(&format!("{user}{OURS}\n"), Some("gam-abc")), (vec![], None));
+    }
+
+    #[test]
+    fn that_of_another_bridge_goes_and_what_others_wrote_stays() {
+        let old = OURS.strip_prefix("-A DOCKER-USER ").unwrap().to_owned();
+        let listed = format!("{OURS}\n-A DOCKER-USER -o gam-abc -j DROP\n-A DOCKER-USER -j RETURN\n");
+        assert_eq!(steps(&listed, Some("gam-new")), (vec![old.clone()], Some(2)));
+        assert_eq!(steps(&listed, None), (vec![old], None));
+    }
+}
