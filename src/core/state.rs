@@ -10,6 +10,7 @@ pub mod codec;
 mod event;
 mod lookup;
 mod members;
+mod parting;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +50,8 @@ pub struct State {
     node_tasks: OrdSet<(NodeId, TaskId)>,
     /// Who is on each network; follows from tasks and nodes.
     members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
+    /// The tasks that are to stop and must not yet; follows from tasks.
+    held: OrdSet<TaskId>,
     /// IPv4 addresses in use on each network (tasks and virtual IPs), as numbers.
     addresses: OrdSet<(NetworkId, u32)>,
     /// The address handed out last on each network: the next search starts behind it, which delays reuse.

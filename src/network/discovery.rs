@@ -15,12 +15,13 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use gam_core::assignment::Assignments;
 use gam_core::discovery::{Asker, Balance, Balancers, Names, balance, endpoints};
-use gam_core::model::{Network, NetworkId};
+use gam_core::model::{Network, NetworkId, Phase, TaskId};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
+use super::conntrack::forget_stale;
 use super::namespace::Namespace;
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Sandbox, Sandboxes};
@@ -43,11 +44,12 @@ pub fn spawn_discovery(
     engine: Engine,
     networks: Networks,
     known: watch::Receiver<Arc<Assignments>>,
+    applied: watch::Sender<u64>,
     stop: CancellationToken,
 ) {
     vital::spawn("the names and balancers of this host", async move {
         let news = Arc::new(Notify::new());
-        let mut discovery = Discovery::new(engine.clone(), networks, known);
+        let mut discovery = Discovery::new(engine.clone(), networks, known, applied);
         tokio::select! {
             () = stop.cancelled() => {}
             () = watch_engine(&engine, &news) => {}
@@ -76,6 +78,13 @@ struct Discovery {
     resolver: Resolver,
     listening: BTreeMap<NetworkId, (Listening, AbortHandle)>,
     held: BTreeMap<String, Held>,
+    /// Where it is said what was done, once somebody waits for it.
+    applied: watch::Sender<u64>,
+    /// The log index of what is known.
+    index: u64,
+    /// The members that nobody is to be sent to any more, and those of them of which it was said.
+    leaving: BTreeSet<(NetworkId, TaskId)>,
+    said: BTreeSet<(NetworkId, TaskId)>,
 }
 
 /// A container that is on networks of the swarm.
@@ -96,7 +105,12 @@ impl Drop for Discovery {
 }
 
 impl Discovery {
-    fn new(engine: Engine, networks: Networks, known: watch::Receiver<Arc<Assignments>>) -> Discovery {
+    fn new(
+        engine: Engine,
+        networks: Networks,
+        known: watch::Receiver<Arc<Assignments>>,
+        applied: watch::Sender<u64>,
+    ) -> Discovery {
         let names = Arc::<ArcSwap<Names>>::default();
         let sandboxes = Sandboxes::default();
         Discovery {
@@ -109,6 +123,10 @@ impl Discovery {
             sandboxes,
             listening: BTreeMap::new(),
             held: BTreeMap::new(),
+            applied,
+            index: 0,
+            leaving: BTreeSet::new(),
+            said: BTreeSet::new(),
         }
     }
 
@@ -123,6 +141,9 @@ impl Discovery {
                 }
             }
             let done = self.program_all().await;
+            if done {
+                self.acknowledge();
+            }
             let pause = if listed && done { SLOW } else { RETRY };
             tokio::select! {
                 changed = self.known.changed() => if changed.is_err() { return },
@@ -143,6 +164,19 @@ impl Discovery {
         self.names.store(Arc::new(Names::new(named, &endpoints)));
         self.balancers = Balancers::new(&endpoints);
         self.listen(&known);
+        self.index = known.index;
+        let leaving = known.members.iter().filter(|(_, member)| member.phase == Phase::Leaving);
+        self.leaving = leaving.map(|(place, _)| *place).collect();
+    }
+
+    /// Says that nobody here is sent to a member any more that is leaving: it may be waited for. Nothing else is said, for
+    /// every word costs the managers a step.
+    fn acknowledge(&mut self) {
+        let is_news = !self.leaving.is_subset(&self.said);
+        self.said.clone_from(&self.leaving);
+        if is_news {
+            self.applied.send_replace(self.index);
+        }
     }
 
     /// A socket on the gateway of each network, and on no other.
@@ -232,11 +266,16 @@ impl Discovery {
         });
         let work: Vec<_> = work.collect();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
-        let mut all = true;
+        let (mut all, mut dropping) = (true, Vec::new());
         while let Some((id, programmed)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
             match programmed {
-                Ok(balance) => held.done = Some(balance),
+                Ok(balance) => {
+                    let old = held.done.replace(balance.clone());
+                    if balance::drops(old.as_deref(), &balance) {
+                        dropping.push((held.namespace.clone(), old, balance));
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(container = %id, %error, "cannot balance the virtual addresses of a container yet");
                     held.done = None;
@@ -245,6 +284,10 @@ impl Discovery {
             }
             self.publish();
         }
+        drop(done);
+        stream::iter(dropping)
+            .for_each_concurrent(PARALLEL, |(sandbox, old, new)| forget_stale(sandbox, old, new))
+            .await;
         all
     }
 
@@ -266,6 +309,8 @@ impl Discovery {
             }
         }
         self.sandboxes.set(sandboxes);
+        let ready = self.held.iter().filter(|(_, held)| held.done.is_some());
+        self.networks.set_ready(ready.map(|(id, _)| id.clone()).collect());
     }
 }
 

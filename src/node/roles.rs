@@ -169,7 +169,7 @@ impl Node {
 
     fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
         let Parts { manager, places, link, trust, session } = parts;
-        let Session { assignments, directives, reports, descriptions, errands } = session;
+        let Session { assignments, directives, reports, descriptions, errands, applied } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
         let keeping = overlay::keep(config.networks.clone(), identity.node, assignments.clone());
@@ -181,7 +181,7 @@ impl Node {
         self.run("the errands of managers", &stop, running);
         let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
         self.run("the certificate of this node", &stop, following);
-        spawn_discovery(config.engine.clone(), config.networks.clone(), assignments.clone(), stop.clone());
+        spawn_discovery(config.engine.clone(), config.networks.clone(), assignments.clone(), applied, stop.clone());
         let (engine, networks) = (config.engine.clone(), config.networks.clone());
         spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
         let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));
