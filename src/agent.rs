@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::model::{NodeId, Task, TaskId, TaskStatus};
+use gam_core::model::{NodeId, Parting, Task, TaskId, TaskState, TaskStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -92,7 +92,8 @@ pub struct Agent {
 struct Handle {
     inbox: Arc<Inbox>,
     name: String,
-    desired: gam_core::model::TaskState,
+    desired: TaskState,
+    parting: Option<Parting>,
     abort: AbortHandle,
 }
 
@@ -159,9 +160,9 @@ impl Agent {
         }
         for task in assignments.tasks.values() {
             match self.workers.get_mut(&task.id) {
-                Some(handle) if handle.desired != task.desired => {
-                    handle.desired = task.desired;
-                    handle.inbox.desire(task.desired);
+                Some(handle) if (handle.desired, handle.parting) != (task.desired, task.parting) => {
+                    (handle.desired, handle.parting) = (task.desired, task.parting);
+                    handle.inbox.desire(task.desired, task.parting);
                 }
                 Some(_) => {}
                 None => self.employ(task),
@@ -187,7 +188,7 @@ impl Agent {
             worker.run().await;
             id
         });
-        self.workers.insert(id, Handle { inbox, name, desired: task.desired, abort });
+        self.workers.insert(id, Handle { inbox, name, desired: task.desired, parting: task.parting, abort });
     }
 
     fn hear(&mut self, news: News) {

@@ -11,7 +11,7 @@ pub mod serve;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gam_core::assignment::Assignments;
+use gam_core::assignment::{Assignments, Follower};
 use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
@@ -43,6 +43,8 @@ pub struct Session {
     pub descriptions: Descriptions,
     /// What managers want of the node beside its tasks.
     pub errands: mpsc::Receiver<Errand>,
+    /// The log index at which the node's resolver and balancers are, said when somebody waits for it; 0 until then.
+    pub applied: watch::Sender<u64>,
 }
 
 /// What the cluster wants of a node beside its tasks: its role, its certificate, whom it knows.
@@ -87,9 +89,12 @@ pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationTok
     vital::spawn("the assignments of a node", stop.clone().run_until_cancelled_owned(assigning));
     let reporting = take_reports(manager.clone(), node, reported);
     vital::spawn("the reports of a node", stop.clone().run_until_cancelled_owned(reporting));
+    let (applied, applying) = watch::channel(0);
+    let applying = take_applied(manager.clone(), node, applying);
+    vital::spawn("what a node has applied", stop.clone().run_until_cancelled_owned(applying));
     let describing = take_descriptions(manager.clone(), node, addr, described);
     vital::spawn("the description of a node", stop.run_until_cancelled_owned(describing));
-    Session { assignments, directives, reports, descriptions, errands: manager.attend(node) }
+    Session { assignments, directives, reports, descriptions, errands: manager.attend(node), applied }
 }
 
 async fn send_assignments(
@@ -103,9 +108,10 @@ async fn send_assignments(
         tracing::debug!(%error, "nothing is assigned until the state is known to be the newest");
         tokio::time::sleep(READ_RETRY).await;
     }
+    let mut follower = Follower::new(node);
     loop {
         let state = manager.state();
-        let next = Assignments::of(&state, node);
+        let next = follower.follow(&state);
         assign.send_if_modified(|held| {
             // Also that there is nothing to do is news at first.
             let differs = held.index == 0 || !held.same_as(&next);
@@ -133,6 +139,13 @@ async fn send_assignments(
 async fn take_reports(manager: Manager, node: NodeId, mut reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>) {
     while let Some(statuses) = reported.recv().await {
         manager.report(node, statuses).await;
+    }
+}
+
+async fn take_applied(manager: Manager, node: NodeId, mut applied: watch::Receiver<u64>) {
+    while applied.changed().await.is_ok() {
+        let index = *applied.borrow_and_update();
+        manager.tell(Input::Applied { node, index }).await;
     }
 }
 

@@ -54,6 +54,7 @@
 //! | … [`model`](gam_core::model), [`state`](gam_core::state) | the glossary; persistent maps, typed changes, `apply` |
 //! | … [`control`](gam_core::control) | what users may ask, and Docker's words for what they may not |
 //! | … [`orchestrator`](gam_core::orchestrator), [`allocator`](gam_core::allocator), [`scheduler`](gam_core::scheduler) | services to tasks; addresses and ports; tasks to nodes |
+//! | … [`release`](gam_core::release) | tasks leave resolvers and balancers before they are stopped |
 //! | … [`step`](gam_core::step) | the fixed order of the above |
 //! | … [`assignment`](gam_core::assignment), [`agent`](gam_core::agent), [`container`](gam_core::container) | what one node must know; one action for one container; a task as a container's configuration |
 //! | … [`plane`](gam_core::plane) | what the kernel of one node must hold for its overlay networks, and the steps to it |

@@ -199,7 +199,8 @@ impl Manager {
             reads: Together::default(),
         });
         let ids = IdSource::new(seed()?);
-        let leader = Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new() };
+        let leader =
+            Loop { shared: shared.clone(), ids, queue, leadership, waiting: Vec::new(), applied: Default::default() };
         vital::spawn("the manager's loop", async move { stop.run_until_cancelled(leader.run()).await });
         Ok(Manager(shared))
     }
@@ -329,7 +330,8 @@ impl Manager {
         self.0.lock_liveness(|liveness| relay.heard.into_iter().for_each(|heard| heard.note(liveness, now)));
         // Requests have a way of their own, with an answer; and who is a manager, nobody says for another.
         let is_for_relay = |input: &Input| !matches!(input, Input::Request { .. } | Input::Manager { .. });
-        for input in relay.inputs.into_iter().filter(is_for_relay) {
+        let applied = relay.applied.into_iter().map(|(node, index)| Input::Applied { node, index });
+        for input in relay.inputs.into_iter().filter(is_for_relay).chain(applied) {
             self.tell(input).await;
         }
         Ok(())

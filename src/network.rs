@@ -7,6 +7,7 @@
 pub mod attachments;
 pub mod backing;
 pub mod balancing;
+pub mod conntrack;
 pub mod discovery;
 pub mod interfaces;
 pub mod mesh;
@@ -79,6 +80,8 @@ struct Inner {
     made: watch::Sender<()>,
     /// Attachments whose container is not there yet, by the word they were made with.
     joining: Mutex<BTreeSet<String>>,
+    /// Containers whose own resolver and balancers are ready.
+    ready: watch::Sender<BTreeSet<String>>,
 }
 
 /// A handle on this node's overlay networks; cheap to clone.
@@ -95,6 +98,7 @@ impl Networks {
             data_path: ArcSwapOption::empty(),
             made: watch::Sender::new(()),
             joining: Mutex::default(),
+            ready: watch::Sender::default(),
         }))
     }
 
@@ -310,6 +314,17 @@ impl Networks {
     pub fn has_backings(&self) -> bool {
         let known = self.0.known.load();
         !known.by_network.is_empty() || !known.former.is_empty()
+    }
+
+    /// Notes which containers can use what they are on.
+    pub fn set_ready(&self, containers: BTreeSet<String>) {
+        self.0.ready.send_if_modified(|ready| std::mem::replace(ready, containers) != *ready);
+    }
+
+    /// Waits until a container can use what it is on.
+    pub async fn ready(&self, container: &str) {
+        // The sender is part of this handle.
+        let _ = self.0.ready.subscribe().wait_for(|ready| ready.contains(container)).await;
     }
 
     /// dockerd beneath.

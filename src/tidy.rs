@@ -33,6 +33,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb::", &["src/store/"]),
     ("rtnetlink::", &["src/network.rs", "src/network/"]),
     ("hickory_proto::", &["src/network/"]),
+    ("netlink_sys::", &["src/network/"]),
     ("socket2::", &["src/network/"]),
     ("axum::", &["src/api.rs", "src/api/"]),
     ("rcgen::", &["src/ca.rs", "src/ca/"]),

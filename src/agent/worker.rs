@@ -5,6 +5,7 @@
 //! only ever changes what is desired.
 
 mod inbox;
+mod order;
 mod prepare;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::engine::containers::ListedContainer;
 
 pub(super) use inbox::Inbox;
 use inbox::Letters;
+use order::Order;
 
 /// Nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
@@ -32,6 +34,7 @@ pub(super) struct Worker {
     /// The engine's id of the task's container, once it is known.
     container: Option<String>,
     dismissed: bool,
+    order: Order,
 }
 
 /// Why an action has to be tried again.
@@ -49,6 +52,7 @@ impl Worker {
             sight: Sight { container, ..Sight::default() },
             container: known.filter(|id| !id.is_empty()),
             dismissed: false,
+            order: Order::default(),
         }
     }
 
@@ -80,6 +84,9 @@ impl Worker {
             Action::Report(status) => self.report(status),
             Action::Prepare => self.prepare(host).await?,
             Action::Start => self.start().await?,
+            Action::Settle => self.settle().await,
+            Action::Hold => self.hold().await,
+            Action::Drain => self.drain().await,
             Action::Stop => self.stop().await?,
             // Only for what is not assigned any more.
             Action::Remove | Action::Done => return Ok(true),
@@ -97,9 +104,10 @@ impl Worker {
     }
 
     fn open_letters(&mut self) {
-        let Letters { desired, look, died, sick, listed, dismissed } = self.inbox.take();
+        let Letters { desired, parting, look, died, sick, listed, dismissed } = self.inbox.take();
         if let Some(desired) = desired {
             self.task.desired = self.task.desired.max(desired);
+            self.task.parting = parting;
         }
         if look {
             self.sight.container = Seen::Unknown;

@@ -25,6 +25,12 @@ pub struct Sight {
     /// The exit code that the engine announced when the container died; needed where it was removed or started again
     /// right after.
     pub died: Option<i64>,
+    /// Its own resolver and balancers are ready, or took too long.
+    pub settled: bool,
+    /// For too long nobody said that the task may stop.
+    pub unheard: bool,
+    /// Its connections have ended, or took too long.
+    pub drained: bool,
 }
 
 /// What the engine answered about a task's container.
@@ -52,6 +58,12 @@ pub enum Action {
     Prepare,
     /// Start the container.
     Start,
+    /// Wait until the container can use its networks.
+    Settle,
+    /// Wait until the task may stop, because nobody is sent to it any more.
+    Hold,
+    /// Wait until what was under way has ended.
+    Drain,
     /// Stop the container, with the task's grace period.
     Stop,
     /// Remove the container and its anonymous volumes; only for a task that nobody assigns any more.
@@ -126,6 +138,8 @@ fn start(task: &Task, sight: &Sight, now: Timestamp) -> Action {
     match (container.phase, container.health) {
         (Phase::Created, _) => Action::Start,
         (Phase::Running, _) if sight.sick => Action::Stop,
+        // Announced only once it can use what it is on.
+        (Phase::Running, Health::None | Health::Healthy) if task.is_on_overlay() && !sight.settled => Action::Settle,
         (Phase::Running, Health::None | Health::Healthy) => started(),
         (Phase::Running, Health::Starting) => Action::Rest,
         (Phase::Running, Health::Unhealthy) => Action::Stop,
@@ -156,7 +170,13 @@ fn watch(task: &Task, sight: &Sight, now: Timestamp) -> Action {
 fn wind_down(task: &Task, sight: &Sight, now: Timestamp) -> Action {
     match &sight.container {
         Seen::Unknown => Action::Look,
-        Seen::Present(container) if container.phase == Phase::Running => Action::Stop,
+        Seen::Present(container) if container.phase == Phase::Running => match task.parting {
+            // It does nobody any good any more.
+            _ if sight.sick => Action::Stop,
+            Some(parting) if !parting.released && !sight.unheard => Action::Hold,
+            Some(_) if !sight.drained => Action::Drain,
+            _ => Action::Stop,
+        },
         _ => transition(task, sight, TaskState::Shutdown, "shutdown", now),
     }
 }

@@ -1,15 +1,20 @@
 //! What one node must know: its own tasks, the networks that they use with everybody who is on them, the routing mesh, and
 //! nothing else.
 //!
+//! [`Assignments::of`] says what that is; [`Follower`] keeps it up with the states, at the cost of what changed.
+//!
 //! A node is sent the whole of it once and then only differences, each from one log index to a later one. As bytes
 //! they travel through [`crate::wire`].
 
 mod difference;
+mod follow;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use imbl::OrdMap;
 
 use crate::allocator::ports;
 use crate::model::{
@@ -19,6 +24,7 @@ use crate::model::{
 use crate::state::State;
 
 pub use difference::{ChangedTask, Difference, Gap};
+pub use follow::Follower;
 
 /// The label of a service whose tasks are to see the address of a node instead of the client's.
 pub const MASQUERADE_LABEL: &str = "gam.ingress.masquerade";
@@ -29,15 +35,15 @@ pub struct Assignments {
     /// The log index that this was taken from.
     pub index: u64,
     /// The node's tasks that have something left to do, or that must be known to be over.
-    pub tasks: BTreeMap<TaskId, Arc<Task>>,
+    pub tasks: OrdMap<TaskId, Arc<Task>>,
     /// The networks of those tasks that have not ended, and of containers that joined one, and the routing mesh, which is on every node.
-    pub networks: BTreeMap<NetworkId, Arc<Network>>,
+    pub networks: OrdMap<NetworkId, Arc<Network>>,
     /// Everybody on the networks that the node is on itself, its own tasks included.
-    pub members: BTreeMap<(NetworkId, TaskId), Arc<Member>>,
+    pub members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
     /// The services of those members.
-    pub services: BTreeMap<ServiceId, Arc<NamedService>>,
+    pub services: OrdMap<ServiceId, Arc<NamedService>>,
     /// The nodes of those members, and always this one.
-    pub peers: BTreeMap<NodeId, Arc<Peer>>,
+    pub peers: OrdMap<NodeId, Arc<Peer>>,
     /// The UDP port of the packets between them; 0 until the cluster was heard.
     pub data_path_port: u32,
 }
@@ -72,10 +78,11 @@ impl Assignments {
         // Whatever is published is published on every node.
         joined.extend(mesh.filter(|_| !published.is_empty()));
         assignments.meet(state, node, &joined);
+        let is_published = mesh.is_some() && !published.is_empty();
         for service in published.into_iter().filter(|_| mesh.is_some()) {
             assignments.services.entry(service.id).or_insert_with(|| Arc::new(named(service, &joined)));
         }
-        if assignments.is_published() {
+        if is_published {
             // Tasks answer every node that sends them clients.
             assignments.peers = state.nodes().map(|node| (node.id, Arc::new(peer(node)))).collect();
         }
@@ -137,8 +144,9 @@ impl Assignments {
 
     /// Whether a node that holds `self` has nothing to learn from `other`.
     pub fn same_as(&self, other: &Assignments) -> bool {
-        fn shared<K: Ord, V: PartialEq>(a: &BTreeMap<K, Arc<V>>, b: &BTreeMap<K, Arc<V>>) -> bool {
-            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && (Arc::ptr_eq(a, b) || a == b))
+        // What both share costs nothing.
+        fn shared<K: Ord, V: PartialEq>(a: &OrdMap<K, Arc<V>>, b: &OrdMap<K, Arc<V>>) -> bool {
+            a.diff(b).next().is_none()
         }
         shared(&self.tasks, &other.tasks)
             && shared(&self.networks, &other.networks)

@@ -346,6 +346,7 @@ impl Fixture {
                 format!("~ {} node={}", self.name(id.number()), self.name(node.number()))
             }
             Change::TaskDesire { id, state } => format!("~ {} desired={state}", self.name(id.number())),
+            Change::TaskRelease { id } => format!("~ {} released", self.name(id.number())),
             Change::TaskReport { id, status } => {
                 let mut line = format!("~ {} {}", self.name(id.number()), status.state);
                 for text in [&status.message, &status.err] {

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod allocator;
 pub mod control;
 pub mod orchestrator;
+pub mod release;
 pub mod scheduler;
 pub mod step;
 

@@ -6,10 +6,12 @@
 
 mod apply;
 mod change;
+mod changed;
 pub mod codec;
 mod event;
 mod lookup;
 mod members;
+mod parting;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,7 @@ use crate::model::{
 };
 
 pub use change::{Change, Proposal};
+pub use changed::Pair;
 pub use event::{Event, EventKind};
 pub use lookup::Found;
 
@@ -49,6 +52,8 @@ pub struct State {
     node_tasks: OrdSet<(NodeId, TaskId)>,
     /// Who is on each network; follows from tasks and nodes.
     members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
+    /// The tasks that are to stop and must not yet; follows from tasks.
+    held: OrdSet<TaskId>,
     /// IPv4 addresses in use on each network (tasks and virtual IPs), as numbers.
     addresses: OrdSet<(NetworkId, u32)>,
     /// The address handed out last on each network: the next search starts behind it, which delays reuse.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};
 use crate::plan::Plan;
 use crate::state::{Change, State};
-use crate::{allocator, orchestrator, scheduler};
+use crate::{allocator, orchestrator, release, scheduler};
 
 /// Something that the leader must take into account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Input {
     Session { node: NodeId, status: NodeStatus, description: Option<Box<NodeDescription>> },
     /// A node's part in the consensus, as the store knows it.
     Manager { node: NodeId, manager: Option<ManagerStatus> },
+    /// The resolver and the balancers of a node are at this log index.
+    Applied { node: NodeId, index: u64 },
 }
 
 /// What a step decided.
@@ -48,13 +50,19 @@ pub struct Outcome {
 pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSource) -> Outcome {
     let mut plan = Plan::new(state, now, ids);
     let mut replies = Vec::new();
+    let mut applied = release::Applied::new();
     for input in inputs {
+        if let Input::Applied { node, index } = input {
+            applied.insert(node, index);
+            continue;
+        }
         if let Some(reply) = take(&mut plan, input) {
             replies.push(reply);
         }
     }
     control::finish_rotation(&mut plan);
     orchestrator::plan(&mut plan);
+    release::plan(&mut plan, &applied);
     allocator::plan(&mut plan);
     scheduler::plan(&mut plan);
     let (changes, wake_at) = plan.finish();
@@ -84,6 +92,8 @@ fn take(plan: &mut Plan<'_>, input: Input) -> Option<(u64, Result<Response, Erro
                 plan.push(Change::NodeManager { id: node, manager });
             }
         }
+        // Gathered for all of the step.
+        Input::Applied { .. } => {}
     }
     None
 }

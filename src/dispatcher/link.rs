@@ -59,6 +59,7 @@ struct Link {
     reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>,
     described: mpsc::Receiver<NodeDescription>,
     description: Option<NodeDescription>,
+    applied: watch::Receiver<u64>,
 }
 
 /// Keeps the session of `node` with one of `managers` (`host:port`), and later with one of those that they name, until `stop`.
@@ -74,9 +75,21 @@ pub fn connect(
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
     let (descriptions, described) = mpsc::channel(1);
     let (errands, given) = mpsc::channel(ERRANDS_MAX);
-    let link = Link { node, clients, assign, direct, state, errands, reported, described, description: None };
+    let (applied, applying) = watch::channel(0);
+    let link = Link {
+        node,
+        clients,
+        assign,
+        direct,
+        state,
+        errands,
+        reported,
+        described,
+        description: None,
+        applied: applying,
+    };
     vital::spawn("the session with a manager", stop.run_until_cancelled_owned(link.run(managers)));
-    (Session { assignments, directives, reports, descriptions, errands: given }, states)
+    (Session { assignments, directives, reports, descriptions, errands: given, applied }, states)
 }
 
 impl Link {
@@ -155,6 +168,10 @@ impl Link {
         let mut beats = tokio::time::interval_at(Instant::now() + until_moment(time_of_day(), beat), beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut heard = Instant::now();
+        // Another manager may not have passed on what was said to it.
+        if *self.applied.borrow() > 0 {
+            self.applied.mark_changed();
+        }
         loop {
             let message = tokio::select! {
                 message = inbound.recv() => {
@@ -166,6 +183,7 @@ impl Link {
                     Some(batch) => AgentMessage::Report(wire::encode_report(&batch).into()),
                     None => return Ok(()),
                 },
+                Ok(()) = self.applied.changed() => AgentMessage::Applied(*self.applied.borrow_and_update()),
                 Some(description) = self.described.recv() => {
                     let bytes = wire::encode_description(&description).into();
                     self.description = Some(description);

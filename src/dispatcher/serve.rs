@@ -11,6 +11,7 @@ use gam_core::error::Error;
 use gam_core::wire;
 use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
 use gam_store::{History, Leadership};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +46,14 @@ pub async fn serve(
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
     let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
-    let (reports, descriptions) = (session.reports.clone(), session.descriptions.clone());
+    let sinks = Sinks {
+        reports: session.reports.clone(),
+        descriptions: session.descriptions.clone(),
+        applied: session.applied.clone(),
+    };
     let pulse = Pulse { beat: manager.beat(), heard: 0, outbound: outbound.clone() };
     let sent = give(pulse.beat, manager.store().history(), &mut session, outbound);
-    let heard = take(&manager, &peer, &addr, (reports, descriptions), inbound, pulse);
+    let heard = take(&manager, &peer, &addr, sinks, inbound, pulse);
     tokio::select! {
         result = heard => result,
         result = sent => result,
@@ -60,12 +65,19 @@ fn not_understood(error: impl std::fmt::Display) -> Error {
     Error::invalid(format!("not understood: {error}"))
 }
 
+/// Where what an agent says goes.
+struct Sinks {
+    reports: Reports,
+    descriptions: Descriptions,
+    applied: watch::Sender<u64>,
+}
+
 /// What the agent says; `Ok` once it hangs up.
 async fn take(
     manager: &Manager,
     peer: &Peer,
     addr: &str,
-    (reports, descriptions): (Reports, Descriptions),
+    Sinks { reports, descriptions, applied }: Sinks,
     mut inbound: Inbound<AgentMessage>,
     mut pulse: Pulse,
 ) -> Result<(), Error> {
@@ -89,7 +101,11 @@ async fn take(
                 pulse.beat(manager)?;
                 true
             }
-            AgentMessage::Applied(_) | AgentMessage::Hello { .. } => true,
+            AgentMessage::Applied(index) => {
+                applied.send_replace(index);
+                true
+            }
+            AgentMessage::Hello { .. } => true,
         };
         if !taken {
             return Err(stopping(()));

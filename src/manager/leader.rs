@@ -43,6 +43,8 @@ pub(super) struct Loop {
     pub(super) leadership: watch::Receiver<Leadership>,
     /// What agents said while nobody led, or the leader did not take it.
     pub(super) waiting: Vec<Input>,
+    /// What each node's balancers have applied, as far as this member was told while it led.
+    pub(super) applied: BTreeMap<NodeId, u64>,
 }
 
 impl Loop {
@@ -87,15 +89,17 @@ impl Loop {
             };
             inputs.splice(0..0, self.waiting.drain(..));
             let state = self.shared.store.state();
+            let is_told = self.note_applied(&mut inputs, &state);
             let own = self.shared.node;
             let acknowledged = self.shared.store.acknowledged();
-            let inputs = self.shared.lock_liveness(|liveness| {
+            let mut inputs = self.shared.lock_liveness(|liveness| {
                 hear_of_managers(&state, &acknowledged, liveness);
                 with_verdicts(inputs, &state, own, liveness)
             });
-            if inputs.is_empty() && !is_due(wake_at, now(), calm_since, Instant::now()) {
+            if inputs.is_empty() && !is_told && !is_due(wake_at, now(), calm_since, Instant::now()) {
                 continue;
             }
+            inputs.extend(self.applied.iter().map(|(node, index)| Input::Applied { node: *node, index: *index }));
             let ids = &mut self.ids;
             // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
             let at = now();
@@ -106,6 +110,19 @@ impl Loop {
                 wake_at = None;
             }
         }
+    }
+
+    /// Takes what nodes have applied out of the inputs and keeps it. Says whether somebody waits for it.
+    fn note_applied(&mut self, inputs: &mut Vec<Input>, state: &State) -> bool {
+        let before = inputs.len();
+        inputs.retain(|input| {
+            let Input::Applied { node, index } = input else { return true };
+            let known = self.applied.entry(*node).or_default();
+            *known = (*known).max(*index);
+            false
+        });
+        self.applied.retain(|node, _| state.is_member(*node));
+        inputs.len() < before && state.held().next().is_some()
     }
 
     /// Has somebody look who never waits for the disk, until the guard is dropped: this loop's own turns can be far apart, and
@@ -179,7 +196,7 @@ impl Loop {
                 liveness.hear(self.shared.node, Heard { at, addr: self.shared.addr.clone() });
                 heard_since(liveness, told, at)
             });
-            let relay = Relay { inputs: self.waiting.clone(), heard };
+            let relay = Relay::new(&self.waiting, heard);
             let sent = tokio::select! {
                 sent = self.shared.tell(leader, &relay, wait * TELL_LOOKS) => sent,
                 changed = self.leadership.changed() => return changed.ok(),

@@ -13,6 +13,9 @@ use super::liveness::{Heard, Liveness};
 pub struct Relay {
     /// What agents reported; requests of users are not among them.
     pub inputs: Vec<Input>,
+    /// What nodes have applied. Not among the inputs, where a leader of an older version would understand none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<(NodeId, u64)>,
     /// Nodes that the follower has heard since its last message.
     pub heard: Vec<HeardAgo>,
 }
@@ -23,6 +26,20 @@ pub struct HeardAgo {
     node: NodeId,
     addr: String,
     millis: u64,
+}
+
+impl Relay {
+    /// A message with these inputs.
+    pub fn new(inputs: &[Input], heard: Vec<HeardAgo>) -> Relay {
+        let mut relay = Relay { heard, ..Relay::default() };
+        for input in inputs {
+            match input {
+                Input::Applied { node, index } => relay.applied.push((*node, *index)),
+                input => relay.inputs.push(input.clone()),
+            }
+        }
+        relay
+    }
 }
 
 /// Everyone who was heard since a moment.

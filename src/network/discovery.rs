@@ -16,13 +16,14 @@ use futures_util::stream;
 use gam_core::assignment::Assignments;
 use gam_core::discovery::returns::{self, Returns};
 use gam_core::discovery::{Asker, Balance, Balancers, Names, balance, endpoints};
-use gam_core::model::{Network, NetworkId};
+use gam_core::model::{Network, NetworkId, Phase, TaskId};
 use gam_core::plane::Mac;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
+use super::conntrack::forget_stale;
 use super::mesh::returns::program_returns;
 use super::namespace::Namespace;
 use super::resolver::{Listening, Resolver};
@@ -41,16 +42,26 @@ const SETTLE: Duration = Duration::from_millis(10);
 /// Containers that are programmed at the same time; more than the host has cores gains nothing.
 const PARALLEL: usize = 4;
 
+/// Up to which log index this host sends nobody to members that are leaving.
+#[derive(Debug)]
+pub struct Progress {
+    /// By its published ports ([`super::mesh`]).
+    pub meshed: watch::Receiver<u64>,
+    /// By anything, told once somebody waits for it.
+    pub applied: watch::Sender<u64>,
+}
+
 /// Runs until `stop`.
 pub fn spawn_discovery(
     engine: Engine,
     networks: Networks,
     known: watch::Receiver<Arc<Assignments>>,
+    progress: Progress,
     stop: CancellationToken,
 ) {
     vital::spawn("the names and balancers of this host", async move {
         let news = Arc::new(Notify::new());
-        let mut discovery = Discovery::new(engine.clone(), networks, known);
+        let mut discovery = Discovery::new(engine.clone(), networks, known, progress);
         tokio::select! {
             () = stop.cancelled() => {}
             () = watch_engine(&engine, &news) => {}
@@ -81,6 +92,14 @@ struct Discovery {
     resolver: Resolver,
     listening: BTreeMap<NetworkId, (Listening, AbortHandle)>,
     held: BTreeMap<String, Held>,
+    progress: Progress,
+    /// Whether the published ports are waited for.
+    waits: bool,
+    /// The log index of what is known.
+    index: u64,
+    /// The members that nobody is to be sent to any more, and those of them of which it was said.
+    leaving: BTreeSet<(NetworkId, TaskId)>,
+    said: BTreeSet<(NetworkId, TaskId)>,
 }
 
 /// A container that is on networks of the swarm.
@@ -103,7 +122,12 @@ impl Drop for Discovery {
 }
 
 impl Discovery {
-    fn new(engine: Engine, networks: Networks, known: watch::Receiver<Arc<Assignments>>) -> Discovery {
+    fn new(
+        engine: Engine,
+        networks: Networks,
+        known: watch::Receiver<Arc<Assignments>>,
+        progress: Progress,
+    ) -> Discovery {
         let names = Arc::<ArcSwap<Names>>::default();
         let sandboxes = Sandboxes::default();
         Discovery {
@@ -117,6 +141,11 @@ impl Discovery {
             sandboxes,
             listening: BTreeMap::new(),
             held: BTreeMap::new(),
+            progress,
+            waits: false,
+            index: 0,
+            leaving: BTreeSet::new(),
+            said: BTreeSet::new(),
         }
     }
 
@@ -131,9 +160,13 @@ impl Discovery {
                 }
             }
             let done = self.program_all().await;
+            if done {
+                self.acknowledge();
+            }
             let pause = if listed && done { SLOW } else { RETRY };
             tokio::select! {
                 changed = self.known.changed() => if changed.is_err() { return },
+                Ok(()) = self.progress.meshed.changed(), if self.waits => {}
                 () = news.notified() => {
                     tokio::time::sleep(SETTLE).await;
                     listed = false;
@@ -152,6 +185,23 @@ impl Discovery {
         self.balancers = Balancers::new(&endpoints);
         self.nodes = returns::numbers(known.peers.keys().copied());
         self.listen(&known);
+        self.index = known.index;
+        let leaving = known.members.iter().filter(|(_, member)| member.phase == Phase::Leaving);
+        self.leaving = leaving.map(|(place, _)| *place).collect();
+    }
+
+    /// Says that nobody here is sent to a member any more that is leaving: it may be waited for. Nothing else is said, for
+    /// every word costs the managers a step.
+    fn acknowledge(&mut self) {
+        let is_news = !self.leaving.is_subset(&self.said);
+        self.waits = is_news && *self.progress.meshed.borrow_and_update() < self.index;
+        if self.waits {
+            return;
+        }
+        self.said.clone_from(&self.leaving);
+        if is_news {
+            self.progress.applied.send_replace(self.index);
+        }
     }
 
     /// A socket on the gateway of each network, and on no other.
@@ -258,12 +308,18 @@ impl Discovery {
             });
         }
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
-        let mut all = true;
+        let (mut all, mut dropping) = (true, Vec::new());
         while let Some((id, balanced, returned)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
             all &= balanced.is_ok() && returned.is_ok();
             match balanced {
-                Ok(balance) => held.done = balance.or(held.done.take()),
+                Ok(None) => {}
+                Ok(Some(balance)) => {
+                    let old = held.done.replace(balance.clone());
+                    if balance::drops(old.as_deref(), &balance) {
+                        dropping.push((held.namespace.clone(), old, balance));
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(container = %id, %error, "cannot balance the virtual addresses of a container yet");
                     held.done = None;
@@ -278,6 +334,10 @@ impl Discovery {
             }
             self.publish();
         }
+        drop(done);
+        stream::iter(dropping)
+            .for_each_concurrent(PARALLEL, |(sandbox, old, new)| forget_stale(sandbox, old, new))
+            .await;
         all
     }
 
@@ -309,6 +369,8 @@ impl Discovery {
             }
         }
         self.sandboxes.set(sandboxes);
+        let ready = self.held.iter().filter(|(_, held)| held.done.is_some());
+        self.networks.set_ready(ready.map(|(id, _)| id.clone()).collect());
     }
 }
 

@@ -48,8 +48,13 @@ enum MeshError {
     Rules(#[source] std::io::Error),
 }
 
-/// Publishes the ports of all services on this host until the assignments end.
-pub async fn keep(networks: Networks, node: NodeId, mut assignments: watch::Receiver<Arc<Assignments>>) {
+/// Publishes the ports of all services on this host until the assignments end, and tells up to which log index.
+pub async fn keep(
+    networks: Networks,
+    node: NodeId,
+    mut assignments: watch::Receiver<Arc<Assignments>>,
+    meshed: watch::Sender<u64>,
+) {
     let mut made = networks.watch_made();
     let mut keeper =
         Keeper { networks, node, holders: BTreeMap::new(), refused: BTreeSet::new(), done: None, said: String::new() };
@@ -59,8 +64,8 @@ pub async fn keep(networks: Networks, node: NodeId, mut assignments: watch::Rece
     loop {
         let held = assignments.borrow_and_update().clone();
         // Before the cluster was heard everything stays as it is.
-        if held.index > 0 {
-            keeper.look(&held, is_due).await;
+        if held.index > 0 && keeper.look(&held, is_due).await {
+            meshed.send_replace(held.index);
         }
         is_due = tokio::select! {
             changed = assignments.changed() => match changed {
@@ -110,7 +115,8 @@ impl Keeper {
         self.refused.is_empty() && self.done.as_ref().is_some_and(|done| done.bridge.is_empty())
     }
 
-    async fn look(&mut self, held: &Assignments, is_due: bool) {
+    /// Whether all is as it should be.
+    async fn look(&mut self, held: &Assignments, is_due: bool) -> bool {
         let said = match self.repair(held, is_due).await {
             Ok(()) => String::new(),
             Err(error) => chain(&error),
@@ -119,6 +125,7 @@ impl Keeper {
             tracing::warn!(error = said, "published ports do not work on this host as they should; it is tried again");
         }
         self.said = said;
+        self.said.is_empty()
     }
 
     async fn repair(&mut self, held: &Assignments, is_due: bool) -> Result<(), MeshError> {

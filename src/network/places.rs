@@ -321,6 +321,7 @@ fn visible(state: &State, node: NodeId, names: &[String]) -> Assignments {
         networks.extend(used.map(|network| (network.id, network.clone())));
         tasks.insert(task.id, task.clone());
     }
+    let (tasks, networks) = (tasks.into_iter().collect(), networks.into_iter().collect());
     Assignments { index: state.index(), tasks, networks, ..Assignments::default() }
 }
 

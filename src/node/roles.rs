@@ -31,7 +31,7 @@ use crate::dispatcher::{self, Directive, Session};
 use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
-use crate::network::discovery::spawn_discovery;
+use crate::network::discovery::{Progress, spawn_discovery};
 use crate::network::places::{Places, Remote};
 use crate::network::{mesh, overlay};
 use crate::vital;
@@ -169,12 +169,13 @@ impl Node {
 
     fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
         let Parts { manager, places, link, trust, session } = parts;
-        let Session { assignments, directives, reports, descriptions, errands } = session;
+        let Session { assignments, directives, reports, descriptions, errands, applied } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
         let keeping = overlay::keep(config.networks.clone(), identity.node, assignments.clone());
         self.run("the overlay networks of this host", &stop, keeping);
-        let publishing = mesh::keep(config.networks.clone(), identity.node, assignments.clone());
+        let (meshing, meshed) = watch::channel(0);
+        let publishing = mesh::keep(config.networks.clone(), identity.node, assignments.clone(), meshing);
         self.run("the published ports of this host", &stop, publishing);
         let data_path = identity.data_path.clone().unwrap_or_default();
         let describing = keep_described(self.clone(), config.engine.clone(), data_path, descriptions);
@@ -183,7 +184,8 @@ impl Node {
         self.run("the errands of managers", &stop, running);
         let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
         self.run("the certificate of this node", &stop, following);
-        spawn_discovery(config.engine.clone(), config.networks.clone(), assignments.clone(), stop.clone());
+        let (engine, progress) = (config.engine.clone(), Progress { meshed, applied });
+        spawn_discovery(engine, config.networks.clone(), assignments.clone(), progress, stop.clone());
         let (engine, networks) = (config.engine.clone(), config.networks.clone());
         spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
         let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));

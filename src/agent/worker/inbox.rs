@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gam_core::model::TaskState;
+use gam_core::model::{Parting, TaskState};
 use tokio::sync::Notify;
 
 use crate::engine::containers::{ContainerEvent, ListedContainer};
@@ -19,6 +19,8 @@ pub(crate) struct Inbox {
 pub(super) struct Letters {
     /// What the manager wants now.
     pub(super) desired: Option<TaskState>,
+    /// How far the task is on its way out.
+    pub(super) parting: Option<Parting>,
     /// Something happened to the container.
     pub(super) look: bool,
     /// The container died with this exit code.
@@ -32,8 +34,11 @@ pub(super) struct Letters {
 }
 
 impl Inbox {
-    pub(crate) fn desire(&self, desired: TaskState) {
-        self.put(|letters| letters.desired = letters.desired.max(Some(desired)));
+    pub(crate) fn desire(&self, desired: TaskState, parting: Option<Parting>) {
+        self.put(|letters| {
+            letters.desired = letters.desired.max(Some(desired));
+            letters.parting = parting;
+        });
     }
 
     pub(crate) fn dismiss(&self) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::container::tests::{host, task};
-use crate::model::{ContainerSpec, PortConfig, ServiceSpec};
+use crate::model::{Attachment, ContainerSpec, Parting, PortConfig, ServiceSpec};
 
 fn web(state: TaskState, desired: TaskState) -> Task {
     let mut spec = ServiceSpec { name: "web".into(), ..ServiceSpec::default() };
@@ -232,4 +232,35 @@ fn reads_what_dockerd_says() {
     }
     let disabled = r#"{"State":{"Status":"running","Health":null},"Config":{"Healthcheck":{"Test":["NONE"]}}}"#;
     assert_eq!(read(disabled).health, Health::None);
+}
+
+#[test]
+fn a_task_on_an_overlay_runs_only_once_it_can_use_it() {
+    let mut task = web(TaskState::Starting, TaskState::Running);
+    let running = present(Phase::Running, Health::None, 0);
+    let next = |task: &Task, sight: &Sight| print(&step(task, sight, &host(), Timestamp(5)));
+    task.networks = vec![Attachment { network: Some(1.into()), ..Attachment::default() }];
+    assert_eq!(next(&task, &running), "running \"started\"", "a predefined network is ready by itself");
+    task.networks[0].addresses = vec!["10.0.1.2/24".into()];
+    assert_eq!(next(&task, &running), "settle");
+    assert_eq!(next(&task, &present(Phase::Running, Health::Starting, 0)), "rest");
+    assert_eq!(next(&task, &Sight { settled: true, ..running }), "running \"started\"");
+}
+
+#[test]
+fn an_announced_task_is_held_then_drained_then_stopped() {
+    let mut task = web(TaskState::Running, TaskState::Shutdown);
+    let running = present(Phase::Running, Health::None, 0);
+    let next = |task: &Task, sight: &Sight| print(&step(task, sight, &host(), Timestamp(5)));
+    assert_eq!(next(&task, &running), "stop", "nobody was sent to it");
+    let parting = Parting { index: 7, at: Timestamp(4), released: false };
+    task.parting = Some(parting);
+    assert_eq!(next(&task, &running), "hold");
+    let exited = present(Phase::Exited, Health::None, 0);
+    assert_eq!(next(&task, &exited), "shutdown \"shutdown\"", "it ended by itself");
+    assert_eq!(next(&task, &Sight { sick: true, ..running.clone() }), "stop");
+    assert_eq!(next(&task, &Sight { unheard: true, ..running.clone() }), "drain");
+    task.parting = Some(Parting { released: true, ..parting });
+    assert_eq!(next(&task, &running), "drain");
+    assert_eq!(next(&task, &Sight { drained: true, ..running }), "stop");
 }

@@ -15,6 +15,7 @@ pub(crate) fn task(spec: ServiceSpec) -> Task {
         status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::default() },
         networks: Vec::new(),
         restart: RestartPlan::default(),
+        parting: None,
     }
 }
 

@@ -177,8 +177,18 @@ fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{words}");
 }
 
-/// Whether a flow that goes to `behind` although it was meant for `virtual_ip` has to be forgotten, for protocols without
+/// Whether anybody who was behind a virtual address is not any more, so that flows may have to be forgotten. Of rules that
+/// are not known that must be assumed.
+pub fn drops(old: Option<&Balance>, new: &Balance) -> bool {
+    let has_left = |(virtual_ip, behind): (&IpAddr, &BTreeSet<IpAddr>)| {
+        new.get(virtual_ip).is_none_or(|kept| !behind.is_subset(kept))
+    };
+    old.is_none_or(|old| old.iter().any(has_left))
+}
+
+/// Whether a flow that goes to `behind` although it was meant for `destination` has to be forgotten, for protocols without
 /// connections: its next packet then asks the rules anew. Of a virtual address that nobody knows any more all flows go.
-pub fn is_stale(balance: &Balance, virtual_ip: IpAddr, behind: IpAddr) -> bool {
-    !balance.get(&virtual_ip).is_some_and(|known| known.contains(&behind))
+pub fn is_dropped(old: Option<&Balance>, new: &Balance, destination: IpAddr, behind: IpAddr) -> bool {
+    let was_known = old.is_some_and(|old| old.contains_key(&destination));
+    new.get(&destination).map_or(was_known, |kept| !kept.contains(&behind))
 }

@@ -102,6 +102,8 @@ pub struct Task {
     pub networks: Vec<Attachment>,
     /// When it may start, and how often its slot was restarted before.
     pub restart: RestartPlan,
+    /// Its way out of resolvers and balancers; `None` if it was never announced, or is not on its way out.
+    pub parting: Option<Parting>,
 }
 
 impl Task {
@@ -127,6 +129,28 @@ impl Task {
     pub fn is_wanted(&self) -> bool {
         self.desired <= TaskState::Running
     }
+
+    /// Whether it is on a network of the swarm's own, where others find it.
+    pub fn is_on_overlay(&self) -> bool {
+        self.networks.iter().any(|attachment| !attachment.addresses.is_empty())
+    }
+
+    /// Whether its container has to go on until nobody is sent to it any more.
+    pub fn is_held(&self) -> bool {
+        self.parting.as_ref().is_some_and(|parting| !parting.released) && !self.status.state.is_terminal()
+    }
+}
+
+/// How an announced task leaves: out of every resolver and balancer first, and stopped only then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parting {
+    /// The log index at which it began: whoever has applied that sends nobody there any more.
+    pub index: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// Nobody is sent there any more, or it took too long: the node may stop it.
+    #[serde(default)]
+    pub released: bool,
 }
 
 /// What is known of a task.

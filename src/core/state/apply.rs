@@ -79,6 +79,7 @@ impl State {
             | Change::TaskAllocate { .. }
             | Change::TaskAssign { .. }
             | Change::TaskDesire { .. }
+            | Change::TaskRelease { .. }
             | Change::TaskReport { .. }
             | Change::TaskRemove { .. } => self.change_task(change, moment),
             Change::NetworkCreate(_) | Change::NetworkIpam { .. } | Change::NetworkRemove { .. } => {
@@ -284,6 +285,7 @@ impl State {
                     status,
                     networks: Vec::new(),
                     restart: restart.clone(),
+                    parting: None,
                 });
             }
             Change::AttachmentCreate { id, node, name, container, networks } => {
@@ -306,9 +308,11 @@ impl State {
                     status,
                     networks: networks.clone(),
                     restart: Default::default(),
+                    parting: None,
                 });
             }
             Change::TaskRemove { id } => self.remove_task(*id),
+            Change::TaskRelease { id } => self.release(*id),
             Change::TaskAllocate { id, .. }
             | Change::TaskAssign { id, .. }
             | Change::TaskDesire { id, .. }
@@ -339,6 +343,7 @@ impl State {
                     return;
                 }
                 task.desired = *state;
+                self.part(&old, &mut task, moment.index, moment.at);
             }
             Change::TaskReport { status, .. } => {
                 if status.state < task.status.state || *status == task.status {
@@ -355,6 +360,7 @@ impl State {
         task.meta.touch(moment.index, moment.at);
         self.tasks.insert(id, Arc::new(task));
         self.place(id, &old.networks);
+        self.note_held(id);
     }
 
     pub(super) fn insert_task(&mut self, task: Task) {
@@ -367,6 +373,7 @@ impl State {
         let id = task.id;
         self.tasks.insert(id, Arc::new(task));
         self.place(id, &[]);
+        self.note_held(id);
     }
 
     fn remove_task(&mut self, id: TaskId) {
@@ -378,6 +385,7 @@ impl State {
             self.node_tasks.remove(&(node, id));
         }
         self.place(id, &task.networks);
+        self.note_held(id);
         if !task.status.state.is_terminal() {
             self.claim_attachments(&task.networks, false);
         }

@@ -82,6 +82,8 @@ pub enum Change {
     TaskAssign { id: TaskId, node: NodeId },
     /// The manager wants something else of a task; only ever more (see [`TaskState`]).
     TaskDesire { id: TaskId, state: TaskState },
+    /// Nobody is sent to a task any more that is to stop, or it took too long.
+    TaskRelease { id: TaskId },
     /// A task's status; ignored if it would go backwards.
     TaskReport { id: TaskId, status: TaskStatus },
     /// A task is forgotten.

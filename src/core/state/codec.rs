@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Proposal, State};
 use crate::model::{
-    Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, RestartPlan, Secret, Service, ServiceId,
-    ServiceSpec, Task, TaskId, TaskState, TaskStatus, Timestamp,
+    Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, Parting, RestartPlan, Secret, Service,
+    ServiceId, ServiceSpec, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
 use crate::record::{decode, encode};
 
@@ -66,6 +66,8 @@ pub(crate) struct TaskRecord {
     status: TaskStatus,
     networks: Vec<Attachment>,
     restart: RestartPlan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parting: Option<Parting>,
 }
 
 /// Numbers specs by identity in memory.
@@ -128,6 +130,7 @@ impl TaskRecord {
             status: task.status.clone(),
             networks: task.networks.clone(),
             restart: task.restart.clone(),
+            parting: task.parting,
         }
     }
 
@@ -144,6 +147,7 @@ impl TaskRecord {
             status: self.status,
             networks: self.networks,
             restart: self.restart,
+            parting: self.parting,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::balance::{Balance, is_stale, render};
+use super::super::balance::{Balance, drops, is_dropped, render};
 use super::*;
 
 fn balance(text: &str) -> Balance {
@@ -117,14 +117,22 @@ fn a_change_touches_what_changed_only() {
 }
 
 #[test]
-fn flows_to_who_is_not_behind_any_more_are_stale() {
-    let balance = balance(START);
-    let stale =
-        |virtual_ip: &str, behind: &str| is_stale(&balance, virtual_ip.parse().unwrap(), behind.parse().unwrap());
-    assert!(!stale("10.0.1.2", "10.0.1.3"));
-    assert!(stale("10.0.1.2", "10.0.1.5"), "it is down");
-    assert!(stale("10.0.1.2", "10.0.1.2"), "it began before there were rules");
-    assert!(stale("10.0.1.99", "10.0.1.3"));
+fn flows_to_who_is_not_behind_any_more_are_dropped() {
+    let new = balance(START);
+    let dropped = |old: Option<&Balance>, virtual_ip: &str, behind: &str| {
+        is_dropped(old, &new, virtual_ip.parse().unwrap(), behind.parse().unwrap())
+    };
+    assert!(!dropped(None, "10.0.1.2", "10.0.1.3"));
+    assert!(dropped(None, "10.0.1.2", "10.0.1.5"), "it is down");
+    assert!(dropped(None, "10.0.1.2", "10.0.1.2"), "it began before there were rules");
+    assert!(!dropped(None, "192.0.2.1", "192.0.2.1"), "that is none of ours");
+    let mut old = new.clone();
+    assert!(!drops(Some(&old), &new) && drops(None, &new));
+    old.get_mut(&"10.0.1.2".parse().unwrap()).unwrap().pop_first();
+    assert!(!drops(Some(&old), &new), "one has come");
+    assert!(drops(Some(&new), &old), "one has left");
+    old.insert("10.0.1.99".parse().unwrap(), BTreeSet::from(["10.0.1.3".parse().unwrap()]));
+    assert!(drops(Some(&old), &new) && dropped(Some(&old), "10.0.1.99", "10.0.1.3"), "of who is no more all go");
 }
 
 /// A kernel for the handful of statements that `render` uses; strict where the real one is.
