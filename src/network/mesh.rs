@@ -7,6 +7,7 @@
 //! other roles; when Gam stops, the rules stay and clients from outside are served.
 
 mod firewall;
+mod flows;
 mod holder;
 pub mod returns;
 
@@ -160,6 +161,13 @@ impl Keeper {
         if self.done.as_ref().is_none_or(|done| done.bridge != bridge || done.mesh != mesh) {
             self.done = None;
             program_host(mesh::render(&bridge, &mesh)).await.map_err(MeshError::Rules)?;
+            match flows::forget_stale(&mesh).await {
+                Ok(0) => {}
+                Ok(count) => tracing::debug!(count, "flows to tasks that are gone are forgotten"),
+                Err(error) => {
+                    tracing::debug!(%error, "flows to tasks that are gone stay until their clients are silent")
+                }
+            }
             let listed = listed(mesh::TABLE).await.map_err(MeshError::Rules)?;
             self.done = Some(Done { bridge, mesh, listed });
         }

@@ -179,6 +179,16 @@ fn networks_keep_address_and_mac() {
 }
 
 #[test]
+fn the_way_out_leads_through_the_routing_mesh() {
+    let task = task(service(json!({ "Image": "a" })));
+    let endpoint =
+        |network: &str, leads| EngineEndpoint { network: network.into(), leads, ..EngineEndpoint::default() };
+    let made = create_body(&task, &host(), &[endpoint("mesh", true), endpoint("net", false)], None).unwrap();
+    let endpoints = &made["NetworkingConfig"]["EndpointsConfig"];
+    assert_eq!((&endpoints["mesh"], &endpoints["net"]), (&json!({ "GwPriority": 100 }), &json!({})));
+}
+
+#[test]
 fn the_swarms_resolver_is_asked_before_the_users() {
     let dns = json!({ "Nameservers": ["1.1.1.1"], "Search": ["a.b"], "Options": ["ndots:2", "timeout:1"] });
     let task = task(service(json!({ "Image": "a", "DNSConfig": dns })));
