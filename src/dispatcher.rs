@@ -11,7 +11,7 @@ pub mod serve;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gam_core::assignment::Assignments;
+use gam_core::assignment::{Assignments, Follower};
 use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
@@ -108,9 +108,10 @@ async fn send_assignments(
         tracing::debug!(%error, "nothing is assigned until the state is known to be the newest");
         tokio::time::sleep(READ_RETRY).await;
     }
+    let mut follower = Follower::new(node);
     loop {
         let state = manager.state();
-        let next = Assignments::of(&state, node);
+        let next = follower.follow(&state);
         assign.send_if_modified(|held| {
             // Also that there is nothing to do is news at first.
             let differs = held.index == 0 || !held.same_as(&next);

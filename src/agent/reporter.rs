@@ -97,7 +97,7 @@ mod tests {
         let id = task.id;
         let running = TaskStatus { state: TaskState::Running, ..TaskStatus::default() };
         let assigned = |status: &TaskStatus| Assignments {
-            tasks: [(id, Arc::new(Task { status: status.clone(), ..task.clone() }))].into(),
+            tasks: [(id, Arc::new(Task { status: status.clone(), ..task.clone() }))].into_iter().collect(),
             ..Assignments::default()
         };
         let reporter = Reporter::default();

@@ -1,22 +1,29 @@
 //! What one node must know: its own tasks, the networks that they use with everybody who is on them, the routing mesh, and
 //! nothing else.
 //!
+//! [`Assignments::of`] says what that is; [`Follower`] keeps it up with the states, at the cost of what changed.
+//!
 //! A node is sent the whole of it once and then only differences, each from one log index to a later one. As bytes
 //! they travel through [`crate::wire`].
 
 mod difference;
+mod follow;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use crate::model::{
-    Member, NamedService, Network, NetworkId, NodeId, Peer, Service, ServiceId, Task, TaskId, TaskState,
+    Member, NamedService, Network, NetworkId, Node, NodeId, Peer, PortConfig, Service, ServiceId, Task, TaskId,
+    TaskState,
 };
 use crate::state::State;
 
 pub use difference::{ChangedTask, Difference, Gap};
+pub use follow::Follower;
 
 /// Everything that a node holds at one log index.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,15 +31,15 @@ pub struct Assignments {
     /// The log index that this was taken from.
     pub index: u64,
     /// The node's tasks that have something left to do, or that must be known to be over.
-    pub tasks: BTreeMap<TaskId, Arc<Task>>,
+    pub tasks: OrdMap<TaskId, Arc<Task>>,
     /// The networks of those tasks that have not ended, and of containers that joined one, and the routing mesh, which is on every node.
-    pub networks: BTreeMap<NetworkId, Arc<Network>>,
+    pub networks: OrdMap<NetworkId, Arc<Network>>,
     /// Everybody on the networks that the node is on itself, its own tasks included.
-    pub members: BTreeMap<(NetworkId, TaskId), Arc<Member>>,
+    pub members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
     /// The services of those members.
-    pub services: BTreeMap<ServiceId, Arc<NamedService>>,
+    pub services: OrdMap<ServiceId, Arc<NamedService>>,
     /// The nodes of those members, and always this one.
-    pub peers: BTreeMap<NodeId, Arc<Peer>>,
+    pub peers: OrdMap<NodeId, Arc<Peer>>,
     /// The UDP port of the packets between them; 0 until the cluster was heard.
     pub data_path_port: u32,
 }
@@ -62,7 +69,19 @@ impl Assignments {
                 assignments.tasks.insert(task.id, task.clone());
             }
         }
+        let mesh = assignments.mesh().map(|network| network.id);
+        let published: Vec<&Arc<Service>> = state.services().filter(|service| is_published(service)).collect();
+        // Whatever is published is published on every node.
+        joined.extend(mesh.filter(|_| !published.is_empty()));
         assignments.meet(state, node, &joined);
+        let is_published = mesh.is_some() && !published.is_empty();
+        for service in published.into_iter().filter(|_| mesh.is_some()) {
+            assignments.services.entry(service.id).or_insert_with(|| Arc::new(named(service, &joined)));
+        }
+        if is_published {
+            // Tasks answer every node that sends them clients.
+            assignments.peers = state.nodes().map(|node| (node.id, Arc::new(peer(node)))).collect();
+        }
         assignments
     }
 
@@ -76,8 +95,7 @@ impl Assignments {
             self.members.insert((member.network, member.task), member.clone());
         }
         for node in nodes.into_iter().filter_map(|node| state.node(node)) {
-            let (name, data_path) = (node.description.hostname.clone(), node.data_path().to_owned());
-            self.peers.insert(node.id, Arc::new(Peer { node: node.id, name, data_path }));
+            self.peers.insert(node.id, Arc::new(peer(node)));
         }
         for service in services.into_iter().filter_map(|service| state.service(service)) {
             self.services.insert(service.id, Arc::new(named(service, networks)));
@@ -87,6 +105,11 @@ impl Assignments {
     /// Whether a task or a container of `node` is on the network.
     pub fn is_used(&self, node: NodeId, network: NetworkId) -> bool {
         self.members_of(network).any(|member| member.node == node)
+    }
+
+    /// The routing mesh's network.
+    pub fn mesh(&self) -> Option<&Arc<Network>> {
+        self.networks.values().find(|network| network.spec.ingress)
     }
 
     /// Who is on a network, by task.
@@ -106,8 +129,9 @@ impl Assignments {
 
     /// Whether a node that holds `self` has nothing to learn from `other`.
     pub fn same_as(&self, other: &Assignments) -> bool {
-        fn shared<K: Ord, V: PartialEq>(a: &BTreeMap<K, Arc<V>>, b: &BTreeMap<K, Arc<V>>) -> bool {
-            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && (Arc::ptr_eq(a, b) || a == b))
+        // What both share costs nothing.
+        fn shared<K: Ord, V: PartialEq>(a: &OrdMap<K, Arc<V>>, b: &OrdMap<K, Arc<V>>) -> bool {
+            a.diff(b).next().is_none()
         }
         shared(&self.tasks, &other.tasks)
             && shared(&self.networks, &other.networks)
@@ -116,6 +140,15 @@ impl Assignments {
             && shared(&self.peers, &other.peers)
             && self.data_path_port == other.data_path_port
     }
+}
+
+fn peer(node: &Node) -> Peer {
+    Peer { node: node.id, name: node.description.hostname.clone(), data_path: node.data_path().to_owned() }
+}
+
+fn is_published(service: &Service) -> bool {
+    let is_mesh = |port: &PortConfig| matches!(port.publish_mode.as_str(), "" | "ingress") && port.published_port != 0;
+    service.endpoint.ports.iter().any(is_mesh)
 }
 
 /// A service as nodes on these networks know it.

@@ -6,6 +6,7 @@
 
 mod apply;
 mod change;
+mod changed;
 pub mod codec;
 mod event;
 mod lookup;
@@ -24,6 +25,7 @@ use crate::model::{
 };
 
 pub use change::{Change, Proposal};
+pub use changed::Pair;
 pub use event::{Event, EventKind};
 pub use lookup::Found;
 

@@ -3,8 +3,10 @@
 //! Most changes are of one task's desired state or status; its spec, by far the largest part of it, then stays where it
 //! is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 
 use super::Assignments;
 use crate::model::{Member, NamedService, Network, NetworkId, NodeId, Peer, ServiceId, Task, TaskId};
@@ -121,25 +123,31 @@ impl Assignments {
     }
 }
 
-fn renew<K: Ord, V>(table: &mut BTreeMap<K, Arc<V>>, gone: Vec<K>, new: Vec<Arc<V>>, key: impl Fn(&V) -> K) {
+fn renew<K: Ord + Clone, V>(table: &mut OrdMap<K, Arc<V>>, gone: Vec<K>, new: Vec<Arc<V>>, key: impl Fn(&V) -> K) {
     for key in gone {
         table.remove(&key);
     }
-    table.extend(new.into_iter().map(|value| (key(&value), value)));
+    for value in new {
+        table.insert(key(&value), value);
+    }
 }
 
-/// What of `new` is not in `old`, or not the same there.
+/// What of `new` is not in `old`, or not the same there. What both share costs nothing, here as below.
 fn changed<'a, K: Ord, V: PartialEq>(
-    old: &'a BTreeMap<K, Arc<V>>,
-    new: &'a BTreeMap<K, Arc<V>>,
+    old: &'a OrdMap<K, Arc<V>>,
+    new: &'a OrdMap<K, Arc<V>>,
 ) -> impl Iterator<Item = &'a Arc<V>> {
-    new.iter().filter_map(|(key, value)| {
-        let is_same = old.get(key).is_some_and(|old| Arc::ptr_eq(old, value) || old == value);
-        (!is_same).then_some(value)
+    old.diff(new).filter_map(|item| match item {
+        DiffItem::Add(_, new) | DiffItem::Update { new: (_, new), .. } => Some(new),
+        DiffItem::Remove(..) => None,
     })
 }
 
 /// What was in `old` and is not in `new`.
-fn gone<K: Ord + Copy, V>(old: &BTreeMap<K, Arc<V>>, new: &BTreeMap<K, Arc<V>>) -> Vec<K> {
-    old.keys().filter(|key| !new.contains_key(key)).copied().collect()
+fn gone<K: Ord + Copy, V: PartialEq>(old: &OrdMap<K, Arc<V>>, new: &OrdMap<K, Arc<V>>) -> Vec<K> {
+    let removed = |item| match item {
+        DiffItem::Remove(key, _) => Some(*key),
+        DiffItem::Add(..) | DiffItem::Update { .. } => None,
+    };
+    old.diff(new).filter_map(removed).collect()
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Fixture;
+use crate::model::{Endpoint, VirtualIp};
 use crate::state::codec::{decode_state, encode_state};
 use crate::wire;
 
@@ -170,20 +171,72 @@ fn line() -> impl Strategy<Value = String> {
         1 => Just("service api env=B=2".to_owned()),
         1 => prop::sample::select(vec!["node n2 down", "node n2 ready", "node n1 data-path=198.51.100.1", "cluster history=5"])
             .prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["node n3 ready", "remove node n3", "network third 10.0.3.0/24", "remove network other"])
+            .prop_map(str::to_owned),
+        2 => prop::sample::select(vec!["publish web 80", "publish api 81", "publish web 0", "publish api 0", "remove service api"])
+            .prop_map(str::to_owned),
     ]
+}
+
+/// Beside the lines of a fixture: `publish web 80`, on every node; port 0 takes it back.
+fn change(fixture: &mut Fixture, line: &str) {
+    let Some((service, port)) = line.strip_prefix("publish ").and_then(|rest| rest.split_once(' ')) else {
+        // Not every line makes sense at every moment.
+        let is_task_of_none = line.starts_with("task api") && fixture.state.service(fixture.service("api")).is_none();
+        let task = line.split(' ').nth(1).map(|name| fixture.task(name));
+        if !is_task_of_none || task.is_some_and(|task| fixture.state.task(task).is_some()) {
+            fixture.add(line);
+        }
+        return;
+    };
+    let id = fixture.service(service);
+    let port = PortConfig { published_port: port.parse().unwrap(), target_port: 80, ..PortConfig::default() };
+    let network = fixture.network("net");
+    let virtual_ips = vec![VirtualIp { network, address: "10.0.1.200/24".into() }];
+    let endpoint = Endpoint { ports: vec![port], virtual_ips, ..Endpoint::default() };
+    fixture.apply(vec![crate::state::Change::ServiceEndpoint { id, endpoint }]);
+}
+
+#[test]
+fn following_costs_what_changed() {
+    let mut text = START.to_owned();
+    for task in 10..2010 {
+        text.push_str(&format!("\ntask web.{task} n2 running net=10.0.{}.{}/16", 100 + task / 250, task % 250 + 2));
+    }
+    let mut fixture = Fixture::new(&text);
+    let mut follower = Follower::new(fixture.node("n1"));
+    follower.follow(&fixture.state);
+    assert!(follower.work() > 2000, "it begins with everybody");
+    for line in [
+        "task web.77 desired=shutdown",
+        "task web.77 failed",
+        "task api.1 failed",
+        "task web.9 n1 running net=10.0.1.9/24",
+    ] {
+        let before = follower.work();
+        fixture.add(line);
+        let held = follower.follow(&fixture.state);
+        assert_eq!(held, Assignments::of(&fixture.state, fixture.node("n1")), "{line}");
+        let work = follower.work() - before;
+        assert!(work < 20, "{line}: {work} records");
+    }
 }
 
 proptest! {
     #[test]
     fn a_holder_of_differences_holds_the_newest_set(lines in prop::collection::vec(line(), 1..40), skip in 1..4_usize) {
-        let mut fixture = Fixture::new(START);
+        let mut fixture = Fixture::new(&format!("network ingress 10.0.0.0/24 ingress\n{START}"));
+        let mut followers = ["n1", "n2", "n3"].map(|node| (fixture.node(node), Follower::new(fixture.node(node))));
         let mut sent = held(&fixture);
         let mut near = sent.clone();
         let mut far = wire::decode_assignments(&wire::encode_assignments(&sent)).unwrap();
         prop_assert_eq!(&far, &sent);
         for lines in lines.chunks(skip) {
             for line in lines {
-                fixture.add(line);
+                change(&mut fixture, line);
+            }
+            for (node, follower) in &mut followers {
+                prop_assert_eq!(follower.follow(&fixture.state), Assignments::of(&fixture.state, *node));
             }
             let newest = held(&fixture);
             let difference = sent.difference(&newest);
