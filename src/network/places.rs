@@ -455,7 +455,7 @@ mod tests {
     fn of_a_network_that_it_cannot_use_a_node_sees_the_name_alone() {
         let seen = |node: u128| {
             let seen = visible(&state(), node.into(), &["net9".into()]);
-            let network = seen.networks.into_values().find(|network| network.name() == "net9").unwrap();
+            let network = seen.networks.values().find(|network| network.name() == "net9").unwrap();
             (network.id, network.spec.labels.len(), network.vni)
         };
         assert_eq!(seen(1), (9.into(), 0, 0));

@@ -77,7 +77,9 @@ impl Follower {
         }
         for member in self.held.members.values() {
             count(&mut self.nodes, member.node, true);
-            member.service.map(|service| count(&mut self.services, service, true));
+            if let Some(service) = member.service {
+                count(&mut self.services, service, true);
+            }
         }
         self.published = self.state.services().filter(|service| is_published(service)).count();
         self.work += self.held.tasks.len() + self.held.members.len() + self.state.services().count();
@@ -99,8 +101,12 @@ impl Follower {
         let stays = |network| before.contains(&network) && after.contains(&network);
         for (old, new) in state.changed_members(old) {
             self.work += 1;
-            old.filter(|member| stays(member.network)).map(|member| self.forget(member, &mut touched));
-            new.filter(|member| stays(member.network)).map(|member| self.meet(member, &mut touched));
+            if let Some(old) = old.filter(|member| stays(member.network)) {
+                self.forget(old, &mut touched);
+            }
+            if let Some(new) = new.filter(|member| stays(member.network)) {
+                self.meet(new, &mut touched);
+            }
         }
         for node in state.changed_nodes(old).filter_map(|(old, new)| new.or(old)) {
             touched.nodes.insert(node.id);
