@@ -1,5 +1,5 @@
-//! Puts rules into a container's network namespace: the text is [`gam_core::discovery::balance`]'s, the namespace and the
-//! `nft` that reads it are found here.
+//! Puts rules into a network namespace: the text is that of the core, [`gam_core::discovery::balance`]'s for a container and
+//! [`gam_core::plane::guard`]'s for the host; the namespace and the `nft` that reads it are found here.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -13,14 +13,22 @@ const COMPLAINT_MAX: usize = 400;
 
 /// Does one transaction: all of it, or nothing.
 pub async fn program(namespace: &Namespace, text: String) -> io::Result<()> {
+    namespace.run(move || nft(&text).map(drop)).await
+}
+
+/// What is listed, without counters. Asking for nothing is answered by nothing.
+pub async fn ask(namespace: &Namespace, text: String) -> io::Result<String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
     namespace.run(move || nft(&text)).await
 }
 
-fn nft(text: &str) -> io::Result<()> {
+fn nft(text: &str) -> io::Result<String> {
     let mut child = Command::new(NFT)
-        .args(["-f", "-"])
+        .args(["-s", "-f", "-"])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     // It reads all before it complains; if it does not, its complaint says more than the broken pipe.
@@ -30,5 +38,5 @@ fn nft(text: &str) -> io::Result<()> {
         let complaint: String = String::from_utf8_lossy(&output.stderr).chars().take(COMPLAINT_MAX).collect();
         return Err(io::Error::other(format!("nft refuses the rules: {}", complaint.trim())));
     }
-    written
+    written.map(|()| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -21,10 +21,12 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
+use super::generation::Generation;
 use super::namespace::Namespace;
+use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Sandbox, Sandboxes};
-use super::{Networks, backing};
+use super::{Networks, backing, engine_dns};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
 use crate::vital;
@@ -33,6 +35,8 @@ use crate::vital;
 const RETRY: Duration = Duration::from_secs(1);
 /// All containers are listed this often even if nothing was heard of them, as a net under events that were missed.
 const SLOW: Duration = Duration::from_secs(30);
+/// Rules that somebody else changed or flushed are looked for this often: one message to the kernel for each container.
+const REPAIR: Duration = Duration::from_secs(2);
 /// Events that come together (the start of a stack) are answered by one look.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Containers that are programmed at the same time; more than the host has cores gains nothing.
@@ -85,8 +89,22 @@ struct Held {
     namespace: Namespace,
     servers: Vec<IpAddr>,
     completes: bool,
+    plugs: Vec<Plug>,
     /// What its rules are; `None` if that is not known.
     done: Option<Arc<Balance>>,
+    /// Tells whether anybody changed rules there.
+    rules: Generation,
+    /// What it told when they were what they should be.
+    settled: Option<u32>,
+    /// Whether somebody changed rules there since they were programmed, and so may have flushed the engine's, too.
+    disturbed: bool,
+}
+
+impl Held {
+    /// Whether its rules may be others than those that were programmed.
+    fn is_disturbed(&self) -> bool {
+        self.done.is_some() && self.settled.is_none_or(|settled| self.rules.read().ok() != Some(settled))
+    }
 }
 
 impl Drop for Discovery {
@@ -131,6 +149,7 @@ impl Discovery {
                     listed = false;
                 }
                 () = tokio::time::sleep(pause) => listed = false,
+                () = disturbed(&self.held) => {}
             }
         }
     }
@@ -201,9 +220,18 @@ impl Discovery {
                 return Ok(None);
             }
         };
+        let rules = match Generation::open(&namespace).await {
+            Ok(rules) => rules,
+            Err(error) => {
+                tracing::debug!(container = %container.id, %error, "cannot ask for the rules of a container now");
+                return Ok(None);
+            }
+        };
         let place =
             |(network, addresses): (String, _)| Some((self.networks.backing_by_id(&network)?.network, addresses));
         let places: Vec<(NetworkId, Vec<IpAddr>)> = found.places.into_iter().filter_map(place).collect();
+        // Without them it only goes unguarded and unmended.
+        let plugs = plugs_of(&namespace, &places).await.unwrap_or_default();
         let known = self.known.borrow();
         // What its task wished wins over what the engine was asked for: that is only what the engine can do of it.
         let wished = found.task.and_then(|task| known.tasks.get(&task));
@@ -212,12 +240,28 @@ impl Discovery {
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
         let servers = found.servers.into_iter().filter(|server| !gateways.contains(server)).collect();
-        Ok(Some(Held { container, places, namespace, servers, completes: completes(options), done: None }))
+        let completes = completes(options);
+        Ok(Some(Held {
+            container,
+            places,
+            namespace,
+            servers,
+            completes,
+            plugs,
+            done: None,
+            rules,
+            settled: None,
+            disturbed: false,
+        }))
     }
 
     /// Brings every container's rules to what they should be. `false` if one could not be.
     async fn program_all(&mut self) -> bool {
         let mut wanted: BTreeMap<String, Arc<Balance>> = BTreeMap::new();
+        for held in self.held.values_mut().filter(|held| held.is_disturbed()) {
+            held.disturbed = true;
+            held.done = None;
+        }
         for (id, held) in &self.held {
             let balance = self.balancers.of(held.places.iter().map(|(network, _)| *network));
             if held.done.as_deref() != Some(&balance) {
@@ -228,7 +272,17 @@ impl Discovery {
             let held = self.held.get(&id)?;
             let text = balance::render(held.done.as_deref(), &balance);
             let namespace = held.namespace.clone();
-            Some(async move { (id, program(&namespace, text).await.map(|()| balance)) })
+            // Without a change in between the number grows by one.
+            let before = held.rules.read().ok();
+            let expected = if text.is_empty() { before } else { before.map(|before| before.wrapping_add(1)) };
+            let disturbed = held.disturbed;
+            Some(async move {
+                let done = async {
+                    let engine = if disturbed { engine_dns::rules(&namespace).await? } else { String::new() };
+                    program(&namespace, text + &engine).await.map(|()| (balance, expected))
+                };
+                (id, done.await)
+            })
         });
         let work: Vec<_> = work.collect();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
@@ -236,7 +290,11 @@ impl Discovery {
         while let Some((id, programmed)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
             match programmed {
-                Ok(balance) => held.done = Some(balance),
+                Ok((balance, expected)) => {
+                    held.settled = expected.filter(|expected| held.rules.read().ok() == Some(*expected));
+                    held.done = Some(balance);
+                    held.disturbed = false;
+                }
                 Err(error) => {
                     tracing::warn!(container = %id, %error, "cannot balance the virtual addresses of a container yet");
                     held.done = None;
@@ -266,6 +324,24 @@ impl Discovery {
             }
         }
         self.sandboxes.set(sandboxes);
+        let plugs: Plugs = self.held.iter().map(|(id, held)| (id.clone(), held.plugs.clone())).collect();
+        self.networks.plugs().send_if_modified(|known| {
+            let is_new = **known != plugs;
+            if is_new {
+                *known = Arc::new(plugs);
+            }
+            is_new
+        });
+    }
+}
+
+/// Returns once the rules of a container were changed by somebody else.
+async fn disturbed(held: &BTreeMap<String, Held>) {
+    loop {
+        tokio::time::sleep(REPAIR).await;
+        if held.values().any(Held::is_disturbed) {
+            return;
+        }
     }
 }
 
