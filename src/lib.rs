@@ -41,6 +41,11 @@
 //! [`gam_core::plane::render`] says what the kernel should hold; [`network::overlay`] makes it so and keeps it so. Everything goes on
 //! while Gam does not run.
 //!
+//! Whatever somebody else takes away comes back. What can be looked at with a few messages to the kernel is compared every two seconds:
+//! links, addresses and tables ([`network::overlay`], [`network::bridges`]), and the number that each network namespace gives to its
+//! rules ([`network::generation`]), so that no rule is listed before one was changed. Who may send what on a network is
+//! [`gam_core::plane::guard`]'s to say and [`network::guard`]'s to keep.
+//!
 //! # Code map
 //!
 //! In the order in which data meets it.

@@ -7,14 +7,20 @@
 pub mod attachments;
 pub mod backing;
 pub mod balancing;
+pub mod bridges;
 pub mod conntrack;
 pub mod discovery;
+pub mod engine_dns;
+pub mod generation;
+pub mod guard;
 pub mod interfaces;
 pub mod mesh;
 pub mod namespace;
 pub mod neighbours;
 pub mod overlay;
 pub mod places;
+pub mod plugs;
+pub mod rejoin;
 pub mod resolver;
 pub mod rewrite;
 pub mod sandboxes;
@@ -30,6 +36,7 @@ use tokio::sync::watch;
 use crate::engine::networks::{EngineNetwork, NewNetwork};
 use crate::engine::{Engine, EngineError};
 pub use backing::Backing;
+use plugs::Plugs;
 use rewrite::Rewriter;
 
 /// The network through which dockerd's swarm mode lets containers on overlays out; it stays when a node leaves.
@@ -78,6 +85,8 @@ struct Inner {
     data_path: ArcSwapOption<IpAddr>,
     /// Marked whenever a backing was made.
     made: watch::Sender<()>,
+    /// Where the containers of backings are plugged in.
+    plugs: watch::Sender<Arc<Plugs>>,
     /// Attachments whose container is not there yet, by the word they were made with.
     joining: Mutex<BTreeSet<String>>,
     /// Containers whose own resolver and balancers are ready.
@@ -97,6 +106,7 @@ impl Networks {
             busy: Mutex::default(),
             data_path: ArcSwapOption::empty(),
             made: watch::Sender::new(()),
+            plugs: watch::Sender::default(),
             joining: Mutex::default(),
             ready: watch::Sender::default(),
         }))
@@ -110,6 +120,18 @@ impl Networks {
     /// Changes whenever a backing was made.
     pub fn watch_made(&self) -> watch::Receiver<()> {
         self.0.made.subscribe()
+    }
+
+    /// Where the containers of this host that are on backings are plugged in, and the news of it.
+    pub fn plugs(&self) -> &watch::Sender<Arc<Plugs>> {
+        &self.0.plugs
+    }
+
+    /// Whether dockerd has this backing, asked anew, with the lock that keeps it from being removed meanwhile.
+    pub async fn hold(&self, network: NetworkId) -> Result<Option<tokio::sync::OwnedMutexGuard<()>>, NetworkError> {
+        let held = self.lock(network).lock_owned().await;
+        self.reload().await?;
+        Ok(self.backing(network).map(|_| held))
     }
 
     /// Makes the network's backing if it is missing; returns dockerd's name for it. Callers for the same network wait
@@ -165,7 +187,11 @@ impl Networks {
 
     async fn replace(&self, old: &Backing) -> Result<(), NetworkError> {
         match self.0.engine.remove_network(&old.engine_id).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // dockerd leaves a bridge that it finds and does not make, such as one that was mended.
+                overlay::remove_bridge(&backing::bridge_name(old.network)).await;
+                Ok(())
+            }
             Err(error) if error.is_not_found() => Ok(()),
             Err(EngineError::Refused { .. }) => Err(NetworkError::InUse(old.name.clone())),
             Err(error) => Err(error.into()),

@@ -4,6 +4,7 @@
 //! nothing flooded: which hardware address is behind which node, and which IP address has which hardware address, is all in
 //! the node's assignments. Pure; the shell in the daemon looks at the kernel and performs the steps.
 
+pub mod guard;
 #[cfg(test)]
 mod tests;
 

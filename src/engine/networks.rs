@@ -107,6 +107,9 @@ pub struct ContainerEndpoint {
 /// Something that happened to dockerd's networks or to who is on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkEvent {
+    /// A container that is not a task's has started: what a list tells of its networks is of now, which it may not have
+    /// been when it joined them.
+    ContainerStarted,
     /// A container that is not a task's was removed.
     ContainerDestroyed,
     /// A container joined a network, because it started or was connected.
@@ -226,7 +229,7 @@ impl Engine {
     ) -> Result<impl Stream<Item = Result<NetworkEvent, EngineError>> + use<>, EngineError> {
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned(), "network".to_owned()]),
-            ("event".to_owned(), ["destroy", "connect", "disconnect", "create"].map(str::to_owned).to_vec()),
+            ("event".to_owned(), ["start", "destroy", "connect", "disconnect", "create"].map(str::to_owned).to_vec()),
         ]);
         let docker = self.docker()?;
         let options =
@@ -320,6 +323,7 @@ fn network_event(message: EventMessage) -> Option<NetworkEvent> {
     let is_task = is_named_by(name, attributes.get(LABEL_TASK_NAME).map(String::as_str));
     match (message.typ?, message.action?.as_str()) {
         (EventMessageTypeEnum::CONTAINER, "destroy") if !is_task => Some(NetworkEvent::ContainerDestroyed),
+        (EventMessageTypeEnum::CONTAINER, "start") if !is_task => Some(NetworkEvent::ContainerStarted),
         (EventMessageTypeEnum::NETWORK, "connect") => Some(NetworkEvent::Connected { network_id: id }),
         (EventMessageTypeEnum::NETWORK, "disconnect") => Some(NetworkEvent::Disconnected { network_id: id }),
         (EventMessageTypeEnum::NETWORK, "create") => Some(NetworkEvent::NetworkCreated),

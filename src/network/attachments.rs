@@ -70,14 +70,15 @@ impl Watch {
         let mut events = std::pin::pin!(events);
         self.networks.gwbridge().await?;
         self.networks.reload().await?;
-        self.look().await?;
+        let mut settled = self.look().await?;
         loop {
+            let pause = if settled { SLOW } else { RETRY };
             let event = tokio::select! {
                 event = events.next() => match event {
                     Some(event) => Some(event?),
                     None => return Ok(()),
                 },
-                () = tokio::time::sleep(SLOW) => None,
+                () = tokio::time::sleep(pause) => None,
             };
             if !event.is_none_or(|event| self.concerns(&event)) {
                 continue;
@@ -85,7 +86,7 @@ impl Watch {
             tokio::time::sleep(SETTLE).await;
             self.networks.gwbridge().await?;
             self.networks.reload().await?;
-            self.look().await?;
+            settled = self.look().await?;
         }
     }
 
@@ -97,6 +98,8 @@ impl Watch {
             NetworkEvent::NetworkDestroyed => true,
             // The last attachment of a network may have gone with its container: its backing is then unused.
             NetworkEvent::ContainerDestroyed => !self.places.has_none(),
+            // dockerd says that it joined its networks before its lists tell the hardware address that it has there now.
+            NetworkEvent::ContainerStarted => !self.places.has_none(),
             // It has a hardware address now.
             NetworkEvent::Connected { network_id } => {
                 self.networks.backing_by_id(network_id).is_some() && !self.places.has_none()
@@ -109,12 +112,13 @@ impl Watch {
         }
     }
 
-    async fn look(&self) -> Result<(), LookError> {
+    /// Returns whether dockerd told all that it has to tell.
+    async fn look(&self) -> Result<bool, LookError> {
         // The order matters. An attachment is announced as joining before it is in the state, and stops joining after
         // its container exists: so one that is in `before` and not in `joining` has its container in the list, or none.
         let backed = self.networks.backed();
         if matches!(self.places, Places::There(_)) && backed.is_empty() && self.places.has_none() {
-            return Ok(());
+            return Ok(true);
         }
         let names: Vec<String> = backed.iter().map(ToString::to_string).collect();
         let before = self.places.read(names.clone()).await?;
@@ -135,7 +139,8 @@ impl Watch {
             self.places.report(seen).await?;
         }
         let gone = backed.into_iter().filter(|network| after.network(*network).is_none()).collect();
-        Ok(self.networks.sweep(&gone).await?)
+        self.networks.sweep(&gone).await?;
+        Ok(is_settled(&containers, &self.known(&after)))
     }
 
     /// How dockerd may name the networks of the state: by the ids and names of their backings, or by their own.
@@ -213,6 +218,13 @@ fn unused<'a>(
         .filter(|task| !is_joining(task) && !addresses(task).any(|place| used.contains(&place)))
         .map(|task| task.id)
         .collect()
+}
+
+/// Whether the hardware addresses of all running containers are told.
+fn is_settled(containers: &[NetworkedContainer], known: &BTreeMap<String, NetworkId>) -> bool {
+    let running = containers.iter().filter(|container| container.running && !container.is_task);
+    let mut endpoints = running.flat_map(|container| &container.endpoints);
+    !endpoints.any(|endpoint| endpoint.mac.is_empty() && network_of(endpoint, known).is_some())
 }
 
 /// What the leader does not know of attachments yet: whose they are, and the hardware addresses that they have now.
@@ -356,6 +368,16 @@ mod tests {
             assert!(statuses(attachments(&state, NODE.into()), &containers, &known()).is_empty());
         }
         assert!(statuses(attachments(&state, NODE.into()), &[], &known()).is_empty(), "its container is on its way");
+    }
+
+    #[test]
+    fn a_running_container_without_a_hardware_address_is_looked_at_again() {
+        let mut containers = [container("box", "net7", "e7", "10.0.1.3"), container("other", "net9", "e9", "10.0.9.3")];
+        assert!(is_settled(&containers, &known()), "none of them runs");
+        containers.iter_mut().for_each(|container| container.running = true);
+        assert!(!is_settled(&containers, &known()));
+        containers[0].endpoints[0].mac = "02:00:00:00:00:01".into();
+        assert!(is_settled(&containers, &known()), "the other one is on no network of the swarm");
     }
 
     #[test]

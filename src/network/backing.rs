@@ -4,7 +4,7 @@
 //! network of the same name and subnet, marked with the swarm network's id. The gateway is an anycast address that
 //! every node holds. Whatever else `network` and the API must know about backings is decided here.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gam_core::model::{IpamConfig, Network, NetworkId};
 
@@ -123,6 +123,21 @@ fn ipv4_pool(network: &Network) -> Option<Pool> {
 pub fn resolver(network: &Network) -> Option<Ipv4Addr> {
     let is_ours = network.driver() == "overlay" && !network.is_predefined();
     is_ours.then(|| network.ipam.iter().find_map(gateway_of)?.parse().ok()).flatten()
+}
+
+/// The gateway of a network on this host, with the length of its subnet's prefix.
+pub fn gateway(network: &Network) -> Option<(Ipv4Addr, u8)> {
+    let gateway = resolver(network)?;
+    let config = network.ipam.iter().find(|config| first_address(config).is_some())?;
+    Some((gateway, config.subnet.split_once('/')?.1.parse().ok()?))
+}
+
+/// The subnets of a network: addresses and lengths of prefixes.
+pub fn subnets(network: &Network) -> impl Iterator<Item = (IpAddr, u8)> + '_ {
+    network.ipam.iter().filter_map(|config| {
+        let (base, length) = config.subnet.split_once('/')?;
+        Some((base.parse().ok()?, length.parse().ok()?))
+    })
 }
 
 fn gateway_of(config: &IpamConfig) -> Option<String> {

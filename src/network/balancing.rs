@@ -1,5 +1,5 @@
-//! Puts rules into the network namespace of a container, or of this host: the text is [`gam_core::discovery`]'s, the
-//! namespace and the `nft` that reads it are found here.
+//! Puts rules into a network namespace: the text is that of the core, [`gam_core::discovery`]'s for a container and for
+//! published ports, [`gam_core::plane::guard`]'s for the host; the namespace and the `nft` that reads it are found here.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ const COMPLAINT_MAX: usize = 400;
 
 /// Does one transaction: all of it, or nothing.
 pub async fn program(namespace: &Namespace, text: String) -> io::Result<()> {
-    namespace.run(move || nft(&["-f", "-"], &text)).await.map(drop)
+    namespace.run(move || nft(&["-s", "-f", "-"], &text)).await.map(drop)
 }
 
 /// The same on this host.
@@ -28,6 +28,14 @@ pub async fn listed(table: &'static str) -> io::Result<String> {
 
 async fn on_host(work: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// What is listed, without counters. Asking for nothing is answered by nothing.
+pub async fn ask(namespace: &Namespace, text: String) -> io::Result<String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    namespace.run(move || nft(&["-s", "-f", "-"], &text)).await
 }
 
 fn nft(arguments: &[&str], text: &str) -> io::Result<String> {

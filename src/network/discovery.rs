@@ -6,6 +6,7 @@
 //! answers with virtual addresses are held. Started by the node with its other roles; a stop leaves all rules as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
 use super::conntrack::forget_stale;
-use super::mesh::returns::program_returns;
+use super::generation::Generation;
+use super::mesh::returns::lead_back;
 use super::namespace::Namespace;
+use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Sandbox, Sandboxes};
-use super::{Networks, backing};
+use super::{Networks, backing, engine_dns};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
 use crate::vital;
@@ -37,6 +40,8 @@ use crate::vital;
 const RETRY: Duration = Duration::from_secs(1);
 /// All containers are listed this often even if nothing was heard of them, as a net under events that were missed.
 const SLOW: Duration = Duration::from_secs(30);
+/// Rules that somebody else changed or flushed are looked for this often: one message to the kernel for each container.
+const REPAIR: Duration = Duration::from_secs(2);
 /// Events that come together (the start of a stack) are answered by one look.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Containers that are programmed at the same time; more than the host has cores gains nothing.
@@ -109,10 +114,45 @@ struct Held {
     namespace: Namespace,
     servers: Vec<IpAddr>,
     completes: bool,
+    plugs: Vec<Plug>,
     /// What its rules are; `None` if that is not known.
     done: Option<Arc<Balance>>,
     /// What its ways back to the routing mesh's nodes are, likewise.
     returns: Option<Returns>,
+    /// Tells whether anybody changed rules there.
+    rules: Generation,
+    /// What it told when they were what they should be.
+    settled: Option<u32>,
+    /// Whether somebody changed rules there since they were programmed, and so may have flushed the engine's, too.
+    disturbed: bool,
+}
+
+/// What the rules of a container have become.
+struct Programmed {
+    balance: Arc<Balance>,
+    returns: Option<Returns>,
+    /// What [`Generation`] tells if nobody else changed rules meanwhile.
+    expected: Option<u32>,
+}
+
+/// A sandbox, and what its balancers were and are.
+type Dropping = (Namespace, Option<Arc<Balance>>, Arc<Balance>);
+
+impl Held {
+    /// Whether its rules may be others than those that were programmed.
+    fn is_disturbed(&self) -> bool {
+        self.done.is_some() && self.settled.is_none_or(|settled| self.rules.read().ok() != Some(settled))
+    }
+
+    /// Takes over what was programmed; tells the difference if flows have to be forgotten for it.
+    fn settle(&mut self, programmed: Programmed) -> Option<Dropping> {
+        let Programmed { balance, returns, expected } = programmed;
+        self.settled = expected.filter(|expected| self.rules.read().ok() == Some(*expected));
+        self.disturbed = false;
+        self.returns = returns;
+        let old = self.done.replace(balance.clone());
+        balance::drops(old.as_deref(), &balance).then(|| (self.namespace.clone(), old, balance))
+    }
 }
 
 impl Drop for Discovery {
@@ -172,6 +212,7 @@ impl Discovery {
                     listed = false;
                 }
                 () = tokio::time::sleep(pause) => listed = false,
+                () = disturbed(&self.held) => {}
             }
         }
     }
@@ -260,9 +301,18 @@ impl Discovery {
                 return Ok(None);
             }
         };
+        let rules = match Generation::open(&namespace).await {
+            Ok(rules) => rules,
+            Err(error) => {
+                tracing::debug!(container = %container.id, %error, "cannot ask for the rules of a container now");
+                return Ok(None);
+            }
+        };
         let place =
             |(network, addresses): (String, _)| Some((self.networks.backing_by_id(&network)?.network, addresses));
         let places: Vec<(NetworkId, Vec<IpAddr>)> = found.places.into_iter().filter_map(place).collect();
+        // Without them it only goes unguarded and unmended.
+        let plugs = plugs_of(&namespace, &places).await.unwrap_or_default();
         let known = self.known.borrow();
         // What its task wished wins over what the engine was asked for: that is only what the engine can do of it.
         let wished = found.task.and_then(|task| known.tasks.get(&task));
@@ -271,65 +321,39 @@ impl Discovery {
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
         let servers = found.servers.into_iter().filter(|server| !gateways.contains(server)).collect();
+        let completes = completes(options);
         Ok(Some(Held {
             container,
             places,
             namespace,
             servers,
-            completes: completes(options),
+            completes,
+            plugs,
             done: None,
             returns: None,
+            rules,
+            settled: None,
+            disturbed: false,
         }))
     }
 
     /// Brings every container's rules to what they should be. `false` if one could not be.
     async fn program_all(&mut self) -> bool {
-        let mesh = self.known.borrow().mesh().map(|network| network.id);
-        let mut work = Vec::new();
-        for (id, held) in &self.held {
-            let balance = self.balancers.of(held.places.iter().map(|(network, _)| *network));
-            let balance = Some(Arc::new(balance)).filter(|balance| held.done.as_ref() != Some(balance));
-            let rules = balance.as_deref().map(|balance| balance::render(held.done.as_deref(), balance));
-            let returns = self.returns(held, mesh).filter(|returns| held.returns.as_ref() != Some(returns));
-            if balance.is_none() && returns.is_none() {
-                continue;
-            }
-            let (id, namespace) = (id.clone(), held.namespace.clone());
-            work.push(async move {
-                let balanced = match rules {
-                    Some(rules) => program(&namespace, rules).await,
-                    None => Ok(()),
-                };
-                let returned = match &returns {
-                    Some(returns) => program_returns(&namespace, returns).await,
-                    None => Ok(()),
-                };
-                (id, balanced.map(|()| balance), returned.map(|()| returns))
-            });
+        for held in self.held.values_mut().filter(|held| held.is_disturbed()) {
+            held.disturbed = true;
+            (held.done, held.returns) = (None, None);
         }
+        let work: Vec<_> = self.held.iter().filter_map(|(id, held)| self.work(id, held)).collect();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
         let (mut all, mut dropping) = (true, Vec::new());
-        while let Some((id, balanced, returned)) = done.next().await {
+        while let Some((id, programmed)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
-            all &= balanced.is_ok() && returned.is_ok();
-            match balanced {
-                Ok(None) => {}
-                Ok(Some(balance)) => {
-                    let old = held.done.replace(balance.clone());
-                    if balance::drops(old.as_deref(), &balance) {
-                        dropping.push((held.namespace.clone(), old, balance));
-                    }
-                }
+            match programmed {
+                Ok(programmed) => dropping.extend(held.settle(programmed)),
                 Err(error) => {
-                    tracing::warn!(container = %id, %error, "cannot balance the virtual addresses of a container yet");
-                    held.done = None;
-                }
-            }
-            match returned {
-                Ok(returns) => held.returns = returns.or(held.returns.take()),
-                Err(error) => {
-                    tracing::warn!(container = %id, %error, "clients of published ports cannot be answered by a container yet");
-                    held.returns = None;
+                    tracing::warn!(container = %id, %error, "cannot bring the rules of a container up to date yet");
+                    (held.done, held.returns) = (None, None);
+                    all = false;
                 }
             }
             self.publish();
@@ -341,9 +365,40 @@ impl Discovery {
         all
     }
 
+    /// What has to be done to a container's rules, if anything: one transaction, once the ways that its marks lead to are there.
+    fn work(
+        &self,
+        id: &str,
+        held: &Held,
+    ) -> Option<impl Future<Output = (String, io::Result<Programmed>)> + Send + 'static> {
+        let balance = Arc::new(self.balancers.of(held.places.iter().map(|(network, _)| *network)));
+        let returns = self.returns(held);
+        let back = returns.clone().filter(|returns| held.returns.as_ref() != Some(returns));
+        if back.is_none() && held.done.as_ref() == Some(&balance) {
+            return None;
+        }
+        let mut text = balance::render(held.done.as_deref(), &balance);
+        text.push_str(&back.as_ref().map(returns::render).unwrap_or_default());
+        // Without a change in between the number grows by one.
+        let before = held.rules.read().ok();
+        let expected = if text.is_empty() { before } else { before.map(|before| before.wrapping_add(1)) };
+        let (id, namespace, disturbed) = (id.to_owned(), held.namespace.clone(), held.disturbed);
+        Some(async move {
+            let done = async {
+                if let Some(back) = &back {
+                    lead_back(&namespace, back).await?;
+                }
+                let engine = if disturbed { engine_dns::rules(&namespace).await? } else { String::new() };
+                program(&namespace, text + &engine).await.map(|()| Programmed { balance, returns, expected })
+            };
+            (id, done.await)
+        })
+    }
+
     /// The ways that a container on the routing mesh needs.
-    fn returns(&self, held: &Held, mesh: Option<NetworkId>) -> Option<Returns> {
-        let (_, addresses) = held.places.iter().find(|(network, _)| Some(*network) == mesh)?;
+    fn returns(&self, held: &Held) -> Option<Returns> {
+        let mesh = self.known.borrow().mesh().map(|network| network.id)?;
+        let (_, addresses) = held.places.iter().find(|(network, _)| *network == mesh)?;
         let address = addresses.iter().find_map(|address| match address {
             IpAddr::V4(address) => Some(*address),
             IpAddr::V6(_) => None,
@@ -371,6 +426,24 @@ impl Discovery {
         self.sandboxes.set(sandboxes);
         let ready = self.held.iter().filter(|(_, held)| held.done.is_some());
         self.networks.set_ready(ready.map(|(id, _)| id.clone()).collect());
+        let plugs: Plugs = self.held.iter().map(|(id, held)| (id.clone(), held.plugs.clone())).collect();
+        self.networks.plugs().send_if_modified(|known| {
+            let is_new = **known != plugs;
+            if is_new {
+                *known = Arc::new(plugs);
+            }
+            is_new
+        });
+    }
+}
+
+/// Returns once the rules of a container were changed by somebody else.
+async fn disturbed(held: &BTreeMap<String, Held>) {
+    loop {
+        tokio::time::sleep(REPAIR).await;
+        if held.values().any(Held::is_disturbed) {
+            return;
+        }
     }
 }
 

@@ -15,6 +15,15 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 #[derive(Clone, Debug)]
 pub struct Namespace(Arc<File>);
 
+impl PartialEq for Namespace {
+    /// Whether it was opened once and is held twice.
+    fn eq(&self, other: &Namespace) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
+
 impl Namespace {
     /// The namespace at a path: `/var/run/docker/netns/…` or `/proc/…/ns/net`.
     pub fn open(path: &Path) -> io::Result<Namespace> {

@@ -1,14 +1,17 @@
 //! The kernel's table of neighbours: which hardware address an IP address of the local link has.
 //!
 //! A host whose cable was out has forgotten its neighbours, and the kernel asks for each only once a second (`retrans_time`),
-//! whatever there is to be sent. Who forgets the unanswered question has it asked anew with the next packet. Decides nothing:
-//! `node` says for whom, and when.
+//! whatever there is to be sent. Who forgets the unanswered question has it asked anew with the next packet. A container, too,
+//! goes on for most of a minute with a hardware address that its neighbour has no more. Decides nothing: `node` says for whom
+//! of the host, and when, and [`super::overlay`] of a container.
 
 use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use tokio::task::JoinHandle;
+
+use super::namespace::Namespace;
 
 /// A way to the table of this network namespace.
 pub struct Neighbours {
@@ -23,14 +26,41 @@ impl Neighbours {
         Ok(Neighbours { handle, connection: tokio::spawn(connection) })
     }
 
+    /// Opens that of a container.
+    pub async fn open_in(namespace: &Namespace) -> std::io::Result<Neighbours> {
+        let runtime = tokio::runtime::Handle::current();
+        let open = move || {
+            let _entered = runtime.enter();
+            rtnetlink::new_connection()
+        };
+        let (connection, handle, _) = namespace.run(open).await?;
+        Ok(Neighbours { handle, connection: tokio::spawn(connection) })
+    }
+
     /// Forgets the questions for these addresses that nobody has answered yet. What is known stays.
     pub async fn forget_unanswered(&self, addresses: &[IpAddr]) -> std::io::Result<()> {
+        let is_question = |state| matches!(state, NeighbourState::Incomplete | NeighbourState::Failed);
+        self.forget_those(addresses, is_question).await
+    }
+
+    /// Forgets what is known of these addresses, unless somebody wrote it down by hand.
+    pub async fn forget(&self, addresses: &[IpAddr]) -> std::io::Result<()> {
+        self.forget_those(addresses, |state| state != NeighbourState::Permanent).await
+    }
+
+    async fn forget_those(
+        &self,
+        addresses: &[IpAddr],
+        is_wanted: impl Fn(NeighbourState) -> bool,
+    ) -> std::io::Result<()> {
         let mut listed = self.handle.neighbours().get().execute();
-        let mut unanswered = Vec::new();
+        let mut known = Vec::new();
         while let Some(neighbour) = listed.try_next().await.map_err(std::io::Error::other)? {
-            unanswered.extend(question(&neighbour, addresses));
+            if is_wanted(neighbour.header.state) {
+                known.extend(named(&neighbour, addresses));
+            }
         }
-        for neighbour in unanswered {
+        for neighbour in known {
             // It may have been answered, or given up, meanwhile.
             if let Err(error) = self.handle.neighbours().del(neighbour).execute().await {
                 tracing::debug!(%error, "a neighbour could not be forgotten");
@@ -46,11 +76,8 @@ impl Drop for Neighbours {
     }
 }
 
-/// What names an entry of the table to the kernel, if it is an unanswered question for one of the addresses.
-fn question(neighbour: &NeighbourMessage, addresses: &[IpAddr]) -> Option<NeighbourMessage> {
-    if !matches!(neighbour.header.state, NeighbourState::Incomplete | NeighbourState::Failed) {
-        return None;
-    }
+/// What names an entry of the table to the kernel, if it is for one of the addresses.
+fn named(neighbour: &NeighbourMessage, addresses: &[IpAddr]) -> Option<NeighbourMessage> {
     let is_wanted = |attribute: &&NeighbourAttribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => addresses.contains(&IpAddr::V4(*ip)),
         NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => addresses.contains(&IpAddr::V6(*ip)),
@@ -76,17 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn only_unanswered_questions_for_the_wanted_are_forgotten() {
+    fn entries_are_named_by_their_address_alone() {
         let wanted = [IpAddr::from([192, 0, 2, 1])];
-        for state in [NeighbourState::Incomplete, NeighbourState::Failed] {
-            let found = question(&neighbour(1, state), &wanted).unwrap();
-            assert_eq!((found.header.ifindex, found.header.state), (7, state));
-            assert_eq!(found.attributes, neighbour(1, state).attributes[1..]);
-            assert_eq!(question(&neighbour(2, state), &wanted), None);
-        }
-        for state in [NeighbourState::Reachable, NeighbourState::Stale, NeighbourState::Permanent] {
-            assert_eq!(question(&neighbour(1, state), &wanted), None);
-        }
+        let found = named(&neighbour(1, NeighbourState::Failed), &wanted).unwrap();
+        assert_eq!((found.header.ifindex, found.header.state), (7, NeighbourState::Failed));
+        assert_eq!(found.attributes, neighbour(1, NeighbourState::Failed).attributes[1..]);
+        assert_eq!(named(&neighbour(2, NeighbourState::Failed), &wanted), None);
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! Makes the kernel of this host hold what its overlay networks need, and keeps it so.
 //!
 //! Looks at the whole of both sides whenever the assignments or the backings changed, and every [`REPAIR`] anyway, so that
-//! whatever somebody else removes comes back. Also removes backings that no task or container of this node needs any more.
+//! whatever somebody else removes comes back: devices and their tables, what dockerd made once beneath them
+//! ([`super::bridges`]), tasks' places on networks ([`super::rejoin`]), and the rules that keep strangers out
+//! ([`super::guard`]). Also removes backings that no task or container of this node needs any more.
 //! What to do is decided by [`gam_core::plane`]. Started by the node with its other roles; when Gam stops, everything stays
 //! and packets go on.
 
@@ -13,12 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
-use gam_core::model::{Network, NetworkId, NodeId};
-use gam_core::plane::{self, Bridge, Plane};
+use gam_core::model::{Network, NetworkId, NodeId, mac_of};
+use gam_core::plane::{self, Bridge, Mac, Plane, guard};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::bridges::{self, Repair};
+use super::guard::Guard;
 use super::interfaces::{Interface, interfaces};
+use super::neighbours::Neighbours;
+use super::rejoin::rejoin;
 use super::{NetworkError, Networks, backing};
 use crate::manager::chain;
 use kernel::{Kernel, KernelError};
@@ -34,7 +40,9 @@ enum OverlayError {
     #[error(transparent)]
     Kernel(#[from] KernelError),
     #[error("cannot list the host's addresses")]
-    Addresses(#[from] std::io::Error),
+    Addresses(#[source] std::io::Error),
+    #[error("cannot keep strangers out")]
+    Guard(#[source] std::io::Error),
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -42,6 +50,7 @@ enum OverlayError {
 /// Keeps the overlay networks of `node` until the assignments end.
 pub async fn keep(networks: Networks, node: NodeId, mut assignments: watch::Receiver<Arc<Assignments>>) {
     let mut made = networks.watch_made();
+    let mut plugs = networks.plugs().subscribe();
     let mut keeper = Keeper::new(networks, node);
     let mut repairs = interval(REPAIR);
     repairs.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,6 +68,7 @@ pub async fn keep(networks: Networks, node: NodeId, mut assignments: watch::Rece
                 Err(_) => return,
             },
             _ = made.changed() => true,
+            _ = plugs.changed() => true,
             _ = repairs.tick(), if keeper.has_something() => true,
         };
     }
@@ -67,11 +77,21 @@ pub async fn keep(networks: Networks, node: NodeId, mut assignments: watch::Rece
 /// Removes every device: the node left its swarm.
 pub async fn clear() {
     let cleared = async {
-        let mut kernel = Kernel::open()?;
-        reconcile(&mut kernel, &Plane::new()).await
+        reconcile(&mut Kernel::open()?, &Plane::new()).await?;
+        let (text, list) = (guard::render(&Plane::new(), &[]), guard::list(&Plane::new(), &[]));
+        Guard::default().keep(text, list).await.map_err(OverlayError::Guard)
     };
-    if let Err(error) = cleared.await {
+    let cleared: Result<(), OverlayError> = cleared.await;
+    if let Err(error) = cleared {
         tracing::warn!(error = %chain(&error), "overlay devices are left behind");
+    }
+}
+
+/// Removes the bridge of a backing that is gone.
+pub async fn remove_bridge(name: &str) {
+    let removed = async { Kernel::open()?.remove(name).await };
+    if let Err(error) = removed.await {
+        tracing::warn!(bridge = name, error = %chain(&error), "a bridge is left behind");
     }
 }
 
@@ -84,6 +104,15 @@ struct Keeper {
     is_complete: bool,
     /// What the kernel was made to hold at the last look; `None` if that failed.
     made: Option<Plane>,
+    /// The hardware addresses of bridges when last seen.
+    macs: BTreeMap<String, Mac>,
+    /// The hardware addresses of endpoints elsewhere when last told, by device; also of those that are gone, since they may
+    /// come back with another one.
+    told: BTreeMap<String, BTreeMap<IpAddr, Mac>>,
+    /// Bridges that were made here, and not by dockerd: it may have been removing their networks just then.
+    rebuilt: BTreeSet<NetworkId>,
+    /// The rules of this host.
+    guard: Guard,
     /// Backings that nobody needs, and since when.
     unused: BTreeMap<NetworkId, Instant>,
     /// The last failure that was logged; it is said once.
@@ -98,6 +127,10 @@ impl Keeper {
             interfaces: Vec::new(),
             is_complete: false,
             made: None,
+            macs: BTreeMap::new(),
+            told: BTreeMap::new(),
+            rebuilt: BTreeSet::new(),
+            guard: Guard::default(),
             unused: BTreeMap::new(),
             said: String::new(),
         }
@@ -106,6 +139,7 @@ impl Keeper {
     /// Whether there is something that may need a repair, or to be removed.
     fn has_something(&self) -> bool {
         !self.is_complete
+            || !self.rebuilt.is_empty()
             || self.made.as_ref().is_none_or(|made| !made.is_empty())
             || !self.networks.backed().is_empty()
     }
@@ -123,22 +157,137 @@ impl Keeper {
     }
 
     async fn repair(&mut self, held: &Assignments, is_due: bool) -> Result<(), OverlayError> {
+        let mut mended = Ok(());
         if is_due || self.made.is_none() {
-            self.interfaces = interfaces().await?;
             // Containers of an earlier run have their networks, and nobody asks for these again.
             if !self.is_complete {
                 self.networks.reload().await?;
             }
+            mended = self.mend(held).await;
+            mended = mended.and(rejoin(&self.networks, held).await.map_err(OverlayError::from));
         }
         self.is_complete = self.has_all(held);
         let wanted = self.wanted(held);
         if !is_due && self.made.as_ref() == Some(&wanted) {
-            return Ok(());
+            return mended;
         }
         self.made = None;
+        let plugs = self.plugs(held);
+        let guarded = self.guard.keep(guard::render(&wanted, &plugs), guard::list(&wanted, &plugs)).await;
         reconcile(&mut Kernel::open()?, &wanted).await?;
+        self.tell(held, &wanted).await;
         self.made = Some(wanted);
+        mended.and(guarded.map_err(OverlayError::Guard))
+    }
+
+    /// Mends bridges that somebody else broke.
+    async fn mend(&mut self, held: &Assignments) -> Result<(), OverlayError> {
+        self.unmake().await?;
+        self.interfaces = interfaces().await.map_err(OverlayError::Addresses)?;
+        let wanted = self.bridges(held);
+        for bridge in &wanted {
+            let mac = self.interfaces.iter().find(|link| link.name == bridge.name).and_then(|link| link.mac);
+            self.macs.extend(mac.map(|mac| (bridge.name.clone(), mac)));
+        }
+        let repairs = bridges::repairs(&wanted, &self.interfaces, &self.macs);
+        if repairs.is_empty() {
+            return Ok(());
+        }
+        let mut first = Ok(());
+        for repair in repairs {
+            // dockerd may be removing it just now.
+            let _held = match &repair {
+                Repair::Make { network, .. } => match self.networks.hold(*network).await? {
+                    None => continue,
+                    held => {
+                        self.rebuilt.insert(*network);
+                        held
+                    }
+                },
+                _ => None,
+            };
+            tracing::warn!(?repair, "something of a network was broken by somebody else");
+            let done = Kernel::open()?.mend(&repair).await;
+            first = first.and(done.map_err(OverlayError::from));
+        }
+        self.interfaces = interfaces().await.map_err(OverlayError::Addresses)?;
+        first
+    }
+
+    /// Removes bridges that were mended although their networks were going.
+    async fn unmake(&mut self) -> Result<(), OverlayError> {
+        let backed = self.networks.backed();
+        for network in self.rebuilt.clone().into_iter().filter(|network| !backed.contains(network)) {
+            // Nobody makes it anew meanwhile.
+            let _held = self.networks.lock(network).lock_owned().await;
+            self.networks.reload().await?;
+            if self.networks.backing(network).is_none() {
+                remove_bridge(&backing::bridge_name(network)).await;
+            }
+            self.rebuilt.remove(&network);
+        }
         Ok(())
+    }
+
+    /// Lets the containers here forget hardware addresses that others had before.
+    async fn tell(&mut self, held: &Assignments, wanted: &Plane) {
+        let devices: BTreeSet<String> = held.networks.keys().map(|network| plane::device_name(*network)).collect();
+        self.told.retain(|device, _| devices.contains(device));
+        let plugs = self.networks.plugs().borrow().clone();
+        for network in held.networks.keys() {
+            let device = plane::device_name(*network);
+            let Some(port) = wanted.get(&device) else { continue };
+            let told = self.told.entry(device).or_default();
+            let changed = port.neighbours.iter().filter(|(host, mac)| told.get(host).is_some_and(|old| old != *mac));
+            let changed: Vec<IpAddr> = changed.map(|(host, _)| *host).collect();
+            told.extend(&port.neighbours);
+            if changed.is_empty() {
+                continue;
+            }
+            for plug in plugs.values().flatten().filter(|plug| plug.network == *network) {
+                let forget = async { Neighbours::open_in(&plug.namespace).await?.forget(&changed).await };
+                if let Err(error) = forget.await {
+                    tracing::debug!(%error, ?changed, "a container may know an old hardware address for a while");
+                }
+            }
+        }
+    }
+
+    fn overlays<'a>(&self, held: &'a Assignments) -> impl Iterator<Item = &'a Arc<Network>> + use<'a> {
+        let backed = self.networks.backed();
+        held.networks.values().filter(move |network| is_overlay(network) && backed.contains(&network.id))
+    }
+
+    fn bridges(&self, held: &Assignments) -> Vec<bridges::Wanted> {
+        let plugs = self.networks.plugs().borrow().clone();
+        let underlay = underlay(held, self.node, &self.interfaces);
+        let wanted = |network: &Arc<Network>| {
+            let Bridge { name, mtu } = bridge(network, underlay);
+            let gateway = backing::gateway(network).map(|(address, length)| (IpAddr::V4(address), length));
+            let plugs = plugs.values().flatten().filter(|plug| plug.network == network.id).map(|plug| plug.index);
+            bridges::Wanted { network: network.id, name, mtu, gateway, plugs: plugs.collect() }
+        };
+        self.overlays(held).map(wanted).collect()
+    }
+
+    /// Who may speak where.
+    fn plugs(&self, held: &Assignments) -> Vec<guard::Plug> {
+        let names: BTreeMap<u32, &str> = self.interfaces.iter().map(|link| (link.index, link.name.as_str())).collect();
+        let known = self.networks.plugs().borrow().clone();
+        let plug = |plug: &super::plugs::Plug| {
+            let network = held.networks.get(&plug.network)?;
+            let derived = plug.addresses.iter().filter_map(|address| match address {
+                IpAddr::V4(address) => plane::parse_mac(&mac_of(*address)),
+                IpAddr::V6(_) => None,
+            });
+            Some(guard::Plug {
+                link: (*names.get(&plug.index)?).to_owned(),
+                macs: derived.chain(plug.mac).collect(),
+                hosts: plug.addresses.iter().copied().collect(),
+                subnets: backing::subnets(network).collect(),
+            })
+        };
+        known.values().flatten().filter_map(plug).collect()
     }
 
     fn has_all(&self, held: &Assignments) -> bool {
@@ -149,10 +298,8 @@ impl Keeper {
     }
 
     fn wanted(&self, held: &Assignments) -> Plane {
-        let backed = self.networks.backed();
-        let overlays = backed.iter().filter_map(|id| held.networks.get(id)).filter(|network| is_overlay(network));
         let underlay = underlay(held, self.node, &self.interfaces);
-        let bridges = overlays.map(|network| (network.id, bridge(network, underlay)));
+        let bridges = self.overlays(held).map(|network| (network.id, bridge(network, underlay)));
         let own: BTreeSet<IpAddr> =
             self.interfaces.iter().flat_map(|interface| &interface.addresses).copied().collect();
         plane::render(held, self.node, &bridges.collect(), &own)

@@ -264,6 +264,7 @@ mod tests {
             loopback,
             mtu: 1500,
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            ..Interface::default()
         };
         vec![
             interface("lo", true, &["127.0.0.1", "::1"]),

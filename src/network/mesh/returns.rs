@@ -1,26 +1,25 @@
-//! Puts the ways back to the mesh's nodes into a task's network namespace: a neighbour, a route and a rule for each, and the
-//! marks by which connections find them. What they are is decided by [`gam_core::discovery::returns`].
+//! Puts the ways back to the mesh's nodes into a task's network namespace: a neighbour, a route and a rule for each. What they
+//! are, and the marks by which connections find them, is decided by [`gam_core::discovery::returns`].
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::TryStreamExt;
-use gam_core::discovery::returns::{Returns, mark, neighbour, number, render};
+use gam_core::discovery::returns::{Returns, mark, neighbour, number};
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::LinkAttribute;
 use rtnetlink::packet_route::neighbour::NeighbourState;
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{Handle, IpVersion, RouteMessageBuilder};
 
-use crate::network::balancing::program;
 use crate::network::namespace::Namespace;
 
 /// Where the rules stand among those of the namespace: before the main table's.
 const PRIORITY: u32 = 90;
 
-/// Makes the ways back be these.
-pub async fn program_returns(namespace: &Namespace, returns: &Returns) -> io::Result<()> {
+/// Makes the ways back be these; the marks that lead to them come with the rest of the sandbox's rules.
+pub async fn lead_back(namespace: &Namespace, returns: &Returns) -> io::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let opening = namespace.run(move || {
         let _inside = runtime.enter();
@@ -35,7 +34,7 @@ pub async fn program_returns(namespace: &Namespace, returns: &Returns) -> io::Re
         let path = format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter");
         namespace.run(move || std::fs::write(path, "2")).await?;
     }
-    program(namespace, render(returns)).await
+    Ok(())
 }
 
 /// Brings neighbours, routes and rules up to date; returns the name of the mesh's interface.

@@ -12,8 +12,10 @@ use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVxlan, LinkAttribute
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use rtnetlink::{Handle, LinkUnspec, LinkVxlan};
+use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVxlan};
 use tokio::task::JoinHandle;
+
+use crate::network::bridges::Repair;
 
 /// A way to the kernel's tables.
 pub struct Kernel {
@@ -35,6 +37,9 @@ pub enum KernelError {
     /// A step could not be made.
     #[error("the kernel refuses {0:?}")]
     Refused(Box<Step>, #[source] Box<rtnetlink::Error>),
+    /// A bridge could not be mended.
+    #[error("the kernel refuses {0:?}")]
+    Unmended(Box<Repair>, #[source] Box<rtnetlink::Error>),
     /// A step names a link that is not there.
     #[error("there is no link {0}")]
     NoLink(String),
@@ -55,9 +60,7 @@ impl Kernel {
 
     /// What there is of ours.
     pub async fn see(&mut self) -> Result<Plane, KernelError> {
-        let read = |error| KernelError::Read("links", Box::new(error));
-        let links: Vec<LinkMessage> = self.handle.link().get().execute().try_collect().await.map_err(read)?;
-        self.links = links.iter().map(|link| (name(link).to_owned(), link.header.index)).collect();
+        let links = self.learn_links().await?;
         let names: BTreeMap<u32, &str> = links.iter().map(|link| (link.header.index, name(link))).collect();
         let ours = links.iter().filter(|link| name(link).starts_with(PREFIX));
         let mut ports: BTreeMap<u32, Port> = ours.map(|link| (link.header.index, port(link, &names))).collect();
@@ -112,6 +115,48 @@ impl Kernel {
             }
         };
         done.map_err(|error| KernelError::Refused(Box::new(step.clone()), Box::new(error)))
+    }
+
+    /// Mends a bridge. What the links are is asked anew each time: there is seldom something to be mended.
+    pub async fn mend(&mut self, repair: &Repair) -> Result<(), KernelError> {
+        let links = self.handle.link();
+        if !matches!(repair, Repair::Make { .. }) {
+            self.learn_links().await?;
+        }
+        let done = match repair {
+            Repair::Make { name, mtu, mac, .. } => {
+                let bridge = LinkBridge::new(name).mtu(*mtu).up();
+                let bridge = mac.iter().fold(bridge, |bridge, mac| bridge.address(mac.to_vec()));
+                links.add(bridge.build()).execute().await
+            }
+            Repair::Raise(name) => {
+                links.set(LinkUnspec::new_with_index(self.index(name)?).up().build()).execute().await
+            }
+            Repair::Address(name, address, length) => {
+                self.handle.address().add(self.index(name)?, *address, *length).replace().execute().await
+            }
+            Repair::Plug(plug, bridge) => {
+                let message = LinkUnspec::new_with_index(*plug).controller(self.index(bridge)?).up();
+                gone(links.set(message.build()).execute().await)
+            }
+        };
+        done.map_err(|error| KernelError::Unmended(Box::new(repair.clone()), Box::new(error)))
+    }
+
+    /// Removes a bridge, if it is there.
+    pub async fn remove(&mut self, bridge: &str) -> Result<(), KernelError> {
+        self.learn_links().await?;
+        if !self.links.contains_key(bridge) {
+            return Ok(());
+        }
+        self.perform(&Step::Remove(bridge.to_owned())).await
+    }
+
+    async fn learn_links(&mut self) -> Result<Vec<LinkMessage>, KernelError> {
+        let read = |error| KernelError::Read("links", Box::new(error));
+        let links: Vec<LinkMessage> = self.handle.link().get().execute().try_collect().await.map_err(read)?;
+        self.links = links.iter().map(|link| (name(link).to_owned(), link.header.index)).collect();
+        Ok(links)
     }
 
     async fn make(&mut self, name: &str, tunnel: &Tunnel) -> Result<Result<(), rtnetlink::Error>, KernelError> {
