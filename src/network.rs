@@ -7,6 +7,7 @@
 pub mod attachments;
 pub mod backing;
 pub mod balancing;
+pub mod crypt;
 pub mod discovery;
 pub mod interfaces;
 pub mod namespace;
@@ -74,6 +75,8 @@ struct Inner {
     busy: Mutex<BTreeMap<NetworkId, Weak<tokio::sync::Mutex<()>>>>,
     /// Where this node takes the packets of overlays.
     data_path: ArcSwapOption<IpAddr>,
+    /// The keys of the tunnel for encrypted networks.
+    identity: crypt::Identity,
     /// Marked whenever a backing was made.
     made: watch::Sender<()>,
     /// Attachments whose container is not there yet, by the word they were made with.
@@ -92,6 +95,7 @@ impl Networks {
             known: ArcSwap::default(),
             busy: Mutex::default(),
             data_path: ArcSwapOption::empty(),
+            identity: crypt::Identity::default(),
             made: watch::Sender::new(()),
             joining: Mutex::default(),
         }))
@@ -100,6 +104,11 @@ impl Networks {
     /// Notes where this node takes the packets of overlays: what they may measure depends on it.
     pub fn set_data_path(&self, address: &str) {
         self.0.data_path.store(address.parse().ok().map(Arc::new));
+    }
+
+    /// The keys of this node for encrypted networks.
+    pub fn identity(&self) -> &crypt::Identity {
+        &self.0.identity
     }
 
     /// Changes whenever a backing was made.
@@ -232,6 +241,7 @@ impl Networks {
             self.remove(backing.network).await?;
         }
         overlay::clear().await;
+        self.0.identity.forget();
         Ok(())
     }
 

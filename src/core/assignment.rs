@@ -77,7 +77,8 @@ impl Assignments {
         }
         for node in nodes.into_iter().filter_map(|node| state.node(node)) {
             let (name, data_path) = (node.description.hostname.clone(), node.data_path().to_owned());
-            self.peers.insert(node.id, Arc::new(Peer { node: node.id, name, data_path }));
+            let tunnel_key = node.description.tunnel_key.clone();
+            self.peers.insert(node.id, Arc::new(Peer { node: node.id, name, data_path, tunnel_key }));
         }
         for service in services.into_iter().filter_map(|service| state.service(service)) {
             self.services.insert(service.id, Arc::new(named(service, networks)));

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
+use gam_core::crypt::{self, Crypt};
 use gam_core::model::{Network, NetworkId, NodeId};
 use gam_core::plane::{self, Bridge, Plane};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::crypt::{CryptError, Tunnel};
 use super::interfaces::{Interface, interfaces};
 use super::{NetworkError, Networks, backing};
 use crate::manager::chain;
@@ -37,6 +39,8 @@ enum OverlayError {
     Addresses(#[from] std::io::Error),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Crypt(#[from] CryptError),
 }
 
 /// Keeps the overlay networks of `node` until the assignments end.
@@ -83,7 +87,9 @@ struct Keeper {
     /// Whether every network that the node is on had its backing at the last look.
     is_complete: bool,
     /// What the kernel was made to hold at the last look; `None` if that failed.
-    made: Option<Plane>,
+    made: Option<(Option<Crypt>, Plane)>,
+    /// What encrypted networks run over.
+    tunnel: Tunnel,
     /// Backings that nobody needs, and since when.
     unused: BTreeMap<NetworkId, Instant>,
     /// The last failure that was logged; it is said once.
@@ -98,6 +104,7 @@ impl Keeper {
             interfaces: Vec::new(),
             is_complete: false,
             made: None,
+            tunnel: Tunnel::default(),
             unused: BTreeMap::new(),
             said: String::new(),
         }
@@ -106,7 +113,8 @@ impl Keeper {
     /// Whether there is something that may need a repair, or to be removed.
     fn has_something(&self) -> bool {
         !self.is_complete
-            || self.made.as_ref().is_none_or(|made| !made.is_empty())
+            || self.made.as_ref().is_none_or(|(_, made)| !made.is_empty())
+            || self.tunnel.is_there()
             || !self.networks.backed().is_empty()
     }
 
@@ -131,12 +139,20 @@ impl Keeper {
             }
         }
         self.is_complete = self.has_all(held);
+        if crypt::is_needed(held, self.node) {
+            self.networks.identity().announce()?;
+        }
         let wanted = self.wanted(held);
         if !is_due && self.made.as_ref() == Some(&wanted) {
             return Ok(());
         }
         self.made = None;
-        reconcile(&mut Kernel::open()?, &wanted).await?;
+        let (crypt, plane) = &wanted;
+        // The other networks do not have to wait for it; those over it are then refused by the kernel, which is as it should be.
+        let kept = self.tunnel.keep(crypt.as_ref(), self.networks.identity(), &self.interfaces).await;
+        let reconciled = reconcile(&mut Kernel::open()?, plane).await;
+        kept?;
+        reconciled?;
         self.made = Some(wanted);
         Ok(())
     }
@@ -148,14 +164,14 @@ impl Keeper {
         used.all(|network| backed.contains(&network.id))
     }
 
-    fn wanted(&self, held: &Assignments) -> Plane {
+    fn wanted(&self, held: &Assignments) -> (Option<Crypt>, Plane) {
         let backed = self.networks.backed();
         let overlays = backed.iter().filter_map(|id| held.networks.get(id)).filter(|network| is_overlay(network));
         let underlay = underlay(held, self.node, &self.interfaces);
-        let bridges = overlays.map(|network| (network.id, bridge(network, underlay)));
+        let bridges = overlays.map(|network| (network.id, bridge(network, underlay))).collect();
         let own: BTreeSet<IpAddr> =
             self.interfaces.iter().flat_map(|interface| &interface.addresses).copied().collect();
-        plane::render(held, self.node, &bridges.collect(), &own)
+        (crypt::render(held, self.node, &bridges, &own), plane::render(held, self.node, &bridges, &own))
     }
 
     /// Removes the backings that nobody has needed for a while.
