@@ -241,6 +241,7 @@ impl Networks {
             self.remove(backing.network).await?;
         }
         overlay::clear().await;
+        crypt::clear().await;
         self.0.identity.forget();
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! The tunnel to the other nodes on encrypted networks: WireGuard, in this process ([`userspace`]).
+//! The tunnel to the other nodes on encrypted networks: WireGuard, the kernel's ([`kernel`]) or, where it has none, in this process
+//! ([`userspace`]).
 //!
 //! What it should be is decided by [`gam_core::crypt`]; this makes it so, before the VXLAN devices that run over it are made, and
 //! keeps it so. [`super::overlay`] calls it.
 
+mod kernel;
 mod keys;
 mod link;
 mod peers;
@@ -12,10 +14,11 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use gam_core::crypt::{Crypt, print_key};
+use gam_core::crypt::{Crypt, DEVICE, Key, print_key};
 use tokio::sync::watch;
 
 use super::interfaces::Interface;
+use kernel::Kernel;
 use keys::{Keys, Pair};
 use userspace::Userspace;
 
@@ -34,6 +37,9 @@ pub enum CryptError {
         #[source]
         error: io::Error,
     },
+    /// The kernel's WireGuard does not do as it is told.
+    #[error("the kernel's WireGuard refuses its keys or peers")]
+    Kernel(#[source] io::Error),
     /// The device cannot be made what it should be.
     #[error("the device for encrypted networks cannot be set up")]
     Link(#[from] rtnetlink::Error),
@@ -53,7 +59,7 @@ impl Identity {
     }
 
     /// The pair to use, made when it is first asked for; `said` is the public key that managers know.
-    fn turn(&self, said: Option<gam_core::crypt::Key>) -> Result<Pair, CryptError> {
+    fn turn(&self, said: Option<Key>) -> Result<Pair, CryptError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
             let mut bytes = [0; 32];
@@ -77,11 +83,17 @@ impl Identity {
     }
 }
 
-/// This node's end of the tunnel, while there is one.
+/// This node's end of the tunnel, while there is one. One in this process is gone when this is dropped, the kernel's stays.
 #[derive(Default)]
 pub struct Tunnel {
-    device: Option<Userspace>,
-    made: Option<(Crypt, gam_core::crypt::Key)>,
+    device: Option<Device>,
+    /// What it was made, and under which key.
+    made: Option<(Crypt, Key)>,
+}
+
+enum Device {
+    Userspace(Userspace),
+    Kernel(Kernel),
 }
 
 impl Tunnel {
@@ -97,35 +109,74 @@ impl Tunnel {
         identity: &Identity,
         interfaces: &[Interface],
     ) -> Result<(), CryptError> {
-        let Some(wanted) = wanted else {
-            *self = Tunnel::default();
-            return Ok(());
-        };
+        let Some(wanted) = wanted else { return self.end(interfaces).await };
         let own = identity.turn(wanted.key)?;
-        self.device.take_if(|device| !device.is_alive() || device.port != wanted.port);
+        self.drop_unless_good(wanted.port).await?;
         let is_new = self.device.is_none();
-        if is_new {
-            self.made = None;
-        }
         let device = match &mut self.device {
             Some(device) => device,
-            none => none.insert(open(&own, wanted.port)?),
+            none => none.insert(Device::open(&own, wanted.port).await?),
         };
-        let make = (wanted.clone(), own.public);
         let is_resized = self.made.as_ref().is_none_or(|(made, _)| made.mtu != wanted.mtu);
         if is_new || is_resized || !link::is_settled(interfaces, wanted.mtu, wanted.address) {
             link::settle(wanted.mtu, wanted.address).await?;
         }
+        let make = (wanted.clone(), own.public);
         if self.made.as_ref() != Some(&make) {
-            device.set(&own, &wanted.peers);
+            self.made = None;
+            device.set(&own, wanted).await?;
             self.made = Some(make);
+        }
+        Ok(())
+    }
+
+    /// Removes the tunnel, also one that the kernel has from an earlier run.
+    async fn end(&mut self, interfaces: &[Interface]) -> Result<(), CryptError> {
+        let is_there = self.device.is_some() || interfaces.iter().any(|interface| interface.name == DEVICE);
+        *self = Tunnel::default();
+        if is_there {
+            link::remove().await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody may have removed the device.
+    async fn drop_unless_good(&mut self, port: u16) -> Result<(), CryptError> {
+        let is_good = match &self.device {
+            Some(Device::Userspace(device)) => device.port == port && device.is_alive(),
+            Some(Device::Kernel(device)) => device.port == port && link::is_there().await?,
+            None => false,
+        };
+        if !is_good {
+            *self = Tunnel::default();
         }
         Ok(())
     }
 }
 
-fn open(own: &Pair, port: u16) -> Result<Userspace, CryptError> {
-    Userspace::open(own, port).map_err(|error| CryptError::Open { port, error })
+impl Device {
+    async fn open(own: &Pair, port: u16) -> Result<Device, CryptError> {
+        if let Some(kernel) = Kernel::open(port).await? {
+            return Ok(Device::Kernel(kernel));
+        }
+        let opened = Userspace::open(own, port);
+        opened.map(Device::Userspace).map_err(|error| CryptError::Open { port, error })
+    }
+
+    async fn set(&mut self, own: &Pair, wanted: &Crypt) -> Result<(), CryptError> {
+        match self {
+            Device::Userspace(device) => device.set(own, &wanted.peers),
+            Device::Kernel(device) => device.set(own, &wanted.peers).await.map_err(CryptError::Kernel)?,
+        }
+        Ok(())
+    }
+}
+
+/// Removes the tunnel of a node that left its swarm.
+pub async fn clear() {
+    if let Err(error) = link::remove().await {
+        tracing::warn!(%error, "the device for encrypted networks is left behind");
+    }
 }
 
 fn random(bytes: &mut [u8]) -> io::Result<()> {

@@ -22,7 +22,7 @@ use super::keys::Pair;
 /// the curve, so this is a few percent of one core; a peer begins one every two minutes.
 const HANDSHAKES_MAX: u64 = 200;
 /// A sign of life goes to each peer so often, so that there is always a session when a packet comes.
-const KEEPALIVE_S: u16 = 25;
+pub const KEEPALIVE_S: u16 = 25;
 /// Between two tries to begin a session where there is none. WireGuard's own 5 s are long where all nodes learn of each other
 /// at nearly the same time.
 const RETRY: Duration = Duration::from_secs(1);
