@@ -25,6 +25,9 @@ const CAPS: &[(&str, LogLevel)] = &[
     ("want", LogLevel::Info),
 ];
 
+/// Libraries that say nothing: boringtun calls it an error when a peer does not answer.
+const SILENT: &[&str] = &["boringtun"];
+
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -66,13 +69,16 @@ fn log_panics() {
     }));
 }
 
-/// The filter: the level for all, and every cap that is stricter than it.
+/// The filter: the level for all, every cap that is stricter than it, and who is silent.
 fn directives(level: LogLevel) -> String {
     let mut text = name(level).to_owned();
     for (library, cap) in CAPS {
         if (*cap as u8) > (level as u8) {
             text.push_str(&format!(",{library}={}", name(*cap)));
         }
+    }
+    for library in SILENT {
+        text.push_str(&format!(",{library}=off"));
     }
     text
 }
@@ -95,7 +101,7 @@ mod tests {
     fn a_cap_counts_only_below_the_level() {
         assert!(directives(LogLevel::Trace).contains(",bollard=info"));
         assert!(directives(LogLevel::Debug).contains(",openraft=error"));
-        assert_eq!(directives(LogLevel::Error), "error");
+        assert_eq!(directives(LogLevel::Error), "error,boringtun=off");
         assert!(directives(LogLevel::Info).starts_with("info,openraft=error"));
         assert!(!directives(LogLevel::Info).contains("bollard"));
     }

@@ -9,6 +9,7 @@ pub mod backing;
 pub mod balancing;
 pub mod bridges;
 pub mod conntrack;
+pub mod crypt;
 pub mod discovery;
 pub mod engine_dns;
 pub mod generation;
@@ -83,6 +84,8 @@ struct Inner {
     busy: Mutex<BTreeMap<NetworkId, Weak<tokio::sync::Mutex<()>>>>,
     /// Where this node takes the packets of overlays.
     data_path: ArcSwapOption<IpAddr>,
+    /// The keys of the tunnel for encrypted networks.
+    identity: crypt::Identity,
     /// Marked whenever a backing was made.
     made: watch::Sender<()>,
     /// Where the containers of backings are plugged in.
@@ -105,6 +108,7 @@ impl Networks {
             known: ArcSwap::default(),
             busy: Mutex::default(),
             data_path: ArcSwapOption::empty(),
+            identity: crypt::Identity::default(),
             made: watch::Sender::new(()),
             plugs: watch::Sender::default(),
             joining: Mutex::default(),
@@ -115,6 +119,11 @@ impl Networks {
     /// Notes where this node takes the packets of overlays: what they may measure depends on it.
     pub fn set_data_path(&self, address: &str) {
         self.0.data_path.store(address.parse().ok().map(Arc::new));
+    }
+
+    /// The keys of this node for encrypted networks.
+    pub fn identity(&self) -> &crypt::Identity {
+        &self.0.identity
     }
 
     /// Changes whenever a backing was made.
@@ -264,6 +273,8 @@ impl Networks {
         }
         overlay::clear().await;
         mesh::clear().await;
+        crypt::clear().await;
+        self.0.identity.forget();
         Ok(())
     }
 

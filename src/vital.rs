@@ -7,7 +7,7 @@
 //! the store closes itself instead ([`gam_store::Store::failed`]), and is opened anew.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::LazyLock;
 
 use futures_util::FutureExt as _;
@@ -23,12 +23,29 @@ pub fn spawn<T: Send + 'static>(name: &'static str, task: impl Future<Output = T
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(done) => done,
             Err(panic) => {
-                tracing::error!(what = name, why = reason(&*panic), "gam cannot do without this, and ends");
-                FAILED.send_if_modified(|first| first.replace(first.unwrap_or(name)).is_none());
+                tell(name, &*panic);
                 resume_unwind(panic)
             }
         }
     })
+}
+
+/// Starts a thread on which the daemon depends, for work that would keep its tasks from running.
+pub fn thread(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            tell(name, &*panic);
+            resume_unwind(panic);
+        }
+    })
+}
+
+fn tell(name: &'static str, panic: &(dyn Any + Send)) {
+    tracing::error!(what = name, why = reason(panic), "gam cannot do without this, and ends");
+    FAILED.send_if_modified(|first| first.replace(first.unwrap_or(name)).is_none());
 }
 
 /// Returns the name of a task once it has failed.

@@ -158,7 +158,12 @@ impl Assignments {
 }
 
 fn peer(node: &Node) -> Peer {
-    Peer { node: node.id, name: node.description.hostname.clone(), data_path: node.data_path().to_owned() }
+    Peer {
+        node: node.id,
+        name: node.description.hostname.clone(),
+        data_path: node.data_path().to_owned(),
+        tunnel_key: node.description.tunnel_key.clone(),
+    }
 }
 
 /// A service as nodes on these networks know it.

@@ -6,7 +6,7 @@
 //! ```text
 //! at 10s                                        everything below happens ten seconds after the start
 //! cluster history=5                             the task history limit
-//! network net 10.0.1.0/24 attachable            also: ingress internal predefined driver=
+//! network net 10.0.1.0/24 attachable            also: ingress internal encrypted predefined driver=
 //! node n1 ready az=a                            ready|down|unknown|disconnected, active|pause|drain, manager,
 //!                                               cpus=2 memory=512 (MiB) os= arch= plugin=Volume/local engine.k=v
 //!                                               addr=192.0.2.1 data-path=198.51.100.1;
@@ -186,6 +186,10 @@ impl Fixture {
                 ("attachable", _) => spec.attachable = true,
                 ("ingress", _) => spec.ingress = true,
                 ("internal", _) => spec.internal = true,
+                ("encrypted", _) => {
+                    let options = [("encrypted".to_owned(), String::new())].into();
+                    spec.driver_configuration = Some(Driver { name: "overlay".into(), options });
+                }
                 ("predefined", _) => drop(spec.labels.insert(PREDEFINED_LABEL.into(), "true".into())),
                 (_, Some(("driver", driver))) => {
                     spec.driver_configuration = Some(Driver { name: driver.into(), ..Driver::default() });
@@ -472,6 +476,7 @@ fn set_node(node: &mut Node, word: &str) {
         (_, Some(("arch", arch))) => node.description.platform.architecture = arch.into(),
         (_, Some(("addr", addr))) => node.status.addr = addr.into(),
         (_, Some(("data-path", addr))) => node.description.data_path = addr.into(),
+        (_, Some(("key", byte))) => node.description.tunnel_key = byte.repeat(32),
         (_, Some(("plugin", plugin))) => {
             let (kind, name) = plugin.split_once('/').unwrap();
             node.description.plugins.push((kind.into(), name.into()));

@@ -24,6 +24,7 @@ pub mod step;
 pub mod assignment;
 pub mod wire;
 
+pub mod crypt;
 pub mod plane;
 
 pub mod discovery;

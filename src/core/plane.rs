@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::assignment::Assignments;
+use crate::crypt;
 use crate::model::{Member, NetworkId, NodeId, mesh_mac};
 
 /// What the names of the devices begin with; no other link is touched.
@@ -40,8 +41,19 @@ pub struct Tunnel {
     pub port: u16,
     /// The address that its packets come from; `None` leaves it to the routes.
     pub local: Option<IpAddr>,
+    /// The only link that its packets go over; `None` leaves it to the routes.
+    pub over: Option<String>,
     /// The bridge that it is a port of.
     pub bridge: Bridge,
+}
+
+/// The way to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Its address.
+    pub address: IpAddr,
+    /// The only link to be used; `None` leaves it to the routes. An entry without one does not inherit its device's.
+    pub over: Option<String>,
 }
 
 /// A device with its tables.
@@ -50,7 +62,7 @@ pub struct Port {
     /// The device; of one that is there, `None` if it can only be made anew.
     pub tunnel: Option<Tunnel>,
     /// The node behind each hardware address.
-    pub forwards: BTreeMap<Mac, IpAddr>,
+    pub forwards: BTreeMap<Mac, Hop>,
     /// The hardware address of each IP address, by which the device answers who asks for it.
     pub neighbours: BTreeMap<IpAddr, Mac>,
 }
@@ -68,9 +80,9 @@ pub enum Step {
     /// Make an existing device a port of its bridge again, of the right size, up.
     Settle(String, Bridge),
     /// This hardware address is behind that node.
-    Forward(String, Mac, IpAddr),
+    Forward(String, Mac, Hop),
     /// This hardware address is behind no node.
-    Unforward(String, Mac, IpAddr),
+    Unforward(String, Mac, Hop),
     /// This IP address has that hardware address.
     Neighbour(String, IpAddr, Mac),
     /// Nobody has this IP address.
@@ -100,19 +112,20 @@ pub fn render(
     own: &BTreeSet<IpAddr>,
 ) -> Plane {
     let Ok(port @ 1..) = u16::try_from(assignments.data_path_port) else { return Plane::default() };
-    let local = data_path(assignments, node).filter(|address| own.contains(address));
     let mut plane = Plane::default();
     for (network, bridge) in bridges {
         let Some(network) = assignments.networks.get(network).filter(|network| network.vni > 0) else { continue };
-        let tunnel = Tunnel { vni: network.vni, port, local, bridge: bridge.clone() };
+        let way = Way { assignments, own, is_encrypted: network.is_encrypted() };
+        let tunnel = Tunnel { vni: network.vni, port, local: way.here(node), over: way.over(), bridge: bridge.clone() };
         let mut found = Port { tunnel: Some(tunnel), forwards: BTreeMap::new(), neighbours: BTreeMap::new() };
         if assignments.is_needed(node, network.id) {
             for member in assignments.members_of(network.id).filter(|member| member.node != node) {
-                found.add(assignments, member, own);
+                found.add(&way, member);
             }
             // Tasks answer through the node that their client came by.
             for peer in assignments.peers.keys().filter(|peer| network.spec.ingress && **peer != node) {
-                found.forwards.extend(behind(assignments, *peer, own).map(|behind| (mesh_mac(*peer), behind)));
+                let hop = way.there(*peer).map(|address| Hop { address, over: way.over() });
+                found.forwards.extend(hop.map(|hop| (mesh_mac(*peer), hop)));
             }
         }
         if !found.forwards.is_empty() {
@@ -123,20 +136,44 @@ pub fn render(
 }
 
 impl Port {
-    fn add(&mut self, assignments: &Assignments, member: &Member, own: &BTreeSet<IpAddr>) {
-        let (Some(behind), Some(mac)) = (behind(assignments, member.node, own), parse_mac(&member.mac)) else { return };
-        self.forwards.insert(mac, behind);
+    fn add(&mut self, way: &Way<'_>, member: &Member) {
+        let (Some(behind), Some(mac)) = (way.there(member.node), parse_mac(&member.mac)) else { return };
+        self.forwards.insert(mac, Hop { address: behind, over: way.over() });
         self.neighbours.extend(member.hosts().filter_map(|host| host.parse().ok()).map(|host: IpAddr| (host, mac)));
     }
 }
 
-/// Where another node takes packets. One that says it is where this one is would have them go round in circles.
-fn behind(assignments: &Assignments, node: NodeId, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-    data_path(assignments, node).filter(|address| !own.contains(address))
+/// The way of a network's packets: from data path to data path, or, encrypted, from end to end of the tunnels between nodes.
+struct Way<'a> {
+    assignments: &'a Assignments,
+    own: &'a BTreeSet<IpAddr>,
+    is_encrypted: bool,
+}
+
+impl Way<'_> {
+    fn here(&self, node: NodeId) -> Option<IpAddr> {
+        if self.is_encrypted {
+            return Some(IpAddr::V6(crypt::address(node)));
+        }
+        data_path(self.assignments, node).filter(|address| self.own.contains(address))
+    }
+
+    fn there(&self, node: NodeId) -> Option<IpAddr> {
+        // A node that says it is where this one is would have its packets go round in circles.
+        let address = data_path(self.assignments, node).filter(|address| !self.own.contains(address))?;
+        if self.is_encrypted {
+            return crypt::key_of(self.assignments, node).map(|_| IpAddr::V6(crypt::address(node)));
+        }
+        Some(address)
+    }
+
+    fn over(&self) -> Option<String> {
+        self.is_encrypted.then(|| crypt::DEVICE.to_owned())
+    }
 }
 
 /// Where a node takes packets.
-fn data_path(assignments: &Assignments, node: NodeId) -> Option<IpAddr> {
+pub(crate) fn data_path(assignments: &Assignments, node: NodeId) -> Option<IpAddr> {
     let address: IpAddr = assignments.peers.get(&node)?.data_path.parse().ok()?;
     let is_usable = !address.is_unspecified() && !address.is_loopback() && !address.is_multicast();
     is_usable.then_some(address)
@@ -150,7 +187,8 @@ pub fn steps(wanted: &Plane, seen: &Plane) -> Vec<Step> {
         let Some(tunnel) = &port.tunnel else { continue };
         let old = seen.get(name);
         let known = old.and_then(|old| old.tunnel.as_ref());
-        let is_same = |known: &&Tunnel| (known.vni, known.port, known.local) == (tunnel.vni, tunnel.port, tunnel.local);
+        let identity = |tunnel: &Tunnel| (tunnel.vni, tunnel.port, tunnel.local, tunnel.over.clone());
+        let is_same = |known: &&Tunnel| identity(known) == identity(tunnel);
         match (old, known.filter(is_same)) {
             (_, Some(known)) => {
                 if known.bridge != tunnel.bridge {
@@ -177,7 +215,7 @@ fn tables(name: &str, wanted: &Port, seen: Option<&Port>, steps: &mut Vec<Step>)
     let name = || name.to_owned();
     for (mac, behind) in &wanted.forwards {
         if forwards.get(mac) != Some(behind) {
-            steps.push(Step::Forward(name(), *mac, *behind));
+            steps.push(Step::Forward(name(), *mac, behind.clone()));
         }
     }
     for (host, mac) in &wanted.neighbours {
@@ -189,6 +227,6 @@ fn tables(name: &str, wanted: &Port, seen: Option<&Port>, steps: &mut Vec<Step>)
         steps.push(Step::Unneighbour(name(), *host));
     }
     for (mac, behind) in forwards.iter().filter(|(mac, _)| !wanted.forwards.contains_key(*mac)) {
-        steps.push(Step::Unforward(name(), *mac, *behind));
+        steps.push(Step::Unforward(name(), *mac, behind.clone()));
     }
 }

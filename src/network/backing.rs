@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use gam_core::crypt;
 use gam_core::model::{IpamConfig, Network, NetworkId};
 
 use crate::engine::networks::{EngineNetwork, NewNetwork, Pool};
@@ -17,6 +18,8 @@ pub const NETWORK_LABEL: &str = "gam.network.id";
 const UNDERLAY_MTU: u32 = 1500;
 /// What VXLAN over IPv4 puts around a packet.
 const VXLAN_OVERHEAD: u32 = 50;
+/// What an encrypted network needs: VXLAN in the tunnel, and the tunnel. Docker's, by IPsec, takes 76.
+const CRYPT_OVERHEAD: u32 = crypt::VXLAN_OVERHEAD + crypt::WIREGUARD_OVERHEAD;
 /// The option by which a user says what the packets between nodes may measure.
 const MTU_OPTION: &str = "com.docker.network.driver.mtu";
 /// The option that fixes the name of the kernel's bridge.
@@ -76,13 +79,13 @@ fn name_suffix(network: NetworkId) -> String {
 }
 
 /// What the packets of an overlay may measure, on an underlay whose packets may measure so much: as in Docker what the user
-/// or 1500 says, less what VXLAN needs. An underlay that takes less counts where Docker would lose packets; one that takes
+/// or 1500 says, less what VXLAN, and encryption, needs. An underlay that takes less counts where Docker would lose packets; one that takes
 /// more does not, since other nodes may have another.
 pub fn mtu(network: &Network, underlay: Option<u32>) -> u32 {
     let options = network.spec.driver_configuration.as_ref().map(|driver| &driver.options);
     let asked = options.and_then(|options| options.get(MTU_OPTION)?.parse().ok()).filter(|mtu| *mtu > 0);
     let outer = asked.unwrap_or_else(|| underlay.unwrap_or(UNDERLAY_MTU).min(UNDERLAY_MTU));
-    outer.saturating_sub(VXLAN_OVERHEAD)
+    outer.saturating_sub(if network.is_encrypted() { CRYPT_OVERHEAD } else { VXLAN_OVERHEAD })
 }
 
 /// What to ask dockerd for, on an underlay whose packets may measure so much. A network of another driver than `overlay` is
@@ -193,7 +196,7 @@ mod tests {
         let pool = new.pool.unwrap();
         assert_eq!(pool.subnet, "10.0.1.0/24");
         assert_eq!((pool.gateway.as_deref(), pool.range.as_deref()), (Some("10.0.1.1"), Some("10.0.1.1/32")));
-        assert_eq!(new.options[MTU_OPTION], "1450");
+        assert_eq!(new.options[MTU_OPTION], "1350");
         assert_eq!(new.options[BRIDGE_NAME_OPTION].len(), 15);
         assert!(!new.options.contains_key("encrypted"), "options of the overlay driver mean nothing to a bridge");
         assert_eq!(new.labels["a"], "b");
@@ -213,6 +216,8 @@ mod tests {
     fn a_small_underlay_makes_small_packets() {
         let network = network(&[], &[]);
         assert_eq!([None, Some(1400), Some(9000)].map(|underlay| mtu(&network, underlay)), [1450, 1350, 1450]);
+        let network = self::network(&[("encrypted", "")], &[]);
+        assert_eq!([None, Some(1400), Some(9000)].map(|underlay| mtu(&network, underlay)), [1350, 1250, 1350]);
     }
 
     #[test]

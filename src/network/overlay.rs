@@ -15,12 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gam_core::assignment::Assignments;
+use gam_core::crypt::{self, Crypt};
 use gam_core::model::{Network, NetworkId, NodeId, mac_of};
 use gam_core::plane::{self, Bridge, Mac, Plane, guard};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::bridges::{self, Repair};
+use super::crypt::{CryptError, Tunnel};
 use super::guard::Guard;
 use super::interfaces::{Interface, interfaces};
 use super::neighbours::Neighbours;
@@ -45,6 +47,8 @@ enum OverlayError {
     Guard(#[source] std::io::Error),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Crypt(#[from] CryptError),
 }
 
 /// Keeps the overlay networks of `node` until the assignments end.
@@ -103,7 +107,9 @@ struct Keeper {
     /// Whether every network that the node is on had its backing at the last look.
     is_complete: bool,
     /// What the kernel was made to hold at the last look; `None` if that failed.
-    made: Option<Plane>,
+    made: Option<(Option<Crypt>, Plane)>,
+    /// What encrypted networks run over.
+    tunnel: Tunnel,
     /// The hardware addresses of bridges when last seen.
     macs: BTreeMap<String, Mac>,
     /// The hardware addresses of endpoints elsewhere when last told, by device; also of those that are gone, since they may
@@ -127,6 +133,7 @@ impl Keeper {
             interfaces: Vec::new(),
             is_complete: false,
             made: None,
+            tunnel: Tunnel::default(),
             macs: BTreeMap::new(),
             told: BTreeMap::new(),
             rebuilt: BTreeSet::new(),
@@ -140,7 +147,8 @@ impl Keeper {
     fn has_something(&self) -> bool {
         !self.is_complete
             || !self.rebuilt.is_empty()
-            || self.made.as_ref().is_none_or(|made| !made.is_empty())
+            || self.made.as_ref().is_none_or(|(_, made)| !made.is_empty())
+            || self.tunnel.is_there()
             || !self.networks.backed().is_empty()
     }
 
@@ -167,15 +175,23 @@ impl Keeper {
             mended = mended.and(rejoin(&self.networks, held).await.map_err(OverlayError::from));
         }
         self.is_complete = self.has_all(held);
+        if crypt::is_needed(held, self.node) {
+            self.networks.identity().announce()?;
+        }
         let wanted = self.wanted(held);
         if !is_due && self.made.as_ref() == Some(&wanted) {
             return mended;
         }
         self.made = None;
+        let (crypt, plane) = &wanted;
         let plugs = self.plugs(held);
-        let guarded = self.guard.keep(guard::render(&wanted, &plugs), guard::list(&wanted, &plugs)).await;
-        reconcile(&mut Kernel::open()?, &wanted).await?;
-        self.tell(held, &wanted).await;
+        let guarded = self.guard.keep(guard::render(plane, &plugs), guard::list(plane, &plugs)).await;
+        // The other networks do not have to wait for it; those over it are then refused by the kernel, which is as it should be.
+        let kept = self.tunnel.keep(crypt.as_ref(), self.networks.identity(), &self.interfaces).await;
+        let reconciled = reconcile(&mut Kernel::open()?, plane).await;
+        kept?;
+        reconciled?;
+        self.tell(held, plane).await;
         self.made = Some(wanted);
         mended.and(guarded.map_err(OverlayError::Guard))
     }
@@ -297,12 +313,12 @@ impl Keeper {
         used.all(|network| backed.contains(&network.id))
     }
 
-    fn wanted(&self, held: &Assignments) -> Plane {
+    fn wanted(&self, held: &Assignments) -> (Option<Crypt>, Plane) {
         let underlay = underlay(held, self.node, &self.interfaces);
-        let bridges = self.overlays(held).map(|network| (network.id, bridge(network, underlay)));
+        let bridges = self.overlays(held).map(|network| (network.id, bridge(network, underlay))).collect();
         let own: BTreeSet<IpAddr> =
             self.interfaces.iter().flat_map(|interface| &interface.addresses).copied().collect();
-        plane::render(held, self.node, &bridges.collect(), &own)
+        (crypt::render(held, self.node, &bridges, &own), plane::render(held, self.node, &bridges, &own))
     }
 
     /// Removes the backings that nobody has needed for a while.

@@ -28,7 +28,6 @@ use crate::agent::{Agent, AgentConfig};
 use crate::ca;
 use crate::dispatcher::link::{self, LinkState};
 use crate::dispatcher::{self, Directive, Session};
-use crate::engine::Engine;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 use crate::network::discovery::{Progress, spawn_discovery};
@@ -38,6 +37,8 @@ use crate::vital;
 
 /// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
+/// The same while dockerd does not answer: the others may wait for what is new.
+const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
 /// Between two tries to listen again on a port that is being given up.
 const LISTEN_RETRY: Duration = Duration::from_millis(20);
 /// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
@@ -178,7 +179,7 @@ impl Node {
         let publishing = mesh::keep(config.networks.clone(), identity.node, assignments.clone(), meshing);
         self.run("the published ports of this host", &stop, publishing);
         let data_path = identity.data_path.clone().unwrap_or_default();
-        let describing = keep_described(self.clone(), config.engine.clone(), data_path, descriptions);
+        let describing = keep_described(self.clone(), config.clone(), data_path, descriptions);
         self.run("the description of this host", &stop, describing);
         let running = super::errands::run(config.engine.clone(), trust.clients.clone(), errands);
         self.run("the errands of managers", &stop, running);
@@ -293,18 +294,28 @@ impl Roles {
 }
 
 /// Tells the manager what the host is like, at once and whenever that changes.
-async fn keep_described(node: Node, engine: Engine, data_path: String, descriptions: mpsc::Sender<NodeDescription>) {
+async fn keep_described(
+    node: Node,
+    config: AgentConfig,
+    data_path: String,
+    descriptions: mpsc::Sender<NodeDescription>,
+) {
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
     let mut renewed = node.0.renewed.subscribe();
+    let mut key = config.networks.identity().watch();
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             _ = renewed.changed() => {}
+            // It lives as long as the networks.
+            Ok(()) = key.changed() => {}
         }
-        let description = match engine.describe().await {
-            Ok(description) => NodeDescription { data_path: data_path.clone(), ..description },
+        let tunnel_key = key.borrow_and_update().clone();
+        let description = match config.engine.describe().await {
+            Ok(description) => NodeDescription { data_path: data_path.clone(), tunnel_key, ..description },
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "cannot describe the engine now");
+                interval.reset_after(DESCRIBE_RETRY);
                 continue;
             }
         };

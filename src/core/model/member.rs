@@ -73,6 +73,9 @@ pub struct Peer {
     pub name: String,
     /// The address at which it takes the packets of overlays; empty if it is not known.
     pub data_path: String,
+    /// The public key of its tunnel for encrypted networks; empty if it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tunnel_key: String,
 }
 
 /// A service with members. Without it its members have a name each, and none together.

@@ -19,6 +19,9 @@ pub struct Network {
     pub vni: u32,
 }
 
+/// Asks for encrypted traffic between nodes; the key alone counts, whatever its value (libnetwork's overlay driver).
+const ENCRYPTED: &str = "encrypted";
+
 /// Marks the networks that stand for a node's own `bridge` and `host`, as in Docker.
 pub const PREDEFINED_LABEL: &str = "com.docker.swarm.predefined";
 
@@ -27,6 +30,12 @@ impl Network {
     /// name; it has no addresses of the cluster's, is never listed and never removed.
     pub fn is_predefined(&self) -> bool {
         self.spec.labels.contains_key(PREDEFINED_LABEL)
+    }
+
+    /// Whether its packets are encrypted between nodes.
+    pub fn is_encrypted(&self) -> bool {
+        let options = self.spec.driver_configuration.as_ref().map(|driver| &driver.options);
+        self.driver() == "overlay" && options.is_some_and(|options| options.contains_key(ENCRYPTED))
     }
 
     /// The name of the network.

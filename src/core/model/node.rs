@@ -98,6 +98,9 @@ pub struct NodeDescription {
     /// The address at which it takes the packets of overlays; empty if that is where it is heard from.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub data_path: String,
+    /// The public key of its tunnel for encrypted networks, 64 hexadecimal digits; empty while it has none of those.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tunnel_key: String,
     /// The root certificate that the node trusts, PEM.
     pub trust_root: String,
     /// Subject of the issuer of its certificate, DER, base 64.

@@ -64,7 +64,7 @@ fn tunnels(text: &mut String, plane: &Plane) {
     let mut senders: BTreeMap<(u16, u32), BTreeSet<IpAddr>> = BTreeMap::new();
     for port in plane.values() {
         let Some(tunnel) = &port.tunnel else { continue };
-        senders.entry((tunnel.port, tunnel.vni)).or_default().extend(port.forwards.values());
+        senders.entry((tunnel.port, tunnel.vni)).or_default().extend(port.forwards.values().map(|hop| hop.address));
     }
     if senders.is_empty() {
         return;
@@ -154,14 +154,14 @@ fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plane::{Bridge, Port, Tunnel};
+    use crate::plane::{Bridge, Hop, Port, Tunnel};
 
     fn plane(networks: &[(u32, &[&str])]) -> Plane {
         let port = |(vni, nodes): &(u32, &[&str])| {
             let bridge = Bridge { name: "b".into(), mtu: 1450 };
-            let forwards =
-                nodes.iter().enumerate().map(|(at, node)| ([2, 0, 0, 0, 0, at as u8], node.parse().unwrap()));
-            let tunnel = Some(Tunnel { vni: *vni, port: 4789, local: None, bridge });
+            let hop = |node: &&str| Hop { address: node.parse().unwrap(), over: None };
+            let forwards = nodes.iter().enumerate().map(|(at, node)| ([2, 0, 0, 0, 0, at as u8], hop(node)));
+            let tunnel = Some(Tunnel { vni: *vni, port: 4789, local: None, over: None, bridge });
             (format!("gvx-{vni}"), Port { tunnel, forwards: forwards.collect(), neighbours: BTreeMap::new() })
         };
         networks.iter().map(port).collect()

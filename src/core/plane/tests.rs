@@ -32,10 +32,10 @@ fn plane(fixture: &Fixture) -> Plane {
 fn print(plane: &Plane) -> String {
     let mut text = String::new();
     for port in plane.values() {
-        let Some(Tunnel { vni, port: udp, local, bridge }) = &port.tunnel else { panic!("nothing is made") };
+        let Some(Tunnel { vni, port: udp, local, bridge, .. }) = &port.tunnel else { panic!("nothing is made") };
         text.push_str(&format!("{} {vni} {udp} {local:?} {}\n", bridge.name, bridge.mtu));
         for (host, mac) in &port.neighbours {
-            text.push_str(&format!("  {host} {:02x}{:02x} at {}\n", mac[0], mac[5], port.forwards[mac]));
+            text.push_str(&format!("  {host} {:02x}{:02x} at {}\n", mac[0], mac[5], port.forwards[mac].address));
         }
     }
     text
@@ -70,7 +70,7 @@ fn in_the_routing_mesh_each_node_reaches_every_other_ones_bridge() {
     let plane = |fixture: &Fixture| render(&Assignments::of(&fixture.state, node), node, &bridges, &own);
     let found = plane(&fixture);
     let port = &found[&device_name(mesh)];
-    let forward = |name: &str| port.forwards.get(&mesh_mac(fixture.node(name))).map(ToString::to_string);
+    let forward = |name: &str| port.forwards.get(&mesh_mac(fixture.node(name))).map(|hop| hop.address.to_string());
     assert_eq!(["n1", "n2", "n3"].map(forward), [None, Some("198.51.100.2".into()), Some("192.0.2.3".into())]);
     assert_eq!(port.neighbours.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.3"]);
     fixture.add("remove service out\nremove task out.1");
@@ -126,14 +126,19 @@ fn any_port() -> impl Strategy<Value = Port> {
         vni,
         port,
         local: Some(IpAddr::from([192, 0, 2, last])).filter(|_| last > 0),
+        over: (last == 2).then(|| "under".to_owned()),
         bridge: Bridge { name: format!("b{}", vni % 2), mtu: 1400 + u32::from(port) },
     });
     let tables = prop::collection::btree_map(0..4_u8, 0..3_u8, 0..4);
     (prop::option::weighted(0.8, tunnel), tables.clone(), tables).prop_map(|(tunnel, forwards, neighbours)| Port {
         tunnel,
-        forwards: forwards.into_iter().map(|(mac, last)| ([mac; 6], IpAddr::from([192, 0, 2, last]))).collect(),
+        forwards: forwards.into_iter().map(|(mac, last)| ([mac; 6], hop(last))).collect(),
         neighbours: neighbours.into_iter().map(|(last, mac)| (IpAddr::from([10, 0, 1, last]), [mac; 6])).collect(),
     })
+}
+
+fn hop(last: u8) -> Hop {
+    Hop { address: IpAddr::from([192, 0, 2, last / 2]), over: (!last.is_multiple_of(2)).then(|| "under".to_owned()) }
 }
 
 fn any_plane() -> impl Strategy<Value = Plane> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
-use gam_core::plane::{Bridge, Mac, PREFIX, Plane, Port, Step, Tunnel};
+use gam_core::plane::{Bridge, Hop, Mac, PREFIX, Plane, Port, Step, Tunnel};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::neighbour::{
@@ -70,7 +70,7 @@ impl Kernel {
         let read = |error| KernelError::Read("forwarding entries", Box::new(error));
         let request = self.handle.neighbours().get().set_address_family(AddressFamily::Bridge);
         let forwards: Vec<NeighbourMessage> = request.execute().try_collect().await.map_err(read)?;
-        for (index, mac, behind) in forwards.iter().filter_map(forward) {
+        for (index, mac, behind) in forwards.iter().filter_map(|entry| forward(entry, &names)) {
             if let Some(port) = ports.get_mut(&index) {
                 port.forwards.insert(mac, behind);
             }
@@ -98,15 +98,17 @@ impl Kernel {
                 self.handle.link().set(message.controller(self.index(&bridge.name)?).up().build()).execute().await
             }
             Step::Forward(name, mac, behind) => {
-                let request = neighbours.add_bridge(self.index(name)?, mac).destination(*behind);
+                let mut request = neighbours.add_bridge(self.index(name)?, mac).destination(behind.address);
+                request.message_mut().attributes.extend(self.via(behind)?);
                 request.flags(NeighbourFlags::Own).replace().execute().await
             }
             Step::Neighbour(name, host, mac) => {
                 neighbours.add(self.index(name)?, *host).link_layer_address(mac).replace().execute().await
             }
             Step::Unforward(name, mac, behind) => {
-                let mut entry = neighbours.add_bridge(self.index(name)?, mac).destination(*behind);
+                let mut entry = neighbours.add_bridge(self.index(name)?, mac).destination(behind.address);
                 entry.message_mut().header.flags = NeighbourFlags::Own;
+                entry.message_mut().attributes.extend(self.via(behind)?);
                 gone(neighbours.del(entry.message_mut().clone()).execute().await)
             }
             Step::Unneighbour(name, host) => {
@@ -166,6 +168,10 @@ impl Kernel {
             Some(IpAddr::V6(local)) => device.local6(local),
             None => device,
         };
+        let device = match &tunnel.over {
+            Some(over) => device.dev(self.index(over)?),
+            None => device,
+        };
         let device = device.mtu(tunnel.bridge.mtu).controller(self.index(&tunnel.bridge.name)?).up();
         if let Err(error) = self.handle.link().add(device.build()).execute().await {
             return Ok(Err(error));
@@ -176,6 +182,10 @@ impl Kernel {
             self.links.insert(name.to_owned(), link.header.index);
         }
         Ok(Ok(()))
+    }
+
+    fn via(&self, hop: &Hop) -> Result<Option<NeighbourAttribute>, KernelError> {
+        hop.over.as_ref().map(|over| Ok(NeighbourAttribute::IfIndex(self.index(over)?))).transpose()
     }
 
     fn index(&self, name: &str) -> Result<u32, KernelError> {
@@ -207,19 +217,19 @@ fn port(link: &LinkMessage, names: &BTreeMap<u32, &str>) -> Port {
         match attribute {
             LinkAttribute::Mtu(mtu) => bridge.mtu = *mtu,
             LinkAttribute::Controller(index) => bridge.name = names.get(index).copied().unwrap_or_default().to_owned(),
-            LinkAttribute::LinkInfo(infos) => tunnel = vxlan(infos),
+            LinkAttribute::LinkInfo(infos) => tunnel = vxlan(infos, names),
             _ => {}
         }
     }
     if !link.header.flags.contains(LinkFlags::Up) {
         bridge.name.clear();
     }
-    let tunnel = tunnel.map(|(vni, port, local)| Tunnel { vni, port, local, bridge });
+    let tunnel = tunnel.map(|tunnel| Tunnel { bridge, ..tunnel });
     Port { tunnel, forwards: BTreeMap::new(), neighbours: BTreeMap::new() }
 }
 
-/// Number, port and address of a device, if it is one that learns nothing and answers for its neighbours.
-fn vxlan(infos: &[LinkInfo]) -> Option<(u32, u16, Option<IpAddr>)> {
+/// A device without its bridge, if it is one that learns nothing and answers for its neighbours.
+fn vxlan(infos: &[LinkInfo], names: &BTreeMap<u32, &str>) -> Option<Tunnel> {
     if !infos.contains(&LinkInfo::Kind(InfoKind::Vxlan)) {
         return None;
     }
@@ -227,28 +237,34 @@ fn vxlan(infos: &[LinkInfo]) -> Option<(u32, u16, Option<IpAddr>)> {
         LinkInfo::Data(InfoData::Vxlan(data)) => Some(data),
         _ => None,
     })?;
-    let (mut vni, mut port, mut local, mut is_ours) = (0, 0, None, [false; 2]);
+    let (mut vni, mut port, mut local, mut over, mut is_ours) = (0, 0, None, None, [false; 2]);
     for info in data {
         match info {
             InfoVxlan::Id(number) => vni = *number,
             InfoVxlan::Port(number) => port = *number,
             InfoVxlan::Local(address) => local = Some(IpAddr::V4(*address)),
             InfoVxlan::Local6(address) => local = Some(IpAddr::V6(*address)),
+            InfoVxlan::Link(index) => over = Some(names.get(index).copied().unwrap_or_default().to_owned()),
             InfoVxlan::Learning(learns) => is_ours[0] = !learns,
             InfoVxlan::Proxy(answers) => is_ours[1] = *answers,
             _ => {}
         }
     }
-    (is_ours == [true; 2]).then_some((vni, port, local))
+    let bridge = Bridge { name: String::new(), mtu: 0 };
+    (is_ours == [true; 2]).then_some(Tunnel { vni, port, local, over, bridge })
 }
 
 /// An entry of a VXLAN device's own table; those of the bridge have no destination.
-fn forward(entry: &NeighbourMessage) -> Option<(u32, Mac, IpAddr)> {
-    let behind = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::Destination(address) => ip(address),
-        _ => None,
-    });
-    Some((entry.header.ifindex, mac(entry)?, behind?))
+fn forward(entry: &NeighbourMessage, names: &BTreeMap<u32, &str>) -> Option<(u32, Mac, Hop)> {
+    let (mut behind, mut over) = (None, None);
+    for attribute in &entry.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(address) => behind = ip(address),
+            NeighbourAttribute::IfIndex(index) => over = names.get(index).map(|name| (*name).to_owned()),
+            _ => {}
+        }
+    }
+    Some((entry.header.ifindex, mac(entry)?, Hop { address: behind?, over }))
 }
 
 /// A permanent entry of the kernel's table of neighbours.

@@ -6,8 +6,6 @@ use crate::error::{Code, Error, Kind};
 use crate::model::{Driver, NetworkSpec, PREDEFINED_LABEL, StringMap};
 use crate::state::State;
 
-/// Asks for encrypted traffic between nodes; the key alone counts, whatever its value (libnetwork's overlay driver).
-const ENCRYPTED: &str = "encrypted";
 /// The size of the largest packet.
 const MTU: &str = "com.docker.network.driver.mtu";
 /// Asks for certain VXLAN identifiers.
@@ -116,9 +114,6 @@ fn options(spec: &NetworkSpec) -> Option<&StringMap> {
 /// Docker takes it and then starts no task.
 fn validate_options(spec: &NetworkSpec) -> Result<(), Error> {
     let Some(options) = options(spec) else { return Ok(()) };
-    if options.contains_key(ENCRYPTED) {
-        return Err(not_honoured("encryption (--opt encrypted)"));
-    }
     if let Some(mtu) = options.get(MTU) {
         match mtu.parse::<i64>() {
             Err(_) => {

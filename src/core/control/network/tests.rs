@@ -132,7 +132,6 @@ fn kinds_of_networks_that_are_refused() {
     let ipv6 = NetworkSpec { ipv6_enabled: true, ..named("x") };
     let words = "rpc error: code = Unimplemented desc = IPv6 on swarm networks is not honoured by gam yet";
     assert_eq!(refused(&mut fixture, ipv6), (501, words.into()));
-    assert_eq!(refused(&mut fixture, with_option("x", "encrypted", "")).0, 501);
     assert_eq!(refused(&mut fixture, with_option("x", "com.docker.network.driver.mtu", "abc")).0, 400);
     assert_eq!(refused(&mut fixture, with_option("x", VNIS, "abc")).1, "invalid vxlan id value \"abc\" passed");
     let words = "could not assign vxlan id 4096 to pool 10.0.1.0/24: requested bit is already allocated";
