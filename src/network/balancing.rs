@@ -12,8 +12,8 @@ const NFT: &str = "nft";
 const COMPLAINT_MAX: usize = 400;
 
 /// Does one transaction: all of it, or nothing.
-pub async fn program(namespace: &Namespace, text: String) -> io::Result<()> {
-    namespace.run(move || nft(&text)).await
+pub async fn program(namespace: &Namespace, text: impl AsRef<str> + Send + 'static) -> io::Result<()> {
+    namespace.run(move || nft(text.as_ref())).await
 }
 
 fn nft(text: &str) -> io::Result<()> {

@@ -14,7 +14,8 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream;
 use gam_core::assignment::Assignments;
-use gam_core::discovery::{Asker, Balance, Balancers, Names, balance, endpoints};
+use gam_core::discovery::balance::{self, Texts};
+use gam_core::discovery::{Asker, Balance, Balancers, Names, endpoints};
 use gam_core::model::{Network, NetworkId, Phase, TaskId};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -162,7 +163,7 @@ impl Discovery {
         let named = known.networks.values().map(|network| (network.id, network.name()));
         let endpoints = endpoints(&known);
         self.names.store(Arc::new(Names::new(named, &endpoints)));
-        self.balancers = Balancers::new(&endpoints);
+        self.balancers.renew(&endpoints);
         self.listen(&known);
         self.index = known.index;
         let leaving = known.members.iter().filter(|(_, member)| member.phase == Phase::Leaving);
@@ -254,13 +255,14 @@ impl Discovery {
         let mut wanted: BTreeMap<String, Arc<Balance>> = BTreeMap::new();
         for (id, held) in &self.held {
             let balance = self.balancers.of(held.places.iter().map(|(network, _)| *network));
-            if held.done.as_deref() != Some(&balance) {
-                wanted.insert(id.clone(), Arc::new(balance));
+            if held.done.as_ref().is_none_or(|done| !Arc::ptr_eq(done, &balance) && *done != balance) {
+                wanted.insert(id.clone(), balance);
             }
         }
+        let mut texts = Texts::default();
         let work = wanted.into_iter().filter_map(|(id, balance)| {
             let held = self.held.get(&id)?;
-            let text = balance::render(held.done.as_deref(), &balance);
+            let text = texts.from(held.done.as_ref(), &balance);
             let namespace = held.namespace.clone();
             Some(async move { (id, program(&namespace, text).await.map(|()| balance)) })
         });
