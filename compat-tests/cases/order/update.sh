@@ -3,7 +3,8 @@
 swarm_of 2 1
 quiet docker network create -d overlay --attachable --subnet 10.77.0.0/24 net >/dev/null
 # It dies at once of its stop signal, whatever it is doing.
-quiet docker service create -d -q --stop-signal KILL --name web --network net --replicas 3 busybox httpd -f -p 80 -h /etc >/dev/null
+quiet docker service create -d -q --stop-signal KILL --name web --network net --replicas 3 \
+  --health-cmd 'netstat -tln | grep -q :80' --health-interval 300ms busybox httpd -f -p 80 -h /etc >/dev/null
 until_ok 30 'three tasks run' running web 3
 for k in 1 2; do
   quiet on $k docker run -d --name client --stop-signal KILL --network net busybox sh -c '
