@@ -12,8 +12,8 @@ const NFT: &str = "nft";
 const COMPLAINT_MAX: usize = 400;
 
 /// Does one transaction: all of it, or nothing.
-pub async fn program(namespace: &Namespace, text: String) -> io::Result<()> {
-    namespace.run(move || nft(&["-s", "-f", "-"], &text)).await.map(drop)
+pub async fn program(namespace: &Namespace, text: impl AsRef<str> + Send + 'static) -> io::Result<()> {
+    namespace.run(move || nft(&["-s", "-f", "-"], text.as_ref())).await.map(drop)
 }
 
 /// The same on this host.

@@ -131,7 +131,7 @@ fn attribute<'a>(bytes: &'a [u8], kinds: &[u16]) -> Option<(&'a [u8], &'a [u8])>
 }
 
 /// Pieces that begin with their length and are padded to four bytes. What is broken ends them.
-fn pieces<'a>(bytes: &'a [u8], length: impl Fn(&[u8]) -> usize, head: usize) -> impl Iterator<Item = &'a [u8]> {
+fn pieces(bytes: &[u8], length: impl Fn(&[u8]) -> usize, head: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let length = rest.get(..head).map(&length).filter(|length| (head..=rest.len()).contains(length))?;

@@ -15,8 +15,9 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use futures_util::stream;
 use gam_core::assignment::Assignments;
+use gam_core::discovery::balance::{self, Texts};
 use gam_core::discovery::returns::{self, Returns};
-use gam_core::discovery::{Asker, Balance, Balancers, Names, balance, endpoints};
+use gam_core::discovery::{Asker, Balance, Balancers, Names, endpoints};
 use gam_core::model::{Network, NetworkId, Phase, TaskId};
 use gam_core::plane::Mac;
 use tokio::sync::{Notify, watch};
@@ -223,7 +224,7 @@ impl Discovery {
         let named = known.networks.values().map(|network| (network.id, network.name()));
         let endpoints = endpoints(&known);
         self.names.store(Arc::new(Names::new(named, &endpoints)));
-        self.balancers = Balancers::new(&endpoints);
+        self.balancers.renew(&endpoints);
         self.nodes = returns::numbers(known.peers.keys().copied());
         self.listen(&known);
         self.index = known.index;
@@ -343,7 +344,13 @@ impl Discovery {
             held.disturbed = true;
             (held.done, held.returns) = (None, None);
         }
-        let work: Vec<_> = self.held.iter().filter_map(|(id, held)| self.work(id, held)).collect();
+        let mut texts = Texts::default();
+        let balancers = &mut self.balancers;
+        let places = |held: &Held| held.places.iter().map(|(network, _)| *network).collect::<Vec<_>>();
+        let balances: Vec<_> = self.held.values().map(|held| balancers.of(places(held))).collect();
+        let held = self.held.iter().zip(balances);
+        let work = held.filter_map(|((id, held), balance)| self.work(id, held, balance, &mut texts));
+        let work: Vec<_> = work.collect();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
         let (mut all, mut dropping) = (true, Vec::new());
         while let Some((id, programmed)) = done.next().await {
@@ -370,18 +377,20 @@ impl Discovery {
         &self,
         id: &str,
         held: &Held,
-    ) -> Option<impl Future<Output = (String, io::Result<Programmed>)> + Send + 'static> {
-        let balance = Arc::new(self.balancers.of(held.places.iter().map(|(network, _)| *network)));
+        balance: Arc<Balance>,
+        texts: &mut Texts,
+    ) -> Option<impl Future<Output = (String, io::Result<Programmed>)> + Send + use<>> {
         let returns = self.returns(held);
         let back = returns.clone().filter(|returns| held.returns.as_ref() != Some(returns));
-        if back.is_none() && held.done.as_ref() == Some(&balance) {
+        if back.is_none() && held.done.as_ref().is_some_and(|done| Arc::ptr_eq(done, &balance) || *done == balance) {
             return None;
         }
-        let mut text = balance::render(held.done.as_deref(), &balance);
-        text.push_str(&back.as_ref().map(returns::render).unwrap_or_default());
+        let rules = texts.from(held.done.as_ref(), &balance);
+        let marks = back.as_ref().map(returns::render).unwrap_or_default();
         // Without a change in between the number grows by one.
         let before = held.rules.read().ok();
-        let expected = if text.is_empty() { before } else { before.map(|before| before.wrapping_add(1)) };
+        let is_nothing = rules.is_empty() && marks.is_empty();
+        let expected = if is_nothing { before } else { before.map(|before| before.wrapping_add(1)) };
         let (id, namespace, disturbed) = (id.to_owned(), held.namespace.clone(), held.disturbed);
         Some(async move {
             let done = async {
@@ -389,7 +398,10 @@ impl Discovery {
                     lead_back(&namespace, back).await?;
                 }
                 let engine = if disturbed { engine_dns::rules(&namespace).await? } else { String::new() };
-                program(&namespace, text + &engine).await.map(|()| Programmed { balance, returns, expected })
+                let more = marks + &engine;
+                // Many containers share the rules, and few need more.
+                let text = if more.is_empty() { rules } else { format!("{rules}{more}").into() };
+                program(&namespace, text).await.map(|()| Programmed { balance, returns, expected })
             };
             (id, done.await)
         })

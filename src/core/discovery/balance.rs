@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Endpoint;
 use crate::model::NetworkId;
@@ -22,9 +23,11 @@ pub const TABLE: &str = "gam";
 pub type Balance = BTreeMap<IpAddr, BTreeSet<IpAddr>>;
 
 /// The virtual addresses of all networks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Balancers {
     networks: BTreeMap<NetworkId, Balance>,
+    /// What was asked for, by networks: containers on the same ones share it.
+    made: BTreeMap<BTreeSet<NetworkId>, Arc<Balance>>,
 }
 
 impl Balancers {
@@ -39,18 +42,61 @@ impl Balancers {
                 behind.extend(endpoint.addresses.iter().filter(fits).filter(|_| endpoint.up));
             }
         }
-        Balancers { networks }
+        Balancers { networks, made: BTreeMap::new() }
+    }
+
+    /// The same of these endpoints. What somebody holds, and does not change by that, stays shared.
+    pub fn renew<'a>(&mut self, endpoints: impl IntoIterator<Item = &'a Endpoint>) {
+        let new = Balancers::new(endpoints);
+        self.networks = new.networks;
+        let networks = &self.networks;
+        self.made.retain(|on, made| Arc::strong_count(made) > 1 && **made == merged(networks, on));
     }
 
     /// What a container on these networks needs.
-    pub fn of(&self, networks: impl IntoIterator<Item = NetworkId>) -> Balance {
-        let mut balance = Balance::new();
-        for known in networks.into_iter().filter_map(|network| self.networks.get(&network)) {
-            for (virtual_ip, behind) in known {
-                balance.entry(*virtual_ip).or_default().extend(behind);
-            }
+    pub fn of(&mut self, networks: impl IntoIterator<Item = NetworkId>) -> Arc<Balance> {
+        let on: BTreeSet<NetworkId> = networks.into_iter().collect();
+        if let Some(made) = self.made.get(&on) {
+            return made.clone();
         }
-        balance
+        let made = Arc::new(merged(&self.networks, &on));
+        self.made.insert(on, made.clone());
+        made
+    }
+}
+
+fn merged(networks: &BTreeMap<NetworkId, Balance>, on: &BTreeSet<NetworkId>) -> Balance {
+    let mut balance = Balance::new();
+    for (virtual_ip, behind) in on.iter().filter_map(|network| networks.get(network)).flatten() {
+        balance.entry(*virtual_ip).or_default().extend(behind);
+    }
+    balance
+}
+
+/// Transactions that several containers need, each rendered once.
+#[derive(Debug, Default)]
+pub struct Texts(Vec<Rendered>);
+
+/// One of them, with the two ends that it leads between.
+#[derive(Debug)]
+struct Rendered {
+    old: Option<Arc<Balance>>,
+    new: Arc<Balance>,
+    text: Arc<str>,
+}
+
+impl Texts {
+    /// [`render`] from `old` to `new`.
+    pub fn from(&mut self, old: Option<&Arc<Balance>>, new: &Arc<Balance>) -> Arc<str> {
+        let is_same = |known: &Rendered| {
+            Arc::ptr_eq(&known.new, new) && known.old.as_ref().map(Arc::as_ptr) == old.map(Arc::as_ptr)
+        };
+        if let Some(known) = self.0.iter().find(|known| is_same(known)) {
+            return known.text.clone();
+        }
+        let text: Arc<str> = render(old.map(Arc::as_ref), new).into();
+        self.0.push(Rendered { old: old.cloned(), new: new.clone(), text: text.clone() });
+        text
     }
 }
 

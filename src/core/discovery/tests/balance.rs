@@ -1,12 +1,29 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::balance::{Balance, drops, is_dropped, render};
+use super::super::balance::{Balance, Texts, drops, is_dropped, render};
 use super::*;
 
 fn balance(text: &str) -> Balance {
-    Balancers::new(&endpoints(text)).of([id("net"), id("other")])
+    Balance::clone(&Balancers::new(&endpoints(text)).of([id("net"), id("other")]))
+}
+
+#[test]
+fn containers_on_the_same_networks_share_what_they_need() {
+    let mut balancers = Balancers::new(&endpoints(START));
+    let (net, other) = (balancers.of([id("net")]), balancers.of([id("other")]));
+    assert!(Arc::ptr_eq(&net, &balancers.of([id("net")])));
+    let mut texts = Texts::default();
+    let text = texts.from(None, &net);
+    assert!(Arc::ptr_eq(&text, &texts.from(None, &net)) && *text == *render(None, &net));
+    assert_eq!(*texts.from(Some(&net), &other), *render(Some(&net), &other));
+    balancers.renew(&endpoints(&START.replace("other sick.1 10.0.2.3", "other sick.1 10.0.2.9")));
+    assert!(Arc::ptr_eq(&net, &balancers.of([id("net")])), "nothing changed there");
+    assert_eq!(other, balancers.of([id("other")]), "nobody is behind it as before");
+    balancers.renew(&endpoints(&START.replace("net web.1 10.0.1.3", "net web.1 10.0.1.30")));
+    assert_ne!(net, balancers.of([id("net")]));
 }
 
 const START: &str = "
