@@ -81,6 +81,8 @@ struct Inner {
     joining: Mutex<BTreeSet<String>>,
     /// Containers whose own resolver and balancers are ready.
     ready: watch::Sender<BTreeSet<String>>,
+    /// The log index at which the host's own balancing is, the routing mesh; `None` as long as there is none.
+    mesh_index: watch::Sender<Option<u64>>,
 }
 
 /// A handle on this node's overlay networks; cheap to clone.
@@ -98,6 +100,7 @@ impl Networks {
             made: watch::Sender::new(()),
             joining: Mutex::default(),
             ready: watch::Sender::default(),
+            mesh_index: watch::Sender::default(),
         }))
     }
 
@@ -323,6 +326,16 @@ impl Networks {
     pub async fn ready(&self, container: &str) {
         // The sender is part of this handle.
         let _ = self.0.ready.subscribe().wait_for(|ready| ready.contains(container)).await;
+    }
+
+    /// Notes at which log index the host's own balancing is: a task that leaves is not forgotten here before that.
+    pub fn set_mesh_index(&self, index: u64) {
+        self.0.mesh_index.send_replace(Some(index));
+    }
+
+    /// The log index at which the host's own balancing is.
+    pub fn mesh_index(&self) -> watch::Receiver<Option<u64>> {
+        self.0.mesh_index.subscribe()
     }
 
     /// dockerd beneath.

@@ -133,6 +133,7 @@ impl Discovery {
 
     async fn run(&mut self, news: &Notify) {
         let mut listed = false;
+        let mut mesh_index = self.networks.mesh_index();
         loop {
             self.learn();
             if !listed {
@@ -142,12 +143,14 @@ impl Discovery {
                 }
             }
             let done = self.program_all().await;
-            if done {
+            if done && mesh_index.borrow_and_update().is_none_or(|index| index >= self.index) {
                 self.acknowledge();
             }
             let pause = if listed && done { SLOW } else { RETRY };
             tokio::select! {
                 changed = self.known.changed() => if changed.is_err() { return },
+                // The sender is part of `networks`.
+                Ok(()) = mesh_index.changed() => {}
                 () = news.notified() => {
                     tokio::time::sleep(SETTLE).await;
                     listed = false;
