@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{
-    Member, NamedService, Network, NetworkId, NodeId, Peer, Service, ServiceId, Task, TaskId, TaskState,
+    Config, ConfigId, Member, NamedService, Network, NetworkId, NodeId, Peer, Secret, SecretId, Service, ServiceId,
+    Task, TaskId, TaskState,
 };
 use crate::state::State;
 
@@ -33,6 +34,10 @@ pub struct Assignments {
     pub services: BTreeMap<ServiceId, Arc<NamedService>>,
     /// The nodes of those members, and always this one.
     pub peers: BTreeMap<NodeId, Arc<Peer>>,
+    /// The secrets of those tasks that have not ended: nobody else's, and no longer.
+    pub secrets: BTreeMap<SecretId, Arc<Secret>>,
+    /// Their configs.
+    pub configs: BTreeMap<ConfigId, Arc<Config>>,
     /// The UDP port of the packets between them; 0 until the cluster was heard.
     pub data_path_port: u32,
 }
@@ -58,12 +63,24 @@ impl Assignments {
                 assignments.networks.insert(network.id, network.clone());
                 joined.insert(network.id);
             }
+            assignments.entrust(state, task);
             if task.service.is_some() {
                 assignments.tasks.insert(task.id, task.clone());
             }
         }
         assignments.meet(state, node, &joined);
         assignments
+    }
+
+    /// Learns the secrets and configs of a task. What was removed meanwhile is not there: the task says so when it starts.
+    fn entrust(&mut self, state: &State, task: &Task) {
+        let container = task.spec().container_spec.as_ref().filter(|_| !task.status.state.is_terminal());
+        if let Some(container) = container {
+            let secrets = container.secrets.iter().filter_map(|wanted| state.secret(wanted.secret_id.parse().ok()?));
+            self.secrets.extend(secrets.map(|secret| (secret.id, secret.clone())));
+            let configs = container.configs.iter().filter_map(|wanted| state.config(wanted.config_id.parse().ok()?));
+            self.configs.extend(configs.map(|config| (config.id, config.clone())));
+        }
     }
 
     /// Learns who is on these networks.
@@ -114,6 +131,8 @@ impl Assignments {
             && shared(&self.members, &other.members)
             && shared(&self.services, &other.services)
             && shared(&self.peers, &other.peers)
+            && shared(&self.secrets, &other.secrets)
+            && shared(&self.configs, &other.configs)
             && self.data_path_port == other.data_path_port
     }
 }

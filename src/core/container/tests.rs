@@ -31,8 +31,12 @@ fn service(container: Value) -> ServiceSpec {
     .unwrap()
 }
 
+fn places(socket: Option<&Path>) -> Places<'_> {
+    Places { socket, files: Path::new("/run/gam/tasks") }
+}
+
 fn body(spec: ServiceSpec) -> Value {
-    create_body(&task(spec), &host(), &[], None).unwrap()
+    create_body(&task(spec), &host(), &[], places(None)).unwrap()
 }
 
 const ID7: &str = "0000000000000000000000007";
@@ -164,7 +168,7 @@ fn networks_keep_address_and_mac() {
     };
     let overlay = EngineEndpoint::new("gam-ov".into(), &attachment);
     let task = task(service(json!({ "Image": "a" })));
-    let made = create_body(&task, &host(), &[overlay], None).unwrap();
+    let made = create_body(&task, &host(), &[overlay], places(None)).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "bridge");
     assert_eq!(
         made["NetworkingConfig"]["EndpointsConfig"],
@@ -172,7 +176,7 @@ fn networks_keep_address_and_mac() {
     );
     assert_eq!(made["HostConfig"]["Dns"], json!(null));
     let on_host = EngineEndpoint::new("host".into(), &Attachment::default());
-    let made = create_body(&task, &host(), &[on_host], None).unwrap();
+    let made = create_body(&task, &host(), &[on_host], places(None)).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "host");
     assert_eq!(made["NetworkingConfig"]["EndpointsConfig"], json!({ "host": {} }));
 }
@@ -182,7 +186,7 @@ fn the_swarms_resolver_is_asked_before_the_users() {
     let dns = json!({ "Nameservers": ["1.1.1.1"], "Search": ["a.b"], "Options": ["ndots:2", "timeout:1"] });
     let task = task(service(json!({ "Image": "a", "DNSConfig": dns })));
     let endpoint = |resolver: &str| EngineEndpoint { resolver: resolver.parse().ok(), ..EngineEndpoint::default() };
-    let made = create_body(&task, &host(), &[endpoint("10.0.0.1"), endpoint("10.0.1.1")], None).unwrap();
+    let made = create_body(&task, &host(), &[endpoint("10.0.0.1"), endpoint("10.0.1.1")], places(None)).unwrap();
     let host = &made["HostConfig"];
     // The routing mesh is the first network of a task that is on it.
     assert_eq!(host["Dns"], json!(["10.0.1.1", "1.1.1.1"]));
@@ -205,7 +209,7 @@ fn the_engines_socket_becomes_gams() {
                 "BindOptions": { "CreateMountpoint": true } },
         ]}));
         let socket = Path::new("/run/gam/docker.sock");
-        let made = create_body(&task(spec.clone()), &host(), &[], Some(socket)).unwrap();
+        let made = create_body(&task(spec.clone()), &host(), &[], places(Some(socket))).unwrap();
         let mount = &made["HostConfig"]["Mounts"][0];
         assert_eq!(mount["Source"], if rewritten { "/run/gam/docker.sock" } else { source });
         assert_eq!(mount["BindOptions"]["CreateMountpoint"].is_null(), rewritten);
