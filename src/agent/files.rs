@@ -86,7 +86,7 @@ impl Files {
         for file in wanted {
             let made = make_folder(&folder).and_then(|()| {
                 let mut options = OpenOptions::new();
-                options.write(true).create(true).truncate(false).mode(0).open(folder.join(&file.name))
+                options.write(true).create(true).truncate(false).mode(0o000).open(folder.join(&file.name))
             });
             made.map_err(|why| FilesError::Write { name: file.name, why })?;
         }
