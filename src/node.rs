@@ -179,19 +179,20 @@ impl Node {
         }
     }
 
-    /// The swarm's networks that this node knows, in a state of its own: all of them on a manager, unless nobody leads; on a
-    /// worker those that it was assigned, and those of its containers. `None` outside a swarm.
+    /// The swarm's networks that this node knows, in a state of its own: all of them on a manager; on a worker, and where
+    /// nobody leads, those that it was assigned, and those of its containers. `None` outside a swarm.
     pub async fn known_networks(&self) -> Option<Arc<State>> {
         let life = self.0.life.load_full();
         let Life::Active(roles) = &*life else { return None };
-        match &roles.manager {
-            Some(manager) => Some(manager.read().await.unwrap_or_default()),
-            None => {
-                let places = roles.places.known();
-                let assigned = roles.assignments.borrow().clone();
-                Some(Arc::new(State::of_networks(places.networks().chain(assigned.networks.values()))))
-            }
+        if let Some(manager) = &roles.manager
+            && let Ok(state) = manager.read().await
+        {
+            return Some(state);
         }
+        let assigned = roles.assignments.borrow().clone();
+        let joined = roles.manager.is_none().then(|| roles.places.known());
+        let joined = joined.iter().flat_map(|places| places.networks());
+        Some(Arc::new(State::of_networks(joined.chain(assigned.networks.values()))))
     }
 
     /// What `docker info` says of this node.

@@ -60,7 +60,7 @@ impl Listed {
 
 /// `GET /networks`: the swarm's networks by id, then dockerd's in dockerd's order.
 async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    // Without a leader dockerd shows its own networks alone.
+    // Outside a swarm all are dockerd's.
     let Some(cluster) = api.node.known_networks().await else { return Ok(api.proxy.forward(request).await) };
     let query = Query::of(&request);
     let answer = upstream::ask(&api, request).await?;

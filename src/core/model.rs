@@ -36,8 +36,11 @@ use serde::{Deserialize, Serialize};
 /// Version and times of an object, as every swarm object carries them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The log index of the last change; the optimistic lock of Docker's `?version=`.
+    /// The log index of the last change; Docker shows it as the version of the object.
     pub version: u64,
+    /// The log index at which somebody last said what is wanted; 0 in a state of an older Gam.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub spec_version: u64,
     /// When the object was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -47,7 +50,14 @@ pub struct Meta {
 impl Meta {
     /// The meta of an object made at `index`.
     pub fn created(index: u64, at: Timestamp) -> Meta {
-        Meta { version: index, created_at: at, updated_at: at }
+        Meta { version: index, spec_version: index, created_at: at, updated_at: at }
+    }
+
+    /// Whether what was read as `version` may be updated: nobody has said since what is wanted. A change that the swarm made
+    /// by itself, as of a status, takes nothing from anybody; dockerd refuses then, too, and its users try again.
+    pub fn admits(&self, version: u64) -> bool {
+        let oldest = if is_unknown(&self.spec_version) { self.version } else { self.spec_version };
+        (oldest..=self.version).contains(&version)
     }
 
     /// Records a change at `index`.
@@ -55,4 +65,15 @@ impl Meta {
         self.version = index;
         self.updated_at = at;
     }
+
+    /// Records a change of the spec at `index`.
+    pub fn touch_spec(&mut self, index: u64, at: Timestamp) {
+        self.touch(index, at);
+        self.spec_version = index;
+    }
+}
+
+/// An older Gam did not write this down.
+fn is_unknown(index: &u64) -> bool {
+    *index == 0
 }

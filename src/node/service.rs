@@ -158,6 +158,18 @@ fn left_behind(node: NodeId) -> Error {
     )
 }
 
+/// What is to be done about a node of a history that this manager's has not gone on from. Which of the two is to last only the
+/// user knows: this manager may be what was left behind, or have been put back from a copy and gone on once more since; the node
+/// would end its tasks for either.
+fn of_another_part(node: NodeId) -> Error {
+    not_allowed(
+        node,
+        "belongs to another part of the swarm than this manager: one of them went on without the other (--force-new-cluster), \
+         or this manager's state was put back from a copy. If this manager's part is to last, run \"docker swarm leave --force\" on \
+         the node, then let it join again; if not, do that on this manager",
+    )
+}
+
 fn not_allowed(node: NodeId, why: &str) -> Error {
     Error::new(Kind::Forbidden, format!("node {node} {why}"))
 }
@@ -204,11 +216,7 @@ impl Service for ManagerService {
             // An agent goes over to whoever went on.
             Kinship::Past if !as_manager => Ok(()),
             Kinship::Past => Err(left_behind(peer.node)),
-            Kinship::Other => Err(not_allowed(
-                peer.node,
-                "belongs to another part of the swarm than this manager: one of them went on without the other \
-                 (--force-new-cluster)",
-            )),
+            Kinship::Other => Err(of_another_part(peer.node)),
         }
     }
 

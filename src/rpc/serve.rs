@@ -113,7 +113,7 @@ async fn connection<S: Service>(
         Ok(Err(error)) => return tracing::debug!(%from, %error, "refused a connection"),
         Err(_) => return tracing::debug!(%from, "gave up on a handshake"),
     };
-    let calls = watch::Sender::new(0);
+    let calls = place.calls().clone();
     let talk = talk(stream, Caller { peer, from, calls: calls.clone() }, gate, stop);
     if peer.is_some() {
         drop(place);

@@ -1,7 +1,7 @@
 //! Places for connections whose caller has shown no certificate, or not yet, shared fairly among where they come from.
 //!
 //! Decides who gets a place and who must give one up for it; `serve` opens and closes. Nobody is turned away for want of a
-//! place: whoever holds most loses the oldest one. A stranger who takes all that he can get so keeps out neither others nor, for
+//! place: whoever holds most loses the oldest one, as a rule one whose question is not being answered. A stranger who takes all that he can get so keeps out neither others nor, for
 //! long, a host behind the same address, whose handshake takes a moment.
 
 use std::cmp::Reverse;
@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Places in all: a whole cluster that starts at once shakes hands a thousand at a time. Tests must do with the descriptors
@@ -31,27 +32,46 @@ struct Table {
     last: u64,
     total: usize,
     /// The places of each source, the oldest first; no source has none.
-    sources: HashMap<IpAddr, VecDeque<(u64, CancellationToken)>>,
+    sources: HashMap<IpAddr, VecDeque<Holder>>,
+}
+
+/// Who holds a place.
+#[derive(Clone, Default)]
+struct Holder {
+    id: u64,
+    lost: CancellationToken,
+    calls: watch::Sender<u32>,
+}
+
+impl Holder {
+    /// A join that is being answered has shown a token, and would have to be begun anew.
+    fn is_answered(&self) -> bool {
+        *self.calls.borrow() > 0
+    }
 }
 
 /// A place, held until it is dropped.
 pub(crate) struct Place {
-    id: u64,
+    holder: Holder,
     source: IpAddr,
-    lost: CancellationToken,
     strangers: Strangers,
 }
 
 impl Place {
     /// Returns once somebody else needs the place more.
     pub(crate) async fn lost(&self) {
-        self.lost.cancelled().await;
+        self.holder.lost.cancelled().await;
+    }
+
+    /// How many calls are being answered in this place, for whoever answers to count.
+    pub(crate) fn calls(&self) -> &watch::Sender<u32> {
+        &self.holder.calls
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.strangers.with(|table| table.leave(self.source, self.id));
+        self.strangers.with(|table| table.leave(self.source, self.holder.id));
     }
 }
 
@@ -63,20 +83,20 @@ impl Strangers {
 
     /// A place for a connection from `addr`; and whether another one was closed for it.
     pub(crate) fn enter(&self, addr: IpAddr) -> (Place, bool) {
-        let (source, lost) = (source(addr), CancellationToken::new());
-        let (id, had_to_go) = self.with(|table| table.enter(source, lost.clone()));
-        (Place { id, source, lost, strangers: self.clone() }, had_to_go)
+        let source = source(addr);
+        let (holder, had_to_go) = self.with(|table| table.enter(source));
+        (Place { holder, source, strangers: self.clone() }, had_to_go)
     }
 }
 
 impl Table {
-    fn enter(&mut self, source: IpAddr, lost: CancellationToken) -> (u64, bool) {
+    fn enter(&mut self, source: IpAddr) -> (Holder, bool) {
         let own = self.sources.get(&source).map_or(0, VecDeque::len);
         let loser = if own >= PLACES_OF_SOURCE {
             Some(source)
         } else if self.total >= PLACES {
             // Among those that have as many it is the one whose oldest place is the oldest.
-            let oldest = |places: &VecDeque<(u64, _)>| Reverse(places.front().map(|(id, _)| *id));
+            let oldest = |places: &VecDeque<Holder>| Reverse(places.front().map(|holder| holder.id));
             let most = self.sources.iter().max_by_key(|(_, places)| (places.len(), oldest(places)));
             most.map(|(other, places)| if places.len() > own { *other } else { source })
         } else {
@@ -87,22 +107,27 @@ impl Table {
         }
         self.last += 1;
         self.total += 1;
-        self.sources.entry(source).or_default().push_back((self.last, lost));
-        (self.last, loser.is_some())
+        let holder = Holder { id: self.last, ..Holder::default() };
+        self.sources.entry(source).or_default().push_back(holder.clone());
+        (holder, loser.is_some())
     }
 
+    /// The oldest goes that is not being answered; of more than half of the places also one that is, or those who ask at length
+    /// would keep out who only just comes.
     fn evict(&mut self, source: IpAddr) {
-        let oldest = self.sources.get(&source).and_then(VecDeque::front).cloned();
-        if let Some((id, lost)) = oldest {
-            lost.cancel();
-            self.leave(source, id);
+        let Some(places) = self.sources.get(&source) else { return };
+        let answered = places.iter().filter(|holder| holder.is_answered()).count();
+        let is_many = answered * 2 > places.len();
+        if let Some(holder) = places.iter().find(|holder| holder.is_answered() == is_many).cloned() {
+            holder.lost.cancel();
+            self.leave(source, holder.id);
         }
     }
 
     fn leave(&mut self, source: IpAddr, id: u64) {
         let Some(places) = self.sources.get_mut(&source) else { return };
         let before = places.len();
-        places.retain(|(held, _)| *held != id);
+        places.retain(|holder| holder.id != id);
         self.total -= before - places.len();
         if places.is_empty() {
             self.sources.remove(&source);
@@ -145,8 +170,12 @@ mod tests {
         IpAddr::from([10, 0, (number / 256) as u8, (number % 256) as u8])
     }
 
+    fn is_lost(place: &Place) -> bool {
+        place.holder.lost.is_cancelled()
+    }
+
     fn kept(places: &[Place]) -> usize {
-        places.iter().filter(|place| !place.lost.is_cancelled()).count()
+        places.iter().filter(|place| !is_lost(place)).count()
     }
 
     #[test]
@@ -155,10 +184,23 @@ mod tests {
         let mut places: Vec<Place> = (0..PLACES_OF_SOURCE).map(|_| strangers.enter(addr(1)).0).collect();
         assert_eq!(kept(&places), PLACES_OF_SOURCE);
         let (place, had_to_go) = strangers.enter(addr(1));
-        assert!(had_to_go && places[0].lost.is_cancelled() && !place.lost.is_cancelled());
+        assert!(had_to_go && is_lost(&places[0]) && !is_lost(&place));
         places.push(place);
         assert_eq!(kept(&places), PLACES_OF_SOURCE);
         assert!(!strangers.enter(addr(2)).1, "that is nothing to others");
+    }
+
+    #[test]
+    fn whoever_is_being_answered_is_spared_unless_most_are() {
+        let strangers = Strangers::default();
+        let places: Vec<Place> = (0..PLACES_OF_SOURCE).map(|_| strangers.enter(addr(1)).0).collect();
+        let half = PLACES_OF_SOURCE / 2;
+        places[..half].iter().for_each(|place| place.calls().send_modify(|calls| *calls += 1));
+        let second = strangers.enter(addr(1)).0;
+        assert_eq!((kept(&places[..half]), is_lost(&places[half])), (half, true));
+        second.calls().send_modify(|calls| *calls += 1);
+        let _third = strangers.enter(addr(1)).0;
+        assert_eq!((kept(&places[..half]), is_lost(&places[0]), kept(&places[half..])), (half - 1, true, half - 1));
     }
 
     #[test]
@@ -178,7 +220,7 @@ mod tests {
         let equal: Vec<Place> = (0..PLACES).map(|number| strangers.enter(addr(1000 + number)).0).collect();
         assert_eq!((kept(&equal), kept(&others) + kept(&greedy)), (PLACES, 0));
         let (_again, had_to_go) = strangers.enter(addr(1000));
-        assert!(had_to_go && equal[0].lost.is_cancelled());
+        assert!(had_to_go && is_lost(&equal[0]));
         assert_eq!(kept(&equal), PLACES - 1);
     }
 

@@ -19,7 +19,7 @@ pub(super) fn update(plan: &mut Plan<'_>, id: NodeId, spec: NodeSpec, version: u
     if node.is_manager() && spec.role == "worker" {
         may_demote(plan.state(), node)?;
     }
-    if node.meta.version != version {
+    if !node.meta.admits(version) {
         return Err(Error::rpc(Code::Unknown, "update out of sequence"));
     }
     plan.push(Change::NodeUpdate { id, spec });

@@ -57,7 +57,7 @@ pub(super) fn update(
     if let Change::ServiceUpdate { spec, .. } = &change {
         validate::ingress_network(plan.state(), spec)?;
     }
-    if service.meta.version != version {
+    if !service.meta.admits(version) {
         return Err(Error::rpc(Code::Unknown, "update out of sequence"));
     }
     plan.push(change);

@@ -104,7 +104,7 @@ pub(super) fn update(
     // The root and its key have their place; in the spec nobody ever sees them again, as in Docker.
     spec.ca_config.signing_ca_cert.clear();
     spec.ca_config.signing_ca_key.clear();
-    if cluster.meta.version != version {
+    if !cluster.meta.admits(version) {
         return Err(Error::rpc(Code::Unknown, "update out of sequence"));
     }
     let is_locked = spec.encryption_config.auto_lock_managers;

@@ -17,8 +17,6 @@ pub struct Service {
     pub spec: Arc<ServiceSpec>,
     /// What the user wanted before; the target of a rollback.
     pub previous_spec: Option<Arc<ServiceSpec>>,
-    /// Log index of the last change of `spec`.
-    pub spec_version: u64,
     /// Addresses and ports that were allocated.
     pub endpoint: Endpoint,
     /// The rolling update under way, or the last one.

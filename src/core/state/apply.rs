@@ -108,7 +108,10 @@ impl State {
             Change::ClusterUnlockKey(key) => cluster.unlock_key.clone_from(key),
             _ => {}
         }
-        cluster.meta.touch(moment.index, moment.at);
+        match change {
+            Change::ClusterUpdate(_) => cluster.meta.touch_spec(moment.index, moment.at),
+            _ => cluster.meta.touch(moment.index, moment.at),
+        }
     }
 
     /// Until when certificates may be valid that were issued up to now.
@@ -164,7 +167,10 @@ impl State {
                     Change::NodeManager { manager, .. } => node.manager.clone_from(manager),
                     _ => {}
                 }
-                node.meta.touch(moment.index, moment.at);
+                match change {
+                    Change::NodeUpdate { .. } => node.meta.touch_spec(moment.index, moment.at),
+                    _ => node.meta.touch(moment.index, moment.at),
+                }
                 moment.emit(EventKind::Node, "update", id, node_differences(&old, &node));
                 self.remember_member(&old, Some(&node), moment.at);
                 let is_lost = node.is_lost();
@@ -185,7 +191,6 @@ impl State {
                     meta: Meta::created(moment.index, moment.at),
                     spec: Arc::new((**spec).clone()),
                     previous_spec: None,
-                    spec_version: moment.index,
                     endpoint: Default::default(),
                     update_status: None,
                 };
@@ -215,7 +220,6 @@ impl State {
                     service.spec = Arc::new((**spec).clone());
                 }
                 service.previous_spec = previous.as_ref().map(|spec| Arc::new((**spec).clone()));
-                service.spec_version = moment.index;
                 service.update_status.clone_from(update_status);
                 self.service_names.remove(old.name());
                 self.service_names.insert(service.name().to_owned(), id);
@@ -228,7 +232,10 @@ impl State {
             }
             _ => {}
         }
-        service.meta.touch(moment.index, moment.at);
+        match change {
+            Change::ServiceUpdate { .. } => service.meta.touch_spec(moment.index, moment.at),
+            _ => service.meta.touch(moment.index, moment.at),
+        }
         // The endpoint of a service made in this very proposal is part of its creation, as in Docker.
         if service.meta.created_at != moment.at || !matches!(change, Change::ServiceEndpoint { .. }) {
             moment.emit(EventKind::Service, "update", id, service_differences(&old, &service));
@@ -416,7 +423,7 @@ impl State {
             Change::SecretUpdate { id, spec } => {
                 let Some(secret) = self.secrets.get_mut(id).map(Arc::make_mut) else { return };
                 secret.spec = (**spec).clone();
-                secret.meta.touch(moment.index, moment.at);
+                secret.meta.touch_spec(moment.index, moment.at);
                 moment.emit(EventKind::Secret, "update", id, named(&spec.name));
             }
             Change::SecretRemove { id } => {
@@ -439,7 +446,7 @@ impl State {
             Change::ConfigUpdate { id, spec } => {
                 let Some(config) = self.configs.get_mut(id).map(Arc::make_mut) else { return };
                 config.spec = (**spec).clone();
-                config.meta.touch(moment.index, moment.at);
+                config.meta.touch_spec(moment.index, moment.at);
                 moment.emit(EventKind::Config, "update", id, named(&spec.name));
             }
             Change::ConfigRemove { id } => {

@@ -94,6 +94,23 @@ fn a_state_survives_its_bytes_and_tasks_still_share_their_spec() {
 }
 
 #[test]
+fn the_last_change_of_a_spec_survives_bytes_and_an_older_state_takes_the_very_version_only() {
+    let (mut state, ..) = sample();
+    let id = state.services().next().unwrap().id;
+    put(&mut state, vec![Change::ServiceUpdateStatus { id, status: None }]);
+    let meta = state.services().next().unwrap().meta.clone();
+    let admitted = |meta: &Meta| [0, meta.version - 1, meta.version, meta.version + 1].map(|seen| meta.admits(seen));
+    assert_eq!(admitted(&meta), [false, true, true, false]);
+    let bytes = codec::encode_state(&state);
+    let copy = codec::decode_state(&bytes).unwrap();
+    assert_eq!(copy.services().next().unwrap().meta, meta);
+
+    let older = String::from_utf8(bytes).unwrap().replace("\"spec_version\"", "\"unheard_of\"");
+    let copy = codec::decode_state(older.as_bytes()).unwrap();
+    assert_eq!(admitted(&copy.services().next().unwrap().meta), [false, false, true, false]);
+}
+
+#[test]
 fn a_removed_node_is_remembered_as_long_as_its_certificate_can_be_valid() {
     let node = |number: u128| Node {
         id: NodeId::from(number),

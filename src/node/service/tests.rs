@@ -328,7 +328,8 @@ async fn what_was_left_behind_is_told_so() {
     let why = |node| {
         format!(
             "node {node} belongs to another part of the swarm than this manager: one of them went on without the other \
-             (--force-new-cluster)"
+             (--force-new-cluster), or this manager's state was put back from a copy. If this manager's part is to last, run \
+             \"docker swarm leave --force\" on the node, then let it join again; if not, do that on this manager"
         )
     };
     all_forbidden(control_calls(&of(&manager, own ^ 1)).await, &why(manager_id));

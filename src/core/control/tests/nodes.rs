@@ -41,6 +41,22 @@ fn words_are_known_in_any_case() {
 }
 
 #[test]
+fn a_status_that_changes_in_between_hurts_nobody() {
+    let mut world = World::empty();
+    let id = world.add_node("n1", "manager", NodeState::Ready, true);
+    let seen = version(&world, id);
+    let report = Change::NodeReport { id, status: NodeStatus::default(), description: None };
+    world.apply(vec![report]);
+    assert!(version(&world, id) > seen);
+    update(&mut world, id, "manager", "pause", seen).unwrap();
+    let late = (500, "rpc error: code = Unknown desc = update out of sequence".to_owned());
+    let again = update(&mut world, id, "manager", "drain", seen);
+    assert_eq!(shown(again), late, "somebody else has said since what is wanted");
+    let future = version(&world, id) + 1;
+    assert_eq!(shown(update(&mut world, id, "manager", "drain", future)), late);
+}
+
+#[test]
 fn a_manager_is_demoted_only_if_others_can_go_on() {
     let mut world = World::empty();
     let n1 = world.add_node("n1", "manager", NodeState::Ready, true);

@@ -289,6 +289,20 @@ fn an_update_keeps_what_was_and_a_rollback_swaps() {
 }
 
 #[test]
+fn the_progress_of_an_update_makes_no_other_one_stale() {
+    let mut world = World::new();
+    let id = world.create(web("")).unwrap();
+    let version = world.service(id).meta.version;
+    let ask =
+        |world: &mut World| world.ask(Request::ServiceUpdate { id, spec: Box::new(web("")), version, rollback: false });
+    world.apply(vec![Change::ServiceEndpoint { id, endpoint: Default::default() }]);
+    world.apply(vec![Change::ServiceUpdateStatus { id, status: None }]);
+    assert!(world.service(id).meta.version > version);
+    ask(&mut world).unwrap();
+    assert_eq!(shown(ask(&mut world)).1, "rpc error: code = Unknown desc = update out of sequence");
+}
+
+#[test]
 fn of_two_updates_in_one_step_the_second_is_stale() {
     let mut world = World::new();
     let id = world.create(web("")).unwrap();

@@ -200,6 +200,20 @@ fn an_update_replaces_the_whole_spec() {
 }
 
 #[test]
+fn what_the_swarm_does_to_itself_makes_no_update_stale() {
+    let mut world = found(request()).unwrap();
+    let version = cluster(&world).meta.version;
+    let ask = |world: &mut World| {
+        let (spec, rotate) = (Box::default(), Rotate::default());
+        world.ask(Request::SwarmUpdate { spec, version, rotate, authority: None })
+    };
+    world.apply(vec![Change::ClusterRootCa(Box::default()), Change::ClusterTokens(Default::default())]);
+    assert!(cluster(&world).meta.version > version);
+    ask(&mut world).unwrap();
+    assert_eq!(shown(ask(&mut world)).1, "rpc error: code = Unknown desc = update out of sequence");
+}
+
+#[test]
 fn updates_are_refused_in_dockerds_words() {
     let mut world = found(request()).unwrap();
     let version = cluster(&world).meta.version;
