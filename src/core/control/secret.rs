@@ -5,7 +5,7 @@
 use super::Response;
 use super::validate::quote;
 use crate::error::{Code, Error};
-use crate::model::{Config, ConfigId, ConfigSpec, Driver, Payload, Secret, SecretId, SecretSpec, ServiceSpec};
+use crate::model::{Config, ConfigId, ConfigSpec, Driver, Meta, Payload, Secret, SecretId, SecretSpec, ServiceSpec};
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
@@ -39,7 +39,7 @@ pub(super) fn update(plan: &mut Plan<'_>, id: SecretId, spec: SecretSpec, versio
     let secret = plan.state().secret(id).ok_or_else(|| unknown(format!("secret {id} not found")))?;
     let Secret { meta, spec: old, .. } = &**secret;
     labels_only((&old.name, &old.data), (&spec.name, &spec.data))?;
-    in_sequence(meta.version, version)?;
+    in_sequence(meta, version)?;
     let spec = SecretSpec { labels: spec.labels, ..old.clone() };
     plan.push(Change::SecretUpdate { id, spec: Box::new(spec) });
     Ok(Response::Done)
@@ -77,7 +77,7 @@ pub(super) fn update_config(plan: &mut Plan<'_>, id: ConfigId, spec: ConfigSpec,
     let config = plan.state().config(id).ok_or_else(|| unknown(format!("config {id} not found")))?;
     let Config { meta, spec: old, .. } = &**config;
     labels_only((&old.name, &old.data), (&spec.name, &spec.data))?;
-    in_sequence(meta.version, version)?;
+    in_sequence(meta, version)?;
     let spec = ConfigSpec { labels: spec.labels, ..old.clone() };
     plan.push(Change::ConfigUpdate { id, spec: Box::new(spec) });
     Ok(Response::Done)
@@ -146,8 +146,8 @@ fn labels_only(old: (&str, &Payload), new: (&str, &Payload)) -> Result<(), Error
     Ok(())
 }
 
-fn in_sequence(present: u64, seen: u64) -> Result<(), Error> {
-    if present == seen { Ok(()) } else { Err(Error::rpc(Code::Unknown, "update out of sequence")) }
+fn in_sequence(meta: &Meta, seen: u64) -> Result<(), Error> {
+    if meta.admits(seen) { Ok(()) } else { Err(Error::rpc(Code::Unknown, "update out of sequence")) }
 }
 
 fn unused(state: &State, kind: &str, name: &str, refers: impl Fn(&ServiceSpec) -> bool) -> Result<(), Error> {
