@@ -10,6 +10,7 @@
 //! starts it again passes the same assignments, and it adopts what runs.
 
 mod context;
+mod files;
 mod images;
 mod reporter;
 mod sweep;
@@ -36,6 +37,8 @@ use crate::vital;
 use context::Context;
 use reporter::AGAIN;
 use worker::{Inbox, Worker};
+
+pub use files::forget;
 
 /// How often all containers are listed against events that were missed. Slow, since dockerd loses events only to
 /// readers that do not keep up.
@@ -173,6 +176,7 @@ impl Agent {
                 handle.inbox.dismiss();
             }
         }
+        self.context.files.keep(&assignments);
         if !self.context.received() {
             // Only now can a list tell orphans from tasks that were not yet known.
             self.context.mark_received();

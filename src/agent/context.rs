@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gam_core::assignment::Assignments;
 use gam_core::container::Host;
-use gam_core::model::{Network, NetworkId, NodeId, TaskId, TaskState, Timestamp};
+use gam_core::model::{Network, NetworkId, NodeId, Task, TaskId, TaskState, Timestamp};
 use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::AgentConfig;
+use super::files::{Files, FilesError};
 use super::images::Images;
 use super::reporter::Reporter;
 use crate::engine::{Engine, EngineError};
@@ -29,6 +30,7 @@ pub(super) struct Context {
     pub(super) engine: Engine,
     pub(super) networks: Networks,
     pub(super) socket: Option<PathBuf>,
+    pub(super) files: Files,
     pub(super) reporter: Reporter,
     pub(super) images: Images,
     pub(super) calls: Semaphore,
@@ -50,6 +52,7 @@ impl Context {
             engine: config.engine,
             networks: config.networks,
             socket: config.gam_socket,
+            files: Files::of(config.node),
             reporter: Reporter::default(),
             calls: Semaphore::new(PARALLEL_CALLS),
             assignments,
@@ -77,6 +80,12 @@ impl Context {
     /// A network of the newest assignments.
     pub(super) fn network(&self, id: NetworkId) -> Option<Arc<Network>> {
         self.assignments.borrow().networks.get(&id).cloned()
+    }
+
+    /// Writes the values of a task's files, as far as the newest assignments have them.
+    pub(super) fn fill(&self, task: &Task) -> Result<(), FilesError> {
+        let assignments = self.assignments.borrow().clone();
+        self.files.fill(task, &assignments)
     }
 
     /// The state of a task as its manager knows it.

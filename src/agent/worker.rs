@@ -181,6 +181,10 @@ impl Worker {
             self.sight.container = Seen::Unknown;
             return Ok(());
         };
+        if let Err(error) = self.context.fill(&self.task) {
+            self.fail(&format!("starting container failed: {error}"));
+            return Ok(());
+        }
         let started = {
             // The semaphore is never closed.
             let _permit = self.context.calls.acquire().await.ok();

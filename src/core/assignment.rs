@@ -18,8 +18,8 @@ use imbl::OrdMap;
 
 use crate::allocator::ports;
 use crate::model::{
-    Member, NamedService, Network, NetworkId, Node, NodeId, Peer, PortConfig, Service, ServiceId, Task, TaskId,
-    TaskState,
+    Config, ConfigId, Member, NamedService, Network, NetworkId, Node, NodeId, Peer, PortConfig, Secret, SecretId,
+    Service, ServiceId, Task, TaskId, TaskState,
 };
 use crate::state::State;
 
@@ -44,6 +44,10 @@ pub struct Assignments {
     pub services: OrdMap<ServiceId, Arc<NamedService>>,
     /// The nodes of those members, and always this one.
     pub peers: OrdMap<NodeId, Arc<Peer>>,
+    /// The secrets of those tasks that have not ended: nobody else's, and no longer.
+    pub secrets: OrdMap<SecretId, Arc<Secret>>,
+    /// Their configs.
+    pub configs: OrdMap<ConfigId, Arc<Config>>,
     /// The UDP port of the packets between them; 0 until the cluster was heard.
     pub data_path_port: u32,
 }
@@ -73,6 +77,7 @@ impl Assignments {
                 assignments.tasks.insert(task.id, task.clone());
             }
         }
+        assignments.entrust(state, node);
         let mesh = assignments.mesh().map(|network| network.id);
         let published: Vec<&Arc<Service>> = state.services().filter(|service| is_published(service)).collect();
         // Whatever is published is published on every node.
@@ -87,6 +92,20 @@ impl Assignments {
             assignments.peers = state.nodes().map(|node| (node.id, Arc::new(peer(node)))).collect();
         }
         assignments
+    }
+
+    /// Learns the secrets and configs of the node's tasks, and forgets all others. What was removed meanwhile is not there: the
+    /// task says so when it starts.
+    fn entrust(&mut self, state: &State, node: NodeId) {
+        (self.secrets, self.configs) = Default::default();
+        let tasks = state.tasks_of_node(node).filter(|task| task.status.state >= TaskState::Assigned);
+        let containers = tasks.filter(|task| !task.status.state.is_terminal());
+        for container in containers.filter_map(|task| task.spec().container_spec.as_ref()) {
+            let secrets = container.secrets.iter().filter_map(|wanted| state.secret(wanted.secret_id.parse().ok()?));
+            self.secrets.extend(secrets.map(|secret| (secret.id, secret.clone())));
+            let configs = container.configs.iter().filter_map(|wanted| state.config(wanted.config_id.parse().ok()?));
+            self.configs.extend(configs.map(|config| (config.id, config.clone())));
+        }
     }
 
     /// Learns who is on these networks.
@@ -153,6 +172,8 @@ impl Assignments {
             && shared(&self.members, &other.members)
             && shared(&self.services, &other.services)
             && shared(&self.peers, &other.peers)
+            && shared(&self.secrets, &other.secrets)
+            && shared(&self.configs, &other.configs)
             && self.data_path_port == other.data_path_port
     }
 }

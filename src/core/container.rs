@@ -5,6 +5,7 @@
 //! containers that exist. The agent's shell posts the body as it is; `control` uses [`check`] to refuse a spec that no
 //! node could run.
 
+pub mod files;
 mod image;
 mod mounts;
 mod privileges;
@@ -94,18 +95,27 @@ impl EngineEndpoint {
     }
 }
 
+/// What of Gam's own on this host a container gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// What a bind mount of the engine's own socket delivers instead; `None` leaves such mounts alone.
+    pub socket: Option<&'a Path>,
+    /// Where the files of the node's tasks are: their secrets and configs.
+    pub files: &'a Path,
+}
+
 /// The body of `POST /containers/create` for a task. The container's name is [`Task::name`].
 ///
-/// `socket` is what a bind mount of the engine's own socket delivers instead; `None` leaves such mounts alone.
+/// `places` are Gam's own on this host.
 pub fn create_body(
     task: &Task,
     host: &Host,
     endpoints: &[EngineEndpoint],
-    socket: Option<&Path>,
+    places: Places<'_>,
 ) -> Result<Value, SpecError> {
     let spec = expand(task, host)?;
     let mut body = config(task, &spec);
-    body.insert("HostConfig".into(), host_config(task, &spec, endpoints, socket)?.into());
+    body.insert("HostConfig".into(), host_config(task, &spec, endpoints, places)?.into());
     let networks: Map<String, Value> =
         endpoints.iter().map(|endpoint| (endpoint.network.clone(), endpoint.settings())).collect();
     body.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": networks }));
@@ -174,7 +184,7 @@ fn host_config(
     task: &Task,
     spec: &ContainerSpec,
     endpoints: &[EngineEndpoint],
-    socket: Option<&Path>,
+    places: Places<'_>,
 ) -> Result<Map<String, Value>, SpecError> {
     let mut host = Map::new();
     let mut set = |name: &str, value: Value| host.insert(name.to_owned(), value);
@@ -194,8 +204,10 @@ fn host_config(
             set(name, json!(list));
         }
     }
-    if !spec.mounts.is_empty() {
-        set("Mounts", mounts::render(&spec.mounts, socket));
+    let mut mounts = mounts::render(&spec.mounts, places.socket);
+    mounts.extend(files::render(task, places.files));
+    if !mounts.is_empty() {
+        set("Mounts", mounts.into());
     }
     if !spec.sysctls.is_empty() {
         set("Sysctls", json!(spec.sysctls));

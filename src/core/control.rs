@@ -8,6 +8,7 @@ mod authority;
 mod join;
 mod network;
 mod node;
+mod secret;
 mod service;
 mod swarm;
 #[cfg(test)]
@@ -19,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::{
-    Attachment, NetworkId, NetworkSpec, NodeDescription, NodeId, NodeSpec, Role, ServiceId, ServiceSpec, SwarmSpec,
-    TaskId,
+    Attachment, ConfigId, ConfigSpec, NetworkId, NetworkSpec, NodeDescription, NodeId, NodeSpec, Role, SecretId,
+    SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId,
 };
 use crate::plan::Plan;
 
@@ -107,6 +108,44 @@ pub enum Request {
         /** Which. */
         id: NetworkId,
     },
+    /// `POST /secrets/create`
+    SecretCreate {
+        /** What is wanted. */
+        spec: Box<SecretSpec>,
+    },
+    /// `POST /secrets/{id}/update`: labels only
+    SecretUpdate {
+        /** Which. */
+        id: SecretId,
+        /** The new spec. */
+        spec: Box<SecretSpec>,
+        /** Seen. */
+        version: u64,
+    },
+    /// `DELETE /secrets/{id}`
+    SecretRemove {
+        /** Which. */
+        id: SecretId,
+    },
+    /// `POST /configs/create`
+    ConfigCreate {
+        /** What is wanted. */
+        spec: Box<ConfigSpec>,
+    },
+    /// `POST /configs/{id}/update`: labels only
+    ConfigUpdate {
+        /** Which. */
+        id: ConfigId,
+        /** The new spec. */
+        spec: Box<ConfigSpec>,
+        /** Seen. */
+        version: u64,
+    },
+    /// `DELETE /configs/{id}`
+    ConfigRemove {
+        /** Which. */
+        id: ConfigId,
+    },
     /// A container that the swarm did not make wants to join attachable networks: addresses are allocated at once.
     Attach {
         /// The node of the container.
@@ -153,6 +192,10 @@ pub enum Response {
     Service(ServiceId),
     /// The new network.
     Network(NetworkId),
+    /// The new secret.
+    Secret(SecretId),
+    /// The new config.
+    Config(ConfigId),
     /// The attachment of a container, its addresses filled in.
     Attached(TaskId, Vec<Attachment>),
 }
@@ -175,6 +218,12 @@ pub fn handle(plan: &mut Plan<'_>, request: Request) -> Result<Response, Error> 
         Request::ServiceRemove { id } => service::remove(plan, id),
         Request::NetworkCreate { spec } => network::create(plan, *spec),
         Request::NetworkRemove { id } => network::remove(plan, id),
+        Request::SecretCreate { spec } => secret::create(plan, *spec),
+        Request::SecretUpdate { id, spec, version } => secret::update(plan, id, *spec, version),
+        Request::SecretRemove { id } => secret::remove(plan, id),
+        Request::ConfigCreate { spec } => secret::create_config(plan, *spec),
+        Request::ConfigUpdate { id, spec, version } => secret::update_config(plan, id, *spec, version),
+        Request::ConfigRemove { id } => secret::remove_config(plan, id),
         Request::Attach { node, name, container, networks } => network::attach(plan, node, name, container, networks),
         Request::Detach { task } => network::detach(plan, task),
     }

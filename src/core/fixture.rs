@@ -17,7 +17,8 @@
 //!                                               mac.10.0.1.3=02:00:00:00:00:01
 //! task web.1' n2 failed                         another task of the same slot; of a global service: `task web.n1`
 //! attach box n1 net=10.0.1.9/24                 a container that the swarm did not make
-//! remove node n1                                also: service, task, network
+//! secret key                                    or: config; a service has it with secret=key
+//! remove node n1                                also: service, task, network, secret, config
 //! ```
 //!
 //! Changes print as `+ web.2` (made), `~ web.1 desired=shutdown` (changed), `- web.1` (gone), and a wish to be called
@@ -68,6 +69,7 @@ impl Fixture {
                 "service" => self.service_line(name, rest),
                 "task" => self.task_line(name, rest),
                 "attach" => self.attach(name, rest),
+                "secret" | "config" => self.payload(kind, name, rest),
                 "remove" => self.remove(name, rest[0]),
                 _ => panic!("unknown kind of line: {line:?}"),
             }
@@ -304,6 +306,30 @@ impl Fixture {
         self.apply(changes);
     }
 
+    /// Its value is its name; further words are labels.
+    fn payload(&mut self, kind: &str, name: &str, labels: &[&str]) {
+        let number = self.named::<TaskId>(name).number();
+        let labels = labels.iter().map(|label| ((*label).to_owned(), String::new())).collect();
+        let (name, data) = (name.to_owned(), name.as_bytes().into());
+        self.apply(vec![if kind == "secret" {
+            let spec = Box::new(SecretSpec { name, labels, data, ..SecretSpec::default() });
+            let id = number.into();
+            if self.state.secret(id).is_none() {
+                Change::SecretCreate { id, spec }
+            } else {
+                Change::SecretUpdate { id, spec }
+            }
+        } else {
+            let spec = Box::new(ConfigSpec { name, labels, data, ..ConfigSpec::default() });
+            let id = number.into();
+            if self.state.config(id).is_none() {
+                Change::ConfigCreate { id, spec }
+            } else {
+                Change::ConfigUpdate { id, spec }
+            }
+        }]);
+    }
+
     fn attach(&mut self, name: &str, words: &[&str]) {
         let node = self.node(words[0]);
         let pair = |word: &&str| word.split_once('=').map(|(network, address)| self.address(network, address));
@@ -323,6 +349,8 @@ impl Fixture {
             "service" => Change::ServiceRemove { id: self.service(name) },
             "task" => Change::TaskRemove { id: self.task(name) },
             "network" => Change::NetworkRemove { id: self.network(name) },
+            "secret" => Change::SecretRemove { id: number(name).into() },
+            "config" => Change::ConfigRemove { id: number(name).into() },
             _ => panic!("cannot remove a {kind:?}"),
         }]);
     }
@@ -523,6 +551,14 @@ fn set_service(spec: &mut ServiceSpec, word: &str) {
         }
         "image" => task.container_spec.get_or_insert_default().image = value.into(),
         "env" => task.container_spec.get_or_insert_default().env.push(value.into()),
+        "secret" => task.container_spec.get_or_insert_default().secrets.push(SecretReference {
+            secret_id: SecretId::from(number(value)).to_string(),
+            ..SecretReference::default()
+        }),
+        "config" => task.container_spec.get_or_insert_default().configs.push(ConfigReference {
+            config_id: ConfigId::from(number(value)).to_string(),
+            ..ConfigReference::default()
+        }),
         "label" => _ = spec.labels.insert(value.into(), String::new()),
         "force" => task.force_update = value.parse().unwrap(),
         "restart" => task.restart_policy.get_or_insert_default().condition = value.into(),

@@ -149,7 +149,7 @@ impl<'a> Lenient<'a> {
         let found = match self.value {
             Value::Null => "null".to_owned(),
             Value::Bool(_) => "bool".to_owned(),
-            Value::Number(number) if wanted.contains("int") => format!("number {number}"),
+            Value::Number(number) if wanted.contains("int") && !wanted.starts_with("[]") => format!("number {number}"),
             Value::Number(_) => "number".to_owned(),
             Value::String(_) => "string".to_owned(),
             Value::Array(_) => "array".to_owned(),
@@ -240,6 +240,17 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
         self.deserialize_str(visitor)
     }
 
+    /// A `[]byte`, which Go writes as a text; what the text holds is the visitor's to say.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.value {
+            Value::Null => visitor.visit_str(""),
+            Value::String(text) => visitor
+                .visit_str(text)
+                .map_err(|DecodeError(why)| DecodeError(format!("{}: {why}", self.mismatch("[]uint8")))),
+            _ => Err(self.mismatch("[]uint8")),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.value {
             Value::Null => visitor.visit_none(),
@@ -316,7 +327,7 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+        i128 u128 char byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 

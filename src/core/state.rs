@@ -224,9 +224,9 @@ impl State {
         self.secrets.get(&id)
     }
 
-    /// One secret, by its name.
+    /// One secret, by its name; capitals make no difference, as in Docker.
     pub fn secret_named(&self, name: &str) -> Option<&Arc<Secret>> {
-        self.secret(*self.secret_names.get(name)?)
+        self.secret(*self.secret_names.get(&name.to_lowercase())?)
     }
 
     /// All configs, by id.
@@ -239,9 +239,9 @@ impl State {
         self.configs.get(&id)
     }
 
-    /// One config, by its name.
+    /// One config, by its name; capitals make no difference.
     pub fn config_named(&self, name: &str) -> Option<&Arc<Config>> {
-        self.config(*self.config_names.get(name)?)
+        self.config(*self.config_names.get(&name.to_lowercase())?)
     }
 
     /// Whether an IPv4 address is in use on a network.

@@ -436,7 +436,7 @@ impl Discovery {
             }
         }
         self.sandboxes.set(sandboxes);
-        let ready = self.held.iter().filter(|(_, held)| held.done.is_some());
+        let ready = self.held.iter().filter(|(_, held)| held.done.is_some() && held.returns == self.returns(held));
         self.networks.set_ready(ready.map(|(id, _)| id.clone()).collect());
         let plugs: Plugs = self.held.iter().map(|(id, held)| (id.clone(), held.plugs.clone())).collect();
         self.networks.plugs().send_if_modified(|known| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gam_core::model::NodeId;
 
 use super::Node;
+use crate::agent;
 use crate::manager::chain;
 use crate::vital;
 
@@ -19,7 +20,9 @@ const REMOVAL: &str = "the removal of a former swarm's containers";
 impl Node {
     /// Removes the containers of a node that is no more, now or later.
     pub(super) async fn remove_containers_of(&self, node: NodeId) {
-        let Err(error) = self.engine().remove_containers_of(node).await else { return };
+        let removed = self.engine().remove_containers_of(node).await;
+        agent::forget(node);
+        let Err(error) = removed else { return };
         tracing::warn!(error = %chain(&error), "could not remove all containers of the swarm; it is tried again");
         self.remember(|owed| owed.push(node));
         vital::spawn(REMOVAL, self.clone().remove_later(node));
@@ -39,6 +42,7 @@ impl Node {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        agent::forget(former);
         let _changing = self.0.changing.lock().await;
         self.remember(|owed| owed.retain(|other| *other != former));
     }

@@ -1,7 +1,7 @@
 //! Networks, image, container: what a task needs before it can start.
 
 use gam_core::agent::{Container, Health, Phase, Seen};
-use gam_core::container::{EngineEndpoint, Host, create_body, familiar_image};
+use gam_core::container::{EngineEndpoint, Host, Places, create_body, familiar_image};
 
 use super::{Trouble, Worker};
 use crate::engine::EngineError;
@@ -11,7 +11,12 @@ impl Worker {
     /// Makes the task's container. What goes wrong is the task's rejection, unless dockerd cannot be reached.
     pub(super) async fn prepare(&mut self, host: &Host) -> Result<(), Trouble> {
         let Some(endpoints) = self.connect().await? else { return Ok(()) };
-        let body = match create_body(&self.task, host, &endpoints, self.context.socket.as_deref()) {
+        if let Err(error) = self.context.files.reserve(&self.task) {
+            self.fail(&error.to_string());
+            return Ok(());
+        }
+        let places = Places { socket: self.context.socket.as_deref(), files: self.context.files.folder() };
+        let body = match create_body(&self.task, host, &endpoints, places) {
             Ok(body) => body,
             Err(error) => {
                 self.fail(&error.to_string());

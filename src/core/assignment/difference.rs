@@ -9,7 +9,9 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use super::Assignments;
-use crate::model::{Member, NamedService, Network, NetworkId, NodeId, Peer, ServiceId, Task, TaskId};
+use crate::model::{
+    Config, ConfigId, Member, NamedService, Network, NetworkId, NodeId, Peer, Secret, SecretId, ServiceId, Task, TaskId,
+};
 
 /// The way from the assignments of one log index to those of another.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +40,14 @@ pub struct Difference {
     pub peers: Vec<Arc<Peer>>,
     /// Nodes without members.
     pub peers_gone: Vec<NodeId>,
+    /// Secrets that are new or not as before.
+    pub secrets: Vec<Arc<Secret>>,
+    /// Secrets that no task of the node needs any more.
+    pub secrets_gone: Vec<SecretId>,
+    /// Configs that are new or not as before.
+    pub configs: Vec<Arc<Config>>,
+    /// Configs that no task of the node needs any more.
+    pub configs_gone: Vec<ConfigId>,
     /// The UDP port of the packets between them, if it is another than before.
     pub data_path_port: Option<u32>,
 }
@@ -91,6 +101,10 @@ impl Assignments {
             services_gone: gone(&self.services, &newer.services),
             peers: changed(&self.peers, &newer.peers).cloned().collect(),
             peers_gone: gone(&self.peers, &newer.peers),
+            secrets: changed(&self.secrets, &newer.secrets).cloned().collect(),
+            secrets_gone: gone(&self.secrets, &newer.secrets),
+            configs: changed(&self.configs, &newer.configs).cloned().collect(),
+            configs_gone: gone(&self.configs, &newer.configs),
             data_path_port: Some(newer.data_path_port).filter(|port| *port != self.data_path_port),
         }
     }
@@ -118,6 +132,8 @@ impl Assignments {
         renew(&mut self.members, difference.members_gone, difference.members, |member| (member.network, member.task));
         renew(&mut self.services, difference.services_gone, difference.services, |service| service.id);
         renew(&mut self.peers, difference.peers_gone, difference.peers, |peer| peer.node);
+        renew(&mut self.secrets, difference.secrets_gone, difference.secrets, |secret| secret.id);
+        renew(&mut self.configs, difference.configs_gone, difference.configs, |config| config.id);
         self.data_path_port = difference.data_path_port.unwrap_or(self.data_path_port);
         Ok(())
     }

@@ -89,7 +89,15 @@ impl Follower {
         let state = self.state.clone();
         let mut touched = Touched::default();
         let before = self.networks();
-        state.changed_tasks(old).for_each(|pair| self.take_task(&state, pair));
+        let mut entrusts = state.entrusts_otherwise(old);
+        for (old, new) in state.changed_tasks(old) {
+            entrusts |= [old, new].into_iter().flatten().any(|task| self.is_own(task) && is_entrusted(task));
+            self.take_task(&state, (old, new));
+        }
+        if entrusts {
+            self.held.entrust(&state, self.node);
+            self.work += self.held.tasks.len();
+        }
         state.changed_services(old).for_each(|pair| self.take_service(pair, &mut touched));
         let after = self.networks();
         for network in before.difference(&after) {
@@ -214,6 +222,12 @@ impl Follower {
             }
         }
     }
+}
+
+/// Whether a task has secrets or configs.
+fn is_entrusted(task: &Task) -> bool {
+    let container = task.spec().container_spec.as_ref();
+    container.is_some_and(|container| !container.secrets.is_empty() || !container.configs.is_empty())
 }
 
 /// The networks that a task is on: none once it has ended.

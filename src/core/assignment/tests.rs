@@ -12,8 +12,11 @@ const START: &str = "network net 10.0.1.0/24
     network other 10.0.2.0/24
     node n1 ready addr=192.0.2.1
     node n2 ready addr=192.0.2.2
-    service web replicas=3 env=A=1
-    service api replicas=2
+    secret key
+    secret mine
+    config conf
+    service web replicas=3 env=A=1 secret=key config=conf
+    service api replicas=2 secret=mine
     task web.1 n1 running net=10.0.1.2/24
     task web.2 n2 running net=10.0.1.3/24
     task api.1 n1 running other=10.0.2.2/24";
@@ -78,6 +81,46 @@ fn a_difference_that_does_not_lead_on_changes_nothing() {
     let mut empty = Assignments { index: first.index, ..Assignments::default() };
     assert!(empty.apply(difference).is_err());
     assert_eq!(empty, Assignments { index: first.index, ..Assignments::default() });
+}
+
+/// The names of the secrets and configs of a node.
+fn entrusted(fixture: &Fixture, node: &str) -> Vec<String> {
+    let held = Assignments::of(&fixture.state, fixture.node(node));
+    let secrets = held.secrets.values().map(|secret| secret.spec.name.clone());
+    let mut names: Vec<String> = secrets.chain(held.configs.values().map(|config| config.spec.name.clone())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_node_has_the_secrets_of_its_tasks_until_these_end() {
+    let mut fixture = Fixture::new(&format!("{START}\nnode n3 ready\ntask web.3 pending"));
+    assert_eq!(entrusted(&fixture, "n1"), ["conf", "key", "mine"]);
+    assert_eq!(entrusted(&fixture, "n2"), ["conf", "key"], "no task of it needs the other one");
+    assert!(entrusted(&fixture, "n3").is_empty(), "it has no task");
+    fixture.add("task web.2 desired=shutdown");
+    assert_eq!(entrusted(&fixture, "n2"), ["conf", "key"], "it may read them until it has ended");
+    fixture.add("task web.2 shutdown\ntask web.1 failed");
+    assert!(entrusted(&fixture, "n2").is_empty());
+    assert_eq!(entrusted(&fixture, "n1"), ["mine"]);
+    fixture.add("remove secret mine");
+    assert!(entrusted(&fixture, "n1").is_empty());
+}
+
+#[test]
+fn no_value_is_printed() {
+    let fixture = Fixture::new("node n1 ready\nsecret hush-hush\nservice web secret=hush-hush\ntask web.1 n1 running");
+    let mut held = held(&fixture);
+    assert_eq!(held.secrets.len(), 1);
+    // Its name is its value here.
+    let nameless = |(id, secret): (&SecretId, &Arc<Secret>)| {
+        let mut secret = Secret::clone(secret);
+        secret.spec.name.clear();
+        (*id, Arc::new(secret))
+    };
+    held.secrets = held.secrets.iter().map(nameless).collect();
+    let printed = format!("{held:?} {:?}", Assignments::default().difference(&held));
+    assert!(printed.contains("<9 bytes>") && !printed.contains("hush") && !printed.contains("aHVz"), "{printed}");
 }
 
 /// Members as `network task node phase mac`.
@@ -168,6 +211,8 @@ fn line() -> impl Strategy<Value = String> {
         6 => (task(), word).prop_map(|(task, word)| format!("task {task} {word}")),
         2 => task().prop_map(|task| format!("remove task {task}")),
         1 => (0..3_u8).prop_map(|image| format!("service web image=image{image}")),
+        1 => prop::sample::select(vec!["secret key x", "config conf x", "remove secret key", "remove config conf", "service api secret=key"])
+            .prop_map(str::to_owned),
         1 => Just("service api env=B=2".to_owned()),
         1 => prop::sample::select(vec!["node n2 down", "node n2 ready", "node n1 data-path=198.51.100.1", "cluster history=5"])
             .prop_map(str::to_owned),

@@ -41,7 +41,7 @@ pub(super) fn validate(mounts: &[Mount]) -> Result<(), SpecError> {
 ///
 /// Where a volume has options, their maps are there even if they are empty, as Docker's swarm mode makes them: the
 /// engine keeps them with the volume and shows them as `{}`, and not as `null`.
-pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Value {
+pub(super) fn render(mounts: &[Mount], socket: Option<&Path>) -> Vec<Value> {
     let render = |mount: &Mount| {
         let mut mount = mount.clone();
         if let Some(socket) = socket

@@ -32,8 +32,12 @@ fn service(container: Value) -> ServiceSpec {
     .unwrap()
 }
 
+fn places(socket: Option<&Path>) -> Places<'_> {
+    Places { socket, files: Path::new("/run/gam/tasks") }
+}
+
 fn body(spec: ServiceSpec) -> Value {
-    create_body(&task(spec), &host(), &[], None).unwrap()
+    create_body(&task(spec), &host(), &[], places(None)).unwrap()
 }
 
 const ID7: &str = "0000000000000000000000007";
@@ -165,7 +169,7 @@ fn networks_keep_address_and_mac() {
     };
     let overlay = EngineEndpoint::new("gam-ov".into(), &attachment);
     let task = task(service(json!({ "Image": "a" })));
-    let made = create_body(&task, &host(), &[overlay], None).unwrap();
+    let made = create_body(&task, &host(), &[overlay], places(None)).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "bridge");
     assert_eq!(
         made["NetworkingConfig"]["EndpointsConfig"],
@@ -173,7 +177,7 @@ fn networks_keep_address_and_mac() {
     );
     assert_eq!(made["HostConfig"]["Dns"], json!(null));
     let on_host = EngineEndpoint::new("host".into(), &Attachment::default());
-    let made = create_body(&task, &host(), &[on_host], None).unwrap();
+    let made = create_body(&task, &host(), &[on_host], places(None)).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "host");
     assert_eq!(made["NetworkingConfig"]["EndpointsConfig"], json!({ "host": {} }));
 }
@@ -183,7 +187,7 @@ fn the_way_out_leads_through_the_routing_mesh() {
     let task = task(service(json!({ "Image": "a" })));
     let endpoint =
         |network: &str, leads| EngineEndpoint { network: network.into(), leads, ..EngineEndpoint::default() };
-    let made = create_body(&task, &host(), &[endpoint("mesh", true), endpoint("net", false)], None).unwrap();
+    let made = create_body(&task, &host(), &[endpoint("mesh", true), endpoint("net", false)], places(None)).unwrap();
     let endpoints = &made["NetworkingConfig"]["EndpointsConfig"];
     assert_eq!((&endpoints["mesh"], &endpoints["net"]), (&json!({ "GwPriority": 100 }), &json!({})));
 }
@@ -193,7 +197,7 @@ fn the_swarms_resolver_is_asked_before_the_users() {
     let dns = json!({ "Nameservers": ["1.1.1.1"], "Search": ["a.b"], "Options": ["ndots:2", "timeout:1"] });
     let task = task(service(json!({ "Image": "a", "DNSConfig": dns })));
     let endpoint = |resolver: &str| EngineEndpoint { resolver: resolver.parse().ok(), ..EngineEndpoint::default() };
-    let made = create_body(&task, &host(), &[endpoint("10.0.0.1"), endpoint("10.0.1.1")], None).unwrap();
+    let made = create_body(&task, &host(), &[endpoint("10.0.0.1"), endpoint("10.0.1.1")], places(None)).unwrap();
     let host = &made["HostConfig"];
     // The routing mesh is the first network of a task that is on it.
     assert_eq!(host["Dns"], json!(["10.0.1.1", "1.1.1.1"]));
@@ -216,7 +220,7 @@ fn the_engines_socket_becomes_gams() {
                 "BindOptions": { "CreateMountpoint": true } },
         ]}));
         let socket = Path::new("/run/gam/docker.sock");
-        let made = create_body(&task(spec.clone()), &host(), &[], Some(socket)).unwrap();
+        let made = create_body(&task(spec.clone()), &host(), &[], places(Some(socket))).unwrap();
         let mount = &made["HostConfig"]["Mounts"][0];
         assert_eq!(mount["Source"], if rewritten { "/run/gam/docker.sock" } else { source });
         assert_eq!(mount["BindOptions"]["CreateMountpoint"].is_null(), rewritten);

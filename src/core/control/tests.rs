@@ -4,6 +4,7 @@ mod authority;
 mod fuzz;
 mod joins;
 mod nodes;
+mod secrets;
 mod services;
 mod swarms;
 

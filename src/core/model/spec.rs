@@ -10,10 +10,12 @@
 
 mod cluster;
 mod container;
+mod payload;
 mod service;
 
 pub use cluster::*;
 pub use container::*;
+pub use payload::Payload;
 pub use service::*;
 
 /// Labels, options and the like: Go prints maps sorted by key.

@@ -425,7 +425,7 @@ impl State {
             Change::SecretCreate { id, spec } => {
                 let secret = Secret { id: *id, meta: Meta::created(moment.index, moment.at), spec: (**spec).clone() };
                 moment.emit(EventKind::Secret, "create", id, named(&spec.name));
-                self.secret_names.insert(spec.name.clone(), *id);
+                self.secret_names.insert(spec.name.to_lowercase(), *id);
                 self.secrets.insert(*id, Arc::new(secret));
             }
             Change::SecretUpdate { id, spec } => {
@@ -436,7 +436,7 @@ impl State {
             }
             Change::SecretRemove { id } => {
                 let Some(secret) = self.secrets.remove(id) else { return };
-                self.secret_names.remove(&secret.spec.name);
+                self.secret_names.remove(&secret.spec.name.to_lowercase());
                 moment.emit(EventKind::Secret, "remove", id, named(&secret.spec.name));
             }
             _ => {}
@@ -448,7 +448,7 @@ impl State {
             Change::ConfigCreate { id, spec } => {
                 let config = Config { id: *id, meta: Meta::created(moment.index, moment.at), spec: (**spec).clone() };
                 moment.emit(EventKind::Config, "create", id, named(&spec.name));
-                self.config_names.insert(spec.name.clone(), *id);
+                self.config_names.insert(spec.name.to_lowercase(), *id);
                 self.configs.insert(*id, Arc::new(config));
             }
             Change::ConfigUpdate { id, spec } => {
@@ -459,7 +459,7 @@ impl State {
             }
             Change::ConfigRemove { id } => {
                 let Some(config) = self.configs.remove(id) else { return };
-                self.config_names.remove(&config.spec.name);
+                self.config_names.remove(&config.spec.name.to_lowercase());
                 moment.emit(EventKind::Config, "remove", id, named(&config.spec.name));
             }
             _ => {}

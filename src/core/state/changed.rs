@@ -32,6 +32,11 @@ impl State {
         pairs(&old.nodes, &self.nodes)
     }
 
+    /// Whether any secret or config is another than before.
+    pub fn entrusts_otherwise(&self, old: &State) -> bool {
+        pairs(&old.secrets, &self.secrets).next().is_some() || pairs(&old.configs, &self.configs).next().is_some()
+    }
+
     /// Networks likewise.
     pub fn changed_networks<'a>(&'a self, old: &'a State) -> impl Iterator<Item = Pair<'a, Network>> {
         pairs(&old.networks, &self.networks)

@@ -181,9 +181,9 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
         }
         state.insert_task(task);
     }
-    state.secret_names = snapshot.secrets.iter().map(|secret| (secret.spec.name.clone(), secret.id)).collect();
+    state.secret_names = snapshot.secrets.iter().map(|secret| (secret.spec.name.to_lowercase(), secret.id)).collect();
     state.secrets = snapshot.secrets.into_iter().map(|secret| (secret.id, secret)).collect();
-    state.config_names = snapshot.configs.iter().map(|config| (config.spec.name.clone(), config.id)).collect();
+    state.config_names = snapshot.configs.iter().map(|config| (config.spec.name.to_lowercase(), config.id)).collect();
     state.configs = snapshot.configs.into_iter().map(|config| (config.id, config)).collect();
     state.cursors = snapshot.cursors.into_iter().collect();
     Ok(state)

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignments, ChangedTask, Difference};
-use crate::model::{Member, NamedService, Network, NetworkId, NodeId, Peer, ServiceId, ServiceSpec, Task, TaskId};
+use crate::model::{
+    Config, ConfigId, Member, NamedService, Network, NetworkId, NodeId, Peer, Secret, SecretId, ServiceId, ServiceSpec,
+    Task, TaskId,
+};
 use crate::record::{self, CodecError};
 use crate::state::codec::{Specs, TaskRecord};
 
@@ -22,6 +25,10 @@ struct FullRecord {
     services: Vec<Arc<NamedService>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     peers: Vec<Arc<Peer>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Arc<Secret>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configs: Vec<Arc<Config>>,
     #[serde(default)]
     data_path_port: u32,
 }
@@ -50,6 +57,14 @@ struct DifferenceRecord {
     peers: Vec<Arc<Peer>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     peers_gone: Vec<NodeId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Arc<Secret>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets_gone: Vec<SecretId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configs: Vec<Arc<Config>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    configs_gone: Vec<ConfigId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data_path_port: Option<u32>,
 }
@@ -67,6 +82,8 @@ pub fn encode_assignments(assignments: &Assignments) -> Vec<u8> {
         members: assignments.members.values().cloned().collect(),
         services: assignments.services.values().cloned().collect(),
         peers: assignments.peers.values().cloned().collect(),
+        secrets: assignments.secrets.values().cloned().collect(),
+        configs: assignments.configs.values().cloned().collect(),
         data_path_port: assignments.data_path_port,
     })
 }
@@ -82,6 +99,8 @@ pub fn decode_assignments(bytes: &[u8]) -> Result<Assignments, CodecError> {
         members: read.members.into_iter().map(|member| ((member.network, member.task), member)).collect(),
         services: read.services.into_iter().map(|service| (service.id, service)).collect(),
         peers: read.peers.into_iter().map(|peer| (peer.node, peer)).collect(),
+        secrets: read.secrets.into_iter().map(|secret| (secret.id, secret)).collect(),
+        configs: read.configs.into_iter().map(|config| (config.id, config)).collect(),
         data_path_port: read.data_path_port,
     })
 }
@@ -112,6 +131,10 @@ pub fn encode_difference(difference: &Difference) -> Vec<u8> {
         services_gone: difference.services_gone.clone(),
         peers: difference.peers.clone(),
         peers_gone: difference.peers_gone.clone(),
+        secrets: difference.secrets.clone(),
+        secrets_gone: difference.secrets_gone.clone(),
+        configs: difference.configs.clone(),
+        configs_gone: difference.configs_gone.clone(),
         data_path_port: difference.data_path_port,
     })
 }
@@ -136,6 +159,10 @@ pub fn decode_difference(bytes: &[u8]) -> Result<Difference, CodecError> {
         services_gone: read.services_gone,
         peers: read.peers,
         peers_gone: read.peers_gone,
+        secrets: read.secrets,
+        secrets_gone: read.secrets_gone,
+        configs: read.configs,
+        configs_gone: read.configs_gone,
         data_path_port: read.data_path_port,
     })
 }

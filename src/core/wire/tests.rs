@@ -6,8 +6,8 @@ use super::*;
 use crate::control::Rotate;
 use crate::error::{Code, Kind};
 use crate::model::{
-    Attachment, ContainerStatus, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState, NodeStatus, Role, ServiceId,
-    ServiceSpec, SwarmSpec, TaskState, Timestamp,
+    Attachment, ConfigSpec, ContainerStatus, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState, NodeStatus, Role,
+    SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskState, Timestamp,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -26,6 +26,8 @@ fn request() -> impl Strategy<Value = Request> {
     (any::<u128>(), text(), any::<u64>(), any::<[bool; 4]>(), prop::collection::vec(attachment(), 0..3)).prop_flat_map(
         |(id, name, version, flags, networks)| {
             let service = ServiceSpec { name: name.clone(), ..ServiceSpec::default() };
+            let secret = SecretSpec { name: name.clone(), data: name.as_bytes().into(), ..SecretSpec::default() };
+            let config = ConfigSpec { name: name.clone(), data: name.as_bytes().into(), ..ConfigSpec::default() };
             let node = NodeSpec { role: name.clone(), ..NodeSpec::default() };
             let network = NetworkSpec { name: name.clone(), internal: flags[0], ..NetworkSpec::default() };
             let rotate = Rotate { worker_token: flags[1], manager_token: flags[2], unlock_key: flags[3] };
@@ -47,6 +49,12 @@ fn request() -> impl Strategy<Value = Request> {
                 Request::ServiceRemove { id: id.into() },
                 Request::NetworkCreate { spec: Box::new(network) },
                 Request::NetworkRemove { id: id.into() },
+                Request::SecretCreate { spec: Box::new(secret.clone()) },
+                Request::SecretUpdate { id: id.into(), spec: Box::new(secret), version },
+                Request::SecretRemove { id: id.into() },
+                Request::ConfigCreate { spec: Box::new(config.clone()) },
+                Request::ConfigUpdate { id: id.into(), spec: Box::new(config), version },
+                Request::ConfigRemove { id: id.into() },
                 Request::Attach { node: id.into(), container: name.clone(), name, networks },
                 Request::Detach { task: id.into() },
             ])
@@ -69,6 +77,8 @@ fn answer() -> impl Strategy<Value = Answer> {
         any::<u128>().prop_map(|id| Ok(Response::Joined { node: id.into(), role: Role::Worker })),
         any::<u128>().prop_map(|id| Ok(Response::Service(id.into()))),
         any::<u128>().prop_map(|id| Ok(Response::Network(id.into()))),
+        any::<u128>().prop_map(|id| Ok(Response::Secret(id.into()))),
+        any::<u128>().prop_map(|id| Ok(Response::Config(id.into()))),
         (any::<u128>(), prop::collection::vec(attachment(), 0..3))
             .prop_map(|(id, networks)| Ok(Response::Attached(id.into(), networks))),
         (kind, text()).prop_map(|(kind, message)| Err(Error::new(kind, message))),

@@ -16,11 +16,7 @@ pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
         "jobs are not honoured by gam yet; use a replicated or a global service"
     } else if spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports).any(is_no_port) {
         "published ports above 65535, or without a target port, are not honoured by gam; give numbers from 1 to 65535"
-    } else if container.is_some_and(|container| !container.secrets.is_empty()) {
-        "secrets are not honoured by gam yet; mount a file instead"
-    } else if container.is_some_and(|container| !container.configs.is_empty()) {
-        "configs are not honoured by gam yet; mount a file instead"
-    } else if has_credential_spec(container) {
+    } else if has_credential_spec(container) || has_runtime_config(container) {
         "credential specs are not honoured by gam; they are for Windows"
     } else if has_mount(container, "npipe") {
         "mounts of type npipe are not honoured by gam; they are for Windows"
@@ -46,6 +42,11 @@ fn is_no_port(port: &PortConfig) -> bool {
 
 fn has_credential_spec(container: Option<&ContainerSpec>) -> bool {
     container.and_then(|container| container.privileges.as_ref()).is_some_and(|wanted| wanted.credential_spec.is_some())
+}
+
+/// A config that is no file is for a credential spec.
+fn has_runtime_config(container: Option<&ContainerSpec>) -> bool {
+    container.is_some_and(|container| container.configs.iter().any(|config| config.file.is_none()))
 }
 
 fn has_mount(container: Option<&ContainerSpec>, kind: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Driver, StringMap, is_default};
+use super::{Driver, Payload, StringMap, is_default};
 
 /// The cluster as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -177,9 +177,8 @@ pub struct SecretSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub name: String,
     pub labels: StringMap,
-    /// Base 64.
     #[serde(skip_serializing_if = "is_default")]
-    pub data: String,
+    pub data: Payload,
     #[serde(skip_serializing_if = "is_default")]
     pub driver: Option<Driver>,
     #[serde(skip_serializing_if = "is_default")]
@@ -193,9 +192,8 @@ pub struct ConfigSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub name: String,
     pub labels: StringMap,
-    /// Base 64.
     #[serde(skip_serializing_if = "is_default")]
-    pub data: String,
+    pub data: Payload,
     #[serde(skip_serializing_if = "is_default")]
     pub templating: Option<Driver>,
 }
