@@ -259,9 +259,15 @@ impl Networks {
     }
 
     /// Removes every backing, as dockerd's swarm mode does when a node leaves: containers on it are disconnected and
-    /// go on without it.
+    /// go on without it. What the kernel has goes first, and whether dockerd is there or not: published ports must not lead
+    /// to tasks that are no more.
     pub async fn remove_all(&self) -> Result<(), NetworkError> {
+        overlay::clear().await;
+        mesh::clear().await;
+        crypt::clear().await;
+        self.0.identity.forget();
         self.reload().await?;
+        let mut first = Ok(());
         let known = self.0.known.load_full();
         for backing in known.by_network.values() {
             for container in self.0.engine.containers_on(&backing.engine_id).await.unwrap_or_default() {
@@ -269,13 +275,9 @@ impl Networks {
                     tracing::warn!(%container, network = %backing.name, %error, "cannot disconnect on leaving the swarm");
                 }
             }
-            self.remove(backing.network).await?;
+            first = first.and(self.remove(backing.network).await);
         }
-        overlay::clear().await;
-        mesh::clear().await;
-        crypt::clear().await;
-        self.0.identity.forget();
-        Ok(())
+        first
     }
 
     /// Makes `docker_gwbridge` if it is missing, as dockerd's swarm mode does

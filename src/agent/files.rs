@@ -13,6 +13,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use gam_core::assignment::Assignments;
 use gam_core::container::files::{self, Source};
@@ -170,8 +171,10 @@ fn is_mounted(path: &Path) -> io::Result<bool> {
     Ok(is_own && u64::try_from(rustix::fs::statfs(path)?.f_type).ok() == Some(TMPFS_MAGIC))
 }
 
-/// Mounts a tmpfs there, unless there is one.
+/// Mounts a tmpfs there, unless there is one. Of tasks that start together one does it: a second one would hide the first's.
 fn mount_at(path: &Path) -> io::Result<()> {
+    static MOUNTING: Mutex<()> = Mutex::new(());
+    let _alone = MOUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     make_folder(path)?;
     if is_mounted(path)? {
         return Ok(());

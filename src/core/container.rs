@@ -48,6 +48,11 @@ pub fn is_named_by(name: &str, task_name: Option<&str>) -> bool {
 /// Above the engine's own priority of a gateway, which is 0.
 const LEADING: i64 = 100;
 
+/// Docker's `GwPriority` of an endpoint that leads the way out of its container, or of one that does not.
+pub fn gw_priority(leads: bool) -> i64 {
+    if leads { LEADING } else { 0 }
+}
+
 /// Why a task cannot become a container, in Docker's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -89,7 +94,7 @@ impl EngineEndpoint {
             settings.insert("Aliases".into(), json!(self.aliases));
         }
         if self.leads {
-            settings.insert("GwPriority".into(), LEADING.into());
+            settings.insert("GwPriority".into(), gw_priority(true).into());
         }
         settings.into()
     }

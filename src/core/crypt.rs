@@ -100,7 +100,7 @@ pub fn key_of(assignments: &Assignments, node: NodeId) -> Option<Key> {
 /// Whether `node` is on an encrypted network, so that it needs a key.
 pub fn is_needed(assignments: &Assignments, node: NodeId) -> bool {
     let mut encrypted = assignments.networks.values().filter(|network| network.is_encrypted());
-    encrypted.any(|network| assignments.is_used(node, network.id))
+    encrypted.any(|network| assignments.is_needed(node, network.id))
 }
 
 /// What the device of `node` should be; `None` if it needs none. `bridges` are those that are there, `own` the host's addresses.
@@ -119,15 +119,18 @@ pub fn render(
         peers: BTreeMap::new(),
     };
     let encrypted = assignments.networks.values().filter(|network| network.is_encrypted());
-    let used: Vec<_> = encrypted.filter(|network| assignments.is_used(node, network.id)).collect();
+    let used: Vec<_> = encrypted.filter(|network| assignments.is_needed(node, network.id)).collect();
     for network in &used {
         let Some(bridge) = bridges.get(&network.id) else { continue };
         crypt.mtu = crypt.mtu.max(bridge.mtu.saturating_add(VXLAN_OVERHEAD)).min(MAX_MTU);
-        for member in assignments.members_of(network.id).filter(|member| member.node != node) {
-            let behind = plane::data_path(assignments, member.node).filter(|address| !own.contains(address));
-            let (Some(behind), Some(key)) = (behind, key_of(assignments, member.node)) else { continue };
+        // Tasks on the routing mesh answer every node.
+        let mesh = assignments.peers.keys().filter(|_| network.spec.ingress);
+        let nodes = assignments.members_of(network.id).map(|member| &member.node).chain(mesh);
+        for peer in nodes.filter(|peer| **peer != node) {
+            let behind = plane::data_path(assignments, *peer).filter(|address| !own.contains(address));
+            let (Some(behind), Some(key)) = (behind, key_of(assignments, *peer)) else { continue };
             let endpoint = SocketAddr::new(behind, port);
-            crypt.peers.insert(member.node, CryptPeer { key, endpoint, address: address(member.node) });
+            crypt.peers.insert(*peer, CryptPeer { key, endpoint, address: address(*peer) });
         }
     }
     used.iter().any(|network| bridges.contains_key(&network.id)).then_some(crypt)

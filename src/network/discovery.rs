@@ -201,7 +201,8 @@ impl Discovery {
                 }
             }
             let done = self.program_all().await;
-            if done {
+            // Of containers that were not seen nothing is known.
+            if done && listed {
                 self.acknowledge();
             }
             let pause = if listed && done { SLOW } else { RETRY };
@@ -274,6 +275,7 @@ impl Discovery {
         let ours: BTreeMap<String, RunningContainer> =
             running.into_iter().filter(is_ours).map(|container| (container.id.clone(), container)).collect();
         self.held.retain(|id, held| ours.get(id) == Some(&held.container));
+        let mut first = Ok(());
         for (id, container) in ours {
             if self.held.contains_key(&id) {
                 continue;
@@ -285,11 +287,12 @@ impl Discovery {
                 Ok(None) => {}
                 // It went meanwhile.
                 Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error),
+                // The others do not have to wait for it.
+                Err(error) => first = first.and(Err(error)),
             }
         }
         self.publish();
-        Ok(())
+        first
     }
 
     async fn hold(&self, container: RunningContainer) -> Result<Option<Held>, EngineError> {

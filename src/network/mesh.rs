@@ -81,12 +81,15 @@ pub async fn keep(
 
 /// Takes all of it away: the node left its swarm.
 pub async fn clear() {
-    if let Err(error) = program_host(mesh::render_nothing()).await {
+    if let Err(error) = unpublish().await {
         tracing::debug!(%error, "rules of published ports are left behind, or there never were any");
     }
-    if let Err(error) = firewall::admit(None).await {
-        tracing::debug!(%error, "the way through the engine's firewall is left behind, or there never was one");
-    }
+}
+
+async fn unpublish() -> Result<(), MeshError> {
+    let (rules, way) = (program_host(mesh::render_nothing()).await, firewall::admit(None).await);
+    rules.map_err(MeshError::Rules)?;
+    way.map_err(MeshError::Firewall)
 }
 
 struct Keeper {
@@ -135,7 +138,7 @@ impl Keeper {
             self.holders.clear();
             self.refused.clear();
             if !self.is_idle() {
-                clear().await;
+                unpublish().await?;
                 self.done = Some(Done::default());
             }
             return Ok(());
@@ -144,13 +147,13 @@ impl Keeper {
         let bridge = backing::bridge_name(network.id);
         self.hold(&mesh);
         mesh.retain(|port, _| self.holders.contains_key(port));
-        if self.done.as_ref().is_none_or(|done| is_due || done.bridge != bridge) {
+        let looks = self.done.as_ref().is_none_or(|done| is_due || done.bridge != bridge);
+        if looks {
             if let Err(error) = address(&bridge, &mesh_mac(self.node)).await {
                 // Somebody removed the network in the engine: the next look makes it anew.
                 self.networks.reload().await?;
                 return Err(error);
             }
-            firewall::admit(Some(&bridge)).await.map_err(MeshError::Firewall)?;
             // Somebody may have flushed all rules, or changed these.
             if let Some(done) = &self.done
                 && listed(mesh::TABLE).await.ok().as_ref() != Some(&done.listed)
@@ -169,7 +172,10 @@ impl Keeper {
                 }
             }
             let listed = listed(mesh::TABLE).await.map_err(MeshError::Rules)?;
-            self.done = Some(Done { bridge, mesh, listed });
+            self.done = Some(Done { bridge: bridge.clone(), mesh, listed });
+        }
+        if looks {
+            firewall::admit(Some(&bridge)).await.map_err(MeshError::Firewall)?;
         }
         Ok(())
     }

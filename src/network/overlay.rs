@@ -280,7 +280,8 @@ impl Keeper {
         let wanted = |network: &Arc<Network>| {
             let Bridge { name, mtu } = bridge(network, underlay);
             let gateway = backing::gateway(network).map(|(address, length)| (IpAddr::V4(address), length));
-            let plugs = plugs.values().flatten().filter(|plug| plug.network == network.id).map(|plug| plug.index);
+            let plugs = plugs.values().flatten().filter(|plug| plug.network == network.id);
+            let plugs = plugs.filter_map(|plug| Some(plug.host_end(&self.interfaces)?.index));
             bridges::Wanted { network: network.id, name, mtu, gateway, plugs: plugs.collect() }
         };
         self.overlays(held).map(wanted).collect()
@@ -288,7 +289,6 @@ impl Keeper {
 
     /// Who may speak where.
     fn plugs(&self, held: &Assignments) -> Vec<guard::Plug> {
-        let names: BTreeMap<u32, &str> = self.interfaces.iter().map(|link| (link.index, link.name.as_str())).collect();
         let known = self.networks.plugs().borrow().clone();
         let plug = |plug: &super::plugs::Plug| {
             let network = held.networks.get(&plug.network)?;
@@ -297,13 +297,18 @@ impl Keeper {
                 IpAddr::V6(_) => None,
             });
             Some(guard::Plug {
-                link: (*names.get(&plug.index)?).to_owned(),
+                link: plug.host_end(&self.interfaces)?.name.clone(),
                 macs: derived.chain(plug.mac).collect(),
                 hosts: plug.addresses.iter().copied().collect(),
                 subnets: backing::subnets(network).collect(),
             })
         };
-        known.values().flatten().filter_map(plug).collect()
+        // A link that two containers name would be refused by the kernel, with all other rules.
+        let mut plugs: BTreeMap<String, guard::Plug> = BTreeMap::new();
+        for plug in known.values().flatten().filter_map(plug) {
+            plugs.entry(plug.link.clone()).or_insert(plug);
+        }
+        plugs.into_values().collect()
     }
 
     fn has_all(&self, held: &Assignments) -> bool {

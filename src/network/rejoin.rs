@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gam_core::assignment::Assignments;
+use gam_core::container::gw_priority;
 use gam_core::model::{Attachment, NetworkId, Task, TaskState, mac_of};
 use gam_core::plane;
 
@@ -18,40 +19,47 @@ use crate::engine::networks::ContainerEndpoint;
 
 /// Looks at all tasks of this node.
 pub async fn rejoin(networks: &Networks, held: &Assignments) -> Result<(), NetworkError> {
+    let mut first = Ok(());
     for (container, task) in held.tasks.values().filter_map(|task| Some((running(task)?, task))) {
-        let places: Vec<(NetworkId, &Attachment, Ipv4Addr)> =
-            task.networks.iter().filter_map(|place| place_of(held, place)).collect();
-        let plugged: BTreeSet<NetworkId> =
-            networks.plugs().borrow().get(container).into_iter().flatten().map(|plug| plug.network).collect();
-        if places.iter().all(|(network, ..)| plugged.contains(network)) {
+        // The others do not have to wait for one that cannot be put back.
+        first = first.and(rejoin_one(networks, held, container, task).await);
+    }
+    first
+}
+
+async fn rejoin_one(networks: &Networks, held: &Assignments, container: &str, task: &Task) -> Result<(), NetworkError> {
+    let places: Vec<(NetworkId, &Attachment, Ipv4Addr)> =
+        task.networks.iter().filter_map(|place| place_of(held, place)).collect();
+    let plugged: BTreeSet<NetworkId> =
+        networks.plugs().borrow().get(container).into_iter().flatten().map(|plug| plug.network).collect();
+    if places.iter().all(|(network, ..)| plugged.contains(network)) {
+        return Ok(());
+    }
+    let found = match networks.engine().networked_container(container).await {
+        Ok(found) if found.running => found,
+        Ok(_) => return Ok(()),
+        // It went meanwhile, and its task with it.
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for (network, place, address) in places {
+        let known = networks.backing(network);
+        let is_there =
+            |endpoint: &ContainerEndpoint| known.as_ref().is_some_and(|known| known.engine_id == endpoint.network_id);
+        if found.endpoints.iter().any(is_there) {
             continue;
         }
-        let found = match networks.engine().networked_container(container).await {
-            Ok(found) if found.running => found,
-            Ok(_) => continue,
-            // It went meanwhile, and its task with it.
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(error.into()),
+        let Some(network) = held.networks.get(&network) else { continue };
+        let engine_name = networks.ensure(network).await?;
+        tracing::warn!(task = %task.id, network = network.name(), "a task's container was taken off its network: it is put back");
+        let endpoint = ContainerEndpoint {
+            address: Some(address),
+            aliases: place.aliases.clone(),
+            gw_priority: gw_priority(network.spec.ingress),
+            ..ContainerEndpoint::default()
         };
-        for (network, place, address) in places {
-            let known = networks.backing(network);
-            let is_there = |endpoint: &ContainerEndpoint| {
-                known.as_ref().is_some_and(|known| known.engine_id == endpoint.network_id)
-            };
-            if found.endpoints.iter().any(is_there) {
-                continue;
-            }
-            let Some(network) = held.networks.get(&network) else { continue };
-            let engine_name = networks.ensure(network).await?;
-            tracing::warn!(task = %task.id, network = network.name(), "a task's container was taken off its network: it is put back");
-            let endpoint = ContainerEndpoint {
-                address: Some(address),
-                aliases: place.aliases.clone(),
-                ..ContainerEndpoint::default()
-            };
-            networks.engine().connect_network(&engine_name, container, &endpoint).await?;
-            settle(networks, container, address).await?;
-        }
+        networks.engine().connect_network(&engine_name, container, &endpoint).await?;
+        settle(networks, container, address).await?;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Follower {
     fn go_on(&mut self, old: &State) {
         let state = self.state.clone();
         let mut touched = Touched::default();
-        let before = self.networks();
+        let (before, published) = (self.networks(), self.publishes());
         let mut entrusts = state.entrusts_otherwise(old);
         for (old, new) in state.changed_tasks(old) {
             entrusts |= [old, new].into_iter().flatten().any(|task| self.is_own(task) && is_entrusted(task));
@@ -119,7 +119,7 @@ impl Follower {
         for node in state.changed_nodes(old).filter_map(|(old, new)| new.or(old)) {
             touched.nodes.insert(node.id);
         }
-        if before != after {
+        if before != after || published != self.publishes() {
             // Which of their addresses the node knows depends on its networks, and so may which nodes.
             touched.services.extend(self.held.services.keys());
             touched.nodes.extend(self.held.peers.keys());

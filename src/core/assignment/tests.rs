@@ -204,6 +204,7 @@ fn line() -> impl Strategy<Value = String> {
         "desired=shutdown",
         "desired=remove",
         "net=10.0.1.9/24",
+        "ingress=10.0.0.9/24",
         "other=10.0.2.9/24",
         "exit=3",
     ]);

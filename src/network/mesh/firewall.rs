@@ -13,9 +13,16 @@ use tokio::process::Command;
 const IPTABLES: &str = "iptables";
 const CHAIN: &str = "DOCKER-USER";
 
-/// Lets connections that were turned through to this bridge, and to no other of Gam's.
+/// How long it waits for others that change rules, in seconds.
+const PATIENCE: &str = "5";
+
+/// Lets connections that were turned through to this bridge, and to no other of Gam's. Where the engine has no such chain, it
+/// has no rules either that would have to be passed.
 pub async fn admit(bridge: Option<&str>) -> io::Result<()> {
-    let rules = iptables(&["-S", CHAIN]).await?;
+    let rules = match iptables(&["-S", CHAIN]).await {
+        Err(_) if !has_chain().await? => return Ok(()),
+        rules => rules?,
+    };
     let (gone, place) = steps(&rules, bridge);
     for rule in gone {
         let arguments: Vec<&str> = rule.split(' ').collect();
@@ -51,8 +58,13 @@ fn steps(listed: &str, bridge: Option<&str>) -> (Vec<String>, Option<usize>) {
     (gone, (bridge.is_some() && !is_there).then_some(place))
 }
 
+async fn has_chain() -> io::Result<bool> {
+    let all = iptables(&["-S"]).await?;
+    Ok(all.lines().any(|line| line.strip_prefix("-N ") == Some(CHAIN)))
+}
+
 async fn iptables(arguments: &[&str]) -> io::Result<String> {
-    let output = Command::new(IPTABLES).arg("--wait").args(arguments).output().await?;
+    let output = Command::new(IPTABLES).args(["--wait", PATIENCE]).args(arguments).output().await?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         return Err(io::Error::other(format!("{IPTABLES}: {}", complaint.trim())));
