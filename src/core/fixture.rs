@@ -27,11 +27,14 @@
 // Other modules' tests use what this one's do not.
 #![allow(dead_code)]
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use crate::model::*;
 use crate::plan::Plan;
 use crate::state::{Change, Proposal, State};
+use words::{new_node, new_service, set_node, set_service};
 
 /// The moment that a fixture calls zero.
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000 * SECOND);
@@ -473,151 +476,4 @@ fn update_status(state: &str, now: Timestamp) -> UpdateStatus {
 
 fn print_status(status: Option<&UpdateStatus>) -> String {
     status.map_or(" update=none".into(), |status| format!(" update={} {:?}", status.state.as_str(), status.message))
-}
-
-fn new_node(id: NodeId, name: &str) -> Node {
-    let platform = Platform { architecture: "x86_64".into(), os: "linux".into() };
-    Node {
-        id,
-        meta: Meta::default(),
-        spec: NodeSpec { role: "worker".into(), availability: "active".into(), ..NodeSpec::default() },
-        description: NodeDescription { hostname: name.into(), platform, ..NodeDescription::default() },
-        status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
-        manager: None,
-    }
-}
-
-fn set_node(node: &mut Node, word: &str) {
-    match (word, word.split_once('=')) {
-        ("ready", _) => node.status.state = NodeState::Ready,
-        ("down", _) => node.status.state = NodeState::Down,
-        ("unknown", _) => node.status.state = NodeState::Unknown,
-        ("disconnected", _) => node.status.state = NodeState::Disconnected,
-        ("active" | "pause" | "drain", _) => node.spec.availability = word.into(),
-        ("manager", _) => {
-            node.spec.role = "manager".into();
-            node.manager = Some(ManagerStatus::default());
-        }
-        (_, Some(("cpus", count))) => node.description.resources.nano_cpus = cpus(count),
-        (_, Some(("memory", count))) => node.description.resources.memory_bytes = mebibytes(count),
-        (_, Some(("os", os))) => node.description.platform.os = os.into(),
-        (_, Some(("arch", arch))) => node.description.platform.architecture = arch.into(),
-        (_, Some(("addr", addr))) => node.status.addr = addr.into(),
-        (_, Some(("data-path", addr))) => node.description.data_path = addr.into(),
-        (_, Some(("key", byte))) => node.description.tunnel_key = byte.repeat(32),
-        (_, Some(("plugin", plugin))) => {
-            let (kind, name) = plugin.split_once('/').unwrap();
-            node.description.plugins.push((kind.into(), name.into()));
-        }
-        (_, Some((key, value))) => {
-            let labels = match key.strip_prefix("engine.") {
-                Some(_) => &mut node.description.engine_labels,
-                None => &mut node.spec.labels,
-            };
-            labels.insert(key.trim_start_matches("engine.").into(), value.into());
-        }
-        _ => panic!("unknown word {word:?}"),
-    }
-}
-
-fn cpus(text: &str) -> i64 {
-    (text.parse::<f64>().unwrap() * 1e9) as i64
-}
-
-fn mebibytes(text: &str) -> i64 {
-    text.parse::<i64>().unwrap() << 20
-}
-
-fn new_service(name: &str) -> ServiceSpec {
-    ServiceSpec {
-        name: name.into(),
-        task_template: TaskSpec {
-            container_spec: Some(ContainerSpec { image: "busybox".into(), ..ContainerSpec::default() }),
-            ..TaskSpec::default()
-        },
-        mode: ServiceMode { replicated: Some(ReplicatedService { replicas: Some(1) }), ..ServiceMode::default() },
-        ..ServiceSpec::default()
-    }
-}
-
-/// One word of a service line; `rollback-` before a key of an update means the rollback's.
-fn set_service(spec: &mut ServiceSpec, word: &str) {
-    let (key, value) = word.split_once('=').unwrap_or((word, ""));
-    let task = &mut spec.task_template;
-    match key {
-        "global" => spec.mode = ServiceMode { global: Some(GlobalService {}), ..ServiceMode::default() },
-        "replicas" => {
-            spec.mode.replicated = Some(ReplicatedService { replicas: Some(value.parse().unwrap()) });
-        }
-        "image" => task.container_spec.get_or_insert_default().image = value.into(),
-        "env" => task.container_spec.get_or_insert_default().env.push(value.into()),
-        "secret" => task.container_spec.get_or_insert_default().secrets.push(SecretReference {
-            secret_id: SecretId::from(number(value)).to_string(),
-            ..SecretReference::default()
-        }),
-        "config" => task.container_spec.get_or_insert_default().configs.push(ConfigReference {
-            config_id: ConfigId::from(number(value)).to_string(),
-            ..ConfigReference::default()
-        }),
-        "label" => _ = spec.labels.insert(value.into(), String::new()),
-        "force" => task.force_update = value.parse().unwrap(),
-        "restart" => task.restart_policy.get_or_insert_default().condition = value.into(),
-        "restart-delay" => task.restart_policy.get_or_insert_default().delay = Some(duration(value)),
-        "attempts" => task.restart_policy.get_or_insert_default().max_attempts = Some(value.parse().unwrap()),
-        "window" => task.restart_policy.get_or_insert_default().window = Some(duration(value)),
-        "constraint" => task.placement.get_or_insert_default().constraints.push(value.into()),
-        "max-per-node" => task.placement.get_or_insert_default().max_replicas = value.parse().unwrap(),
-        "spread" => {
-            let spread = Some(SpreadOver { spread_descriptor: value.into() });
-            task.placement.get_or_insert_default().preferences.push(PlacementPreference { spread });
-        }
-        "platform" => {
-            let (os, architecture) = value.split_once('/').unwrap();
-            let platform = Platform { os: os.into(), architecture: architecture.into() };
-            task.placement.get_or_insert_default().platforms.push(platform);
-        }
-        "cpus" | "memory" => {
-            let reserved = task.resources.get_or_insert_default().reservations.get_or_insert_default();
-            match key {
-                "cpus" => reserved.nano_cpus = cpus(value),
-                _ => reserved.memory_bytes = mebibytes(value),
-            }
-        }
-        "mode" => spec.endpoint_spec.get_or_insert_default().mode = value.into(),
-        "publish" => spec.endpoint_spec.get_or_insert_default().ports.push(port(value)),
-        _ => match key.strip_prefix("rollback-") {
-            Some(key) => set_update(spec.rollback_config.get_or_insert_with(one_by_one), key, value),
-            None => set_update(spec.update_config.get_or_insert_with(one_by_one), key, value),
-        },
-    }
-}
-
-/// What the CLI sends once any flag of an update is given.
-fn one_by_one() -> UpdateConfig {
-    UpdateConfig { parallelism: 1, ..UpdateConfig::default() }
-}
-
-fn set_update(config: &mut UpdateConfig, key: &str, value: &str) {
-    match key {
-        "parallelism" => config.parallelism = value.parse().unwrap(),
-        "delay" => config.delay = duration(value),
-        "monitor" => config.monitor = duration(value),
-        "action" => config.failure_action = value.into(),
-        "ratio" => config.max_failure_ratio = value.parse().unwrap(),
-        "order" => config.order = value.into(),
-        _ => panic!("unknown word {key:?}"),
-    }
-}
-
-/// `8080:80`, `8080:80/udp`, `8080:80/tcp/host`.
-fn port(text: &str) -> PortConfig {
-    let mut parts = text.split('/');
-    let (published, target) = parts.next().unwrap().split_once(':').unwrap();
-    PortConfig {
-        protocol: parts.next().unwrap_or("tcp").into(),
-        publish_mode: parts.next().unwrap_or("ingress").into(),
-        published_port: published.parse().unwrap(),
-        target_port: target.parse().unwrap(),
-        ..PortConfig::default()
-    }
 }

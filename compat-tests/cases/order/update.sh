@@ -8,8 +8,8 @@ quiet docker service create -d -q --stop-signal KILL --name web --network net --
 until_ok 30 'three tasks run' running web 3
 for k in 1 2; do
   quiet on $k docker run -d --name client --stop-signal KILL --network net busybox sh -c '
-    sleep 2
     ask() { printf "GET /passwd HTTP/1.0\r\n\r\n" | nc -w 5 web 80 2>&1; }
+    until ask | grep -q root:; do sleep 0.1; done
     while :; do got=$(ask); case $got in *root:*) ;; *) echo "$(date +%T) $got" >>/failed;; esac; echo >>/asked; done' >/dev/null
 done
 asked() { try on "$1" engine docker exec client sh -c 'wc -l </asked'; }
