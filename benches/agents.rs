@@ -25,6 +25,7 @@ fn answer(target: &str) -> &'static str {
         "/info" => {
             r#"{"ID":"fake","Name":"fake","OSType":"linux","Architecture":"x86_64","NCPU":1,"MemTotal":1073741824,"ServerVersion":"28.5.2"}"#
         }
+        "/version" => r#"{"Version":"28.5.2","ApiVersion":"1.51","Os":"linux","Arch":"amd64"}"#,
         target if target.ends_with("/networks") => r#"[{"Id":"gateway","Name":"docker_gwbridge"}]"#,
         _ => "[]",
     }

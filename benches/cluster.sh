@@ -2,14 +2,14 @@
 # What several hosts cost and promise, as one table, each number with its limit: dockerd's own swarm mode and Gam, one after the
 # other in one run, in the lab (compat-tests/lab). As root, where compat-tests/run.sh works. Fails if a limit is missed.
 #   benches/cluster.sh [PART...]   all parts take some twenty minutes; keep the machine quiet meanwhile
-# The parts: join, failover, calm, host, agents. TRIES (20) is how often each fault is tried on Gam, REFERENCE_TRIES (3) how often on
+# The parts: join, failover, update, calm, host, agents. TRIES (20) is how often each fault is tried on Gam, REFERENCE_TRIES (3) how often on
 # dockerd's own, which needs 11-29 s to find a new leader. SIDES ("reference gam") leaves one of them out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LAB_NAME=${LAB_NAME:-cluster}
 lab=compat-tests/lab
-tries=${TRIES:-20} reference_tries=${REFERENCE_TRIES:-3} few=5 agents=100
-parts=${*:-join failover calm host agents}
+tries=${TRIES:-20} reference_tries=${REFERENCE_TRIES:-3} few=5 agents=100 slots=30
+parts=${*:-join failover update calm host agents}
 sides=${SIDES:-reference gam}
 profile=${PROFILE:-release}   # debug only to try this script out
 hosts='1 2 3 4'   # three managers and a worker
@@ -141,6 +141,54 @@ failover() {
 }
 calm_if() { if [ "$2" = "$3" ]; then note "$1" 1; else note "$1" 0; diff <(echo "$2") <(echo "$3") >&2 || true; fi; }
 
+# update: the leader is killed and cut off by turns while a rolling update is under way, at a random point of it, and is back once
+# another one leads. Each slot must then have one task of the new version and no more, and nothing else may run.
+update() {
+  local i led asked at fault heal
+  RANDOM=1   # the same points in every run
+  on 1 service create -d --name roll --replicas $slots --update-parallelism 3 --update-failure-action continue --stop-signal KILL \
+    --container-label version=0 --no-resolve-image busybox sleep 100000 >/dev/null
+  until_so "$slots tasks run" rolled 0 $slots
+  for i in $(seq "$(rounds)"); do
+    if [ $((i % 2)) = 1 ]; then fault=$(daemon_kill) heal=daemon_start; else fault=cut heal="$lab heal"; fi
+    led=$(leader 1)
+    asked=$(other "$led")
+    at=$((RANDOM % (slots - 5) + 1))
+    on "$asked" service update -d --container-label-add "version=$i" --no-resolve-image roll >/dev/null
+    until_so "$at tasks of $slots are updated" rolled "$i" "$at"
+    $lab "$fault" "$led"
+    # Whatever runs now was begun before anybody else could lead.
+    ! rolled "$i" $slots || die "$side: the update was over before the leader was lost"
+    until_so 'another manager leads' leads_other "$asked" "$led"
+    $heal "$led"
+    whole "$asked"
+    until_so 'the update has ended' update_ended "$asked"
+    until_so "$slots tasks of the new version run, and no other" rolled_alone "$i"
+    if once_each "$asked" "$i"; then note update 1; else note update 0; fi
+  done
+  on 1 service rm roll >/dev/null
+  until_so 'no container is left' none
+}
+rolled() { # rolled VERSION N: at least N containers of the version run
+  local k count=0 found
+  for k in $hosts; do
+    found=$(curl -s -g --max-time 2 --unix-socket "$(engine "$k")" "http://d/containers/json?filters=%7B%22label%22%3A%5B%22version%3D$1%22%5D%7D" || true)
+    count=$((count + $(grep -o '"Id":"[0-9a-f]*"' <<<"$found" | wc -l)))
+  done
+  [ $count -ge "$2" ]
+}
+rolled_alone() { [ "$(running $hosts | wc -l)" = $slots ] && rolled "$1" $slots; }
+leads_other() { local now; now=$(leader "$1" 2>/dev/null) && [ "$now" != "$2" ]; }
+update_ended() { [[ $(api "$1" /services/roll) =~ '"UpdateStatus":{"State":"'(completed|paused) ]]; }
+once_each() { # once_each ASKED VERSION: of all tasks that ever were of it, one for each slot
+  local found
+  found=$(api "$1" '/tasks?filters=%7B%22service%22%3A%5B%22roll%22%5D%7D' |
+    jq -r --arg v "$2" '.[] | select(.Spec.ContainerSpec.Labels.version == $v) | .Slot' | sort -n | uniq -c | awk '{print $1 "x" $2}')
+  [ "$found" != "$(seq -f '1x%g' $slots)" ] || return 0
+  say "of version $2 there are (times x slot):" $found
+  return 1
+}
+
 # calm KEY FAULT HEAL: a fault of four seconds, of each host in turn.
 calm() {
   local key=$1 fault=$2 heal=$3 i k before after
@@ -214,6 +262,7 @@ for side in $sides; do
         say 'the leader is cut off'; failover cut cut heal
         say 'the leader is killed'; failover kill "$(daemon_kill)" start
         say 'the leader is stopped'; failover stop "$(daemon_stop)" start;;
+      update) say 'the leader is lost in updates'; update;;
       calm)
         say 'a host is paused'; calm pause pause resume
         say 'a host is cut off for a while'; calm short cut heal;;
@@ -271,6 +320,7 @@ for part in $parts; do
     timed 'leader stopped, longest wait of a write' stop 200 200 '200 ms'
     calmly 'no task restarted when the leader changes by a cut' cut-calm
     calmly 'no task restarted when its daemon is killed or stopped, and started' kill-calm stop-calm;;
+  update) calmly "leader killed or cut off in an update of $slots tasks: one new task in each slot, none twice, none left out" update;;
   calm)
     calmly 'no task restarted by a pause of 4 s' pause
     calmly 'no task restarted by a cut of 4 s' short;;

@@ -6,14 +6,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LAB_NAME=bench
 lab=compat-tests/lab
-turns=7 replicas=30 megabytes=500 log_megabytes=200
+turns=7 replicas=30 services=1000 service_turns=3 megabytes=500 log_megabytes=200
 failed=0
 
 cargo build --release --locked --quiet
-cargo build --release --locked --quiet --bench proxy
+cargo build --release --locked --quiet --bench proxy --bench services
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export GAM_BIN=$target/release/gam
-bench() { find "$target/release/deps" -name 'proxy-*' -type f -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-; }
+bench() { find "$target/release/deps" -name "$1-*" -type f -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-; }
 
 trap '$lab down' EXIT
 $lab down
@@ -59,7 +59,7 @@ tar -C "$big/root" -c . | on "$direct" import - big >/dev/null
 rm -r "$big/root"
 on "$direct" save big -o "$big/big.tar"
 on "$direct" run --name talker busybox sh -c "yes 'a line of a log that is neither short nor long, as lines of logs are' | head -c ${log_megabytes}000000" >/dev/null
-STREAMS="/images/big/get /containers/talker/logs?stdout=1" UPLOAD=$big/big.tar DIRECT=$direct PROXIED=$proxied "$(bench)" || failed=1
+STREAMS="/images/big/get /containers/talker/logs?stdout=1" UPLOAD=$big/big.tar DIRECT=$direct PROXIED=$proxied "$(bench proxy)" || failed=1
 on "$direct" rm talker >/dev/null
 on "$direct" rmi big >/dev/null
 rm -r "$big"
@@ -93,6 +93,18 @@ by_hand=$(median <"$dir/containers") gam=$(median <"$dir/gam") swarm=$(median <"
 over=$(ratio "$gam" "$by_hand") under=$(ratio "$gam" "$swarm")
 row "$(holds "$over" '<=' 1.25)" "$replicas replicas until all run, against $replicas parallel \`docker run -d\`" "$by_hand ms" "$gam ms" "$over x" 'at most 1.25 x'
 row "$(holds "$under" '<' 1)" "the same, against dockerd's own swarm mode" "$swarm ms" "$gam ms" "$under x" 'below 1 x'
+
+# ---- services one by one ----------------------------------------------------------------------------------------------
+# Each is on the disk before it is acknowledged: the states of both are beside each other, and not in memory.
+[ "$(stat -f -c %T "$dir")" != tmpfs ] || { echo "run.sh: $dir must be on a disk: what is written would cost nothing" >&2; exit 1; }
+for _ in $(seq $service_turns); do
+  "$(bench services)" "$proxied" $services >>"$dir/made.gam"
+  "$(bench services)" "$reference" $services >>"$dir/made.reference"
+done
+column() { cut -d' ' -f"$2" "$dir/made.$1" | median; }
+rate=$(column gam 1) growth=$(column gam 2)
+row "$(holds 300 '<=' "$rate")" "$services services created one by one, each on the disk" "$(column reference 1) /s" "$rate /s" "$(ratio "$rate" "$(column reference 1)") x" 'at least 300 /s'
+row "$(holds "$growth" '<=' 1.25)" 'the last quarter of them against the first' "$(column reference 2) x" "$growth x" '' 'at most 1.25 x'
 
 # ---- rest and start ---------------------------------------------------------------------------------------------------
 for name in a b c; do on "$proxied" service create -d --name $name --replicas 2 --no-resolve-image busybox sleep 100000 >/dev/null; done

@@ -78,6 +78,7 @@ fn known(services: u32, tasks: u32) -> Assignments {
                 container: format!("{number:064x}"),
                 addresses: vec![format!("10.{}.{}.{}/8", 2 + number / 65536, number / 256 % 256, number % 256)],
                 mac: String::new(),
+                endpoint: format!("{number:064x}"),
                 aliases: Vec::new(),
                 phase: Phase::Serving,
             };
