@@ -4,17 +4,11 @@
 #   kill.sh [--rounds N] [--seed S]      50 rounds and seed 1 unless told otherwise
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-rounds=50 RANDOM=1 seed=1
-while [ $# -gt 0 ]; do
-  case $1 in
-  --rounds) rounds=$2; shift 2;;
-  --seed) seed=$2; shift 2;;
-  *) sed -n 2,4p "$0"; exit 2;;
-  esac
-done
-RANDOM=$seed
+rounds=50 seed=1
 # shellcheck source=compat-tests/lane.sh
 . compat-tests/lane.sh
+lane_options 'rounds seed' "$@"
+RANDOM=$seed
 lane_up kill 1
 $lab gam-start 1
 

@@ -1,8 +1,23 @@
 # shellcheck shell=bash
-# Words of the lanes that are shell scripts (kill.sh, tls.sh), which source this: a lab of their own, its hosts, and waiting.
+# Words of the lanes that are shell scripts (kill.sh, memory.sh, partition.sh, tls.sh), which source this: their options, a lab of their own, its
+# hosts, and waiting.
 export GAM_BIN=${GAM_BIN:-$PWD/target/debug/gam}
 lab=compat-tests/lab
 
+# lane_options 'NAME...' ARGUMENT...: sets the variables of these names, as `--NAME VALUE` says; anything else shows the head of the
+# script and ends it.
+lane_options() {
+  local names=" $1 "
+  shift
+  while [ $# -gt 0 ]; do
+    if [[ $1 != --* || $names != *" ${1#--} "* || -z ${2:-} ]]; then
+      sed -n '2,/^[^#]/s/^# \{0,1\}//p' "compat-tests/${0##*/}" >&2
+      exit 2
+    fi
+    printf -v "${1#--}" %s "$2"
+    shift 2
+  done
+}
 # lane_up NAME HOSTS: a fresh lab, which goes with the script. A function `leave` of the script is called first.
 lane_up() {
   export LAB_NAME=${LAB_NAME:-$1}

@@ -9,6 +9,7 @@ mod http1;
 mod kinds;
 mod lab;
 mod normalize;
+mod seek;
 mod sweep;
 mod target;
 mod tee;
@@ -65,6 +66,8 @@ enum Verb {
     },
     /// Judge recorded frames: everything on a port is TLS.
     Tls(wire::Options),
+    /// Look for a value in the memory of a process and in files, where it must not be.
+    Seek(seek::Options),
     /// Print the cases.
     List {
         /// Only cases whose area/name contains one of these.
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
         Verb::Chaos(options) => chaos::run(&options),
         Verb::Capture { file } => wire::record(&file),
         Verb::Tls(options) => wire::judge(&options),
+        Verb::Seek(options) => seek::run(&options),
         Verb::List { filter } => list(&filter),
         Verb::Send { socket } => send(&socket),
         Verb::Pick { path } => pick(&path),

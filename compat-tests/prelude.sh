@@ -117,7 +117,26 @@ daemon() {
   esac
   _lab "daemon $*" "$verb" "${2:-1}"
 }
-lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|disk|start|stop|term K ...: faults
+lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|disk|registry|start|stop|term|flags K ...
+
+# ---- a private registry ---------------------------------------------------------------------------
+
+REGISTRY=127.0.0.1:5000   # where `lab registry K` has it, on every host the same store
+log_in() { try docker login -u gam -p "${1:-hush-hush}" "$REGISTRY" >/dev/null; }   # log_in [PASSWORD]: the CLI of the case is
+# auth USER PASSWORD: the value of a header X-Registry-Auth
+auth() { printf '{"username":"%s","password":"%s","serveraddress":"%s"}' "$1" "$2" "$REGISTRY" | base64 -w0 | tr '+/' '-_'; }
+# publish NAME:TAG...: images of their own in the registry of host 1, which no host has itself
+publish() {
+  local name made
+  for name in "$@"; do
+    made=$(try engine docker create busybox) &&
+    try engine docker commit --change "LABEL name=$name" "$made" "$REGISTRY/$name" >/dev/null &&
+    try engine docker rm "$made" >/dev/null &&
+    DOCKER_CONFIG=$PWD/publisher try engine docker login -u gam -p hush-hush "$REGISTRY" >/dev/null &&
+    DOCKER_CONFIG=$PWD/publisher try engine docker push -q "$REGISTRY/$name" >/dev/null &&
+    try engine docker rmi "$REGISTRY/$name" >/dev/null || { echo "# $name was not published" >>"$RECORD"; _stop; }
+  done
+}
 
 # ---- small tools ---------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::engine::containers::ListedContainer;
 use crate::network::Networks;
+use crate::seal::Key;
 use crate::vital;
 use context::Context;
 use reporter::AGAIN;
@@ -102,17 +103,18 @@ struct Handle {
 
 impl Agent {
     /// Starts the agent. It takes the newest assignments from the channel (index 0 means that none were received yet),
-    /// sends reports in batches, and ends soon after `stop`, leaving every container as it is.
+    /// opens the values of secrets with `key` if they are sealed, sends reports in batches, and ends soon after `stop`, leaving every container as it is.
     pub fn start(
         config: AgentConfig,
         assignments: watch::Receiver<Arc<Assignments>>,
+        key: Option<Key>,
         reports: mpsc::Sender<Vec<(TaskId, TaskStatus)>>,
         stop: CancellationToken,
     ) -> JoinHandle<()> {
         vital::spawn("the agent", async move {
             let (news, inbox) = mpsc::channel(NEWS_QUEUE);
             let (engine_up, engine_generation) = watch::channel(0);
-            let context = Arc::new(Context::new(config, assignments.clone(), engine_generation));
+            let context = Arc::new(Context::new(config, assignments.clone(), key, engine_generation));
             let mut agent = Agent {
                 context,
                 assignments,

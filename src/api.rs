@@ -3,10 +3,12 @@
 //! A request takes one of three ways. *Native*: the swarm's own resources, answered from the replicated state. *Merged*:
 //! dockerd's answer with the swarm's part put in, or a request rewritten on its way. *Proxied*: everything else, byte
 //! for byte. `api-spec/routes.toml` lists them all. Handlers decode and encode; they decide nothing.
+//! On a manager a call about a task's container that is on another node goes there instead ([`elsewhere`]).
 
 mod attachments;
 pub mod containers;
 mod defaults;
+pub mod elsewhere;
 pub mod error;
 mod events;
 pub mod filters;
@@ -99,6 +101,7 @@ pub fn router(api: Api) -> Router {
         .merge(system::ping_routes())
         .fallback(proxied)
         .method_not_allowed_fallback(proxied)
+        .layer(from_fn_with_state(api.clone(), elsewhere::route))
         .with_state(api)
 }
 

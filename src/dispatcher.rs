@@ -6,30 +6,29 @@
 //! through its loop.
 
 pub mod link;
+mod newest;
 pub mod serve;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gam_core::assignment::{Assignments, Follower};
 use gam_core::model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus};
 use gam_core::state::State;
 use gam_core::step::Input;
 use gam_rpc::{Errand, Role};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::manager::Manager;
+use crate::seal::Key;
 use crate::vital;
 
 /// Batches of reports that may wait for the manager; an agent with more waits and merges them.
 const REPORTS_MAX: usize = 64;
 
-/// Between two tries to make sure of the newest state. A try itself waits for a leader.
-const READ_RETRY: Duration = Duration::from_millis(500);
-
 type Reports = mpsc::Sender<Vec<(TaskId, TaskStatus)>>;
-type Descriptions = mpsc::Sender<NodeDescription>;
+/// Boxed, for a channel makes room for many values at once, and a description is large.
+type Descriptions = mpsc::Sender<Box<NodeDescription>>;
 
 /// An agent's ends of its session.
 pub struct Session {
@@ -43,6 +42,8 @@ pub struct Session {
     pub descriptions: Descriptions,
     /// What managers want of the node beside its tasks.
     pub errands: mpsc::Receiver<Errand>,
+    /// Opens the values of secrets in the assignments, if they are sealed: only what comes from another host is.
+    pub key: Option<Key>,
     /// The log index at which the node's resolver and balancers are, said when somebody waits for it; 0 until then.
     pub applied: watch::Sender<u64>,
 }
@@ -79,22 +80,26 @@ impl Directive {
 /// Opens the session of a node heard at `addr`. It ends when `stop` is cancelled or the agent drops its ends.
 ///
 /// Assignments have index 0 until this manager is known to be no further back than any other one was: an agent that acts by
-/// what another manager said must not go back in time, or it would end what has only just begun.
+/// what another manager said must not go back in time, or it would end what has only just begun. Nor do they change while this
+/// manager has yet to learn what it has missed ([`newest`]).
 pub fn open(manager: &Manager, node: NodeId, addr: String, stop: CancellationToken) -> Session {
     let (assign, assignments) = watch::channel(Arc::new(Assignments::default()));
     let (direct, directives) = watch::channel(Directive::of(&manager.state(), node));
     let (reports, reported) = mpsc::channel(REPORTS_MAX);
     let (descriptions, described) = mpsc::channel(1);
     let assigning = send_assignments(manager.clone(), node, assign, direct);
-    vital::spawn("the assignments of a node", stop.clone().run_until_cancelled_owned(assigning));
-    let reporting = take_reports(manager.clone(), node, reported);
-    vital::spawn("the reports of a node", stop.clone().run_until_cancelled_owned(reporting));
+    keep("the assignments of a node", &stop, assigning);
+    keep("the reports of a node", &stop, take_reports(manager.clone(), node, reported));
     let (applied, applying) = watch::channel(0);
-    let applying = take_applied(manager.clone(), node, applying);
-    vital::spawn("what a node has applied", stop.clone().run_until_cancelled_owned(applying));
-    let describing = take_descriptions(manager.clone(), node, addr, described);
-    vital::spawn("the description of a node", stop.run_until_cancelled_owned(describing));
-    Session { assignments, directives, reports, descriptions, errands: manager.attend(node), applied }
+    keep("what a node has applied", &stop, take_applied(manager.clone(), node, applying));
+    keep("the description of a node", &stop, take_descriptions(manager.clone(), node, addr, described));
+    Session { assignments, directives, reports, descriptions, errands: manager.attend(node), key: None, applied }
+}
+
+/// Runs a part of a session until it ends. Boxed by itself: what it is wrapped in would make room for it several times, and there
+/// is one for each agent of the cluster.
+fn keep(name: &'static str, stop: &CancellationToken, part: impl Future<Output = ()> + Send + 'static) {
+    vital::spawn(name, stop.clone().run_until_cancelled_owned(Box::pin(part)));
 }
 
 async fn send_assignments(
@@ -103,13 +108,9 @@ async fn send_assignments(
     assign: watch::Sender<Arc<Assignments>>,
     direct: watch::Sender<Directive>,
 ) {
-    let mut applied = manager.subscribe();
-    while let Err(error) = manager.read().await {
-        tracing::debug!(%error, "nothing is assigned until the state is known to be the newest");
-        tokio::time::sleep(READ_RETRY).await;
-    }
+    let (applied, leadership) = (manager.subscribe(), manager.store().leadership());
     let mut follower = Follower::new(node);
-    loop {
+    let give = || {
         let state = manager.state();
         let next = follower.follow(&state);
         assign.send_if_modified(|held| {
@@ -124,16 +125,10 @@ async fn send_assignments(
             *held = next;
             differs
         });
-        match applied.recv().await {
-            // A receiver that lags has missed values, not the state: the next look sees it all.
-            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-            Err(broadcast::error::RecvError::Closed) => return,
-        }
-        while applied.try_recv().is_ok() {}
-        if assign.is_closed() {
-            return;
-        }
-    }
+        !assign.is_closed()
+    };
+    // Many sessions have the same reason to ask at the same time.
+    newest::follow(applied, leadership, || manager.read_together(), give).await;
 }
 
 async fn take_reports(manager: Manager, node: NodeId, mut reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>) {
@@ -154,11 +149,10 @@ async fn take_descriptions(
     manager: Manager,
     node: NodeId,
     addr: String,
-    mut described: mpsc::Receiver<NodeDescription>,
+    mut described: mpsc::Receiver<Box<NodeDescription>>,
 ) {
     let status = NodeStatus { state: NodeState::Ready, message: String::new(), addr };
     while let Some(description) = described.recv().await {
-        let description = Some(Box::new(description));
-        manager.tell(Input::Session { node, status: status.clone(), description }).await;
+        manager.tell(Input::Session { node, status: status.clone(), description: Some(description) }).await;
     }
 }

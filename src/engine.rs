@@ -35,6 +35,15 @@ pub enum EngineError {
     /// dockerd cannot be reached, or the connection broke.
     #[error("cannot reach the Docker engine")]
     Unreachable(#[source] bollard::errors::Error),
+    /// dockerd has a swarm of its own, or is half in one.
+    #[error(
+        "the Docker engine is in swarm mode itself, and gam takes its place: run 'docker -H unix://{} swarm leave --force' first; this takes the engine out of that swarm, and deletes the swarm with all its services if no other manager is left",
+        socket.display()
+    )]
+    InSwarm {
+        /// Its socket.
+        socket: PathBuf,
+    },
 }
 
 impl EngineError {

@@ -67,6 +67,7 @@
 //! | `gam-rpc` (`src/rpc`) | calls between nodes, over mutual TLS |
 //! | [`manager`] | the leader's loop, and whoever asks it |
 //! | [`dispatcher`] | a session for each agent: what it must hold, what it reports, errands for clients of other nodes |
+//! | [`seal`] | values of secrets, sealed until a container needs them |
 //! | [`ca`] | keys and certificates |
 //! | [`node`] | one node's life: founded, opened, locked, left; the composition root of its roles |
 //! | [`agent`] | workers for tasks, reports, the sweep of what nobody wants |
@@ -112,6 +113,7 @@ pub mod manager;
 pub mod ca;
 pub mod dispatcher;
 pub mod node;
+pub mod seal;
 
 pub mod agent;
 pub mod engine;

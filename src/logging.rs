@@ -15,7 +15,8 @@ const CAPS: &[(&str, LogLevel)] = &[
     ("h2", LogLevel::Info),
     ("hyper", LogLevel::Info),
     ("hyper_util", LogLevel::Info),
-    ("netlink_proto", LogLevel::Info),
+    // It warns of each answer that nobody waits for any more; what failed, whoever asked is told.
+    ("netlink_proto", LogLevel::Error),
     // It warns of each heartbeat that does not arrive, ten times a second for each manager that is down.
     ("openraft", LogLevel::Error),
     ("rustls", LogLevel::Info),
@@ -102,7 +103,7 @@ mod tests {
         assert!(directives(LogLevel::Trace).contains(",bollard=info"));
         assert!(directives(LogLevel::Debug).contains(",openraft=error"));
         assert_eq!(directives(LogLevel::Error), "error,boringtun=off");
-        assert!(directives(LogLevel::Info).starts_with("info,openraft=error"));
+        assert!(directives(LogLevel::Info).starts_with("info,netlink_proto=error,openraft=error"));
         assert!(!directives(LogLevel::Info).contains("bollard"));
     }
 

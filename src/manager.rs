@@ -10,6 +10,7 @@ mod leader;
 mod liveness;
 mod members;
 mod relay;
+mod standing;
 mod together;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,8 @@ use errands::Errands;
 use leader::Loop;
 use liveness::{Heard, Liveness};
 pub use relay::Relay;
+use standing::Standing;
+pub use standing::WORKER;
 use together::Together;
 
 use crate::vital;
@@ -227,7 +230,7 @@ impl Manager {
         let question = Question::Submit { bytes: Bytes::from(wire::encode_request(&request)), request };
         let mut doubt = Doubt::of_change();
         let asked = tokio::time::timeout(REQUEST_TIMEOUT, self.ask_leader(&question, &mut doubt)).await;
-        match asked.unwrap_or_else(|_| Err(doubt.out_of_time()))? {
+        match asked.unwrap_or_else(|_| Err(self.out_of_time(&doubt)))? {
             Told::Response(response) => Ok(response),
             Told::Index(_) => Err(Error::internal("a request was answered with an index")),
         }
@@ -253,6 +256,9 @@ impl Manager {
             }
             let known = leadership.borrow_and_update().clone();
             self.0.note_leader(&known);
+            if !matches!(known, Leadership::Leader { .. }) && self.standing() == Standing::Demoted {
+                return Err(doubt.give_up(self.excuse(no_leader())));
+            }
             doubt.begin();
             let answer = match &known {
                 Leadership::Leader { .. } => self.ask_here(question).await,
@@ -269,13 +275,32 @@ impl Manager {
                 continue;
             }
             tokio::select! {
-                changed = leadership.changed() => changed.map_err(|_| doubt.give_up(stopping()))?,
+                changed = leadership.changed() => changed.map_err(|_| doubt.give_up(self.excuse(stopping())))?,
                 () = tokio::time::sleep(FORWARD_RETRY), if known != Leadership::NoLeader => {}
                 () = tokio::time::sleep(self.0.patience()), if known == Leadership::NoLeader => {
-                    return Err(doubt.give_up(no_leader()));
+                    return Err(doubt.give_up(self.excuse(no_leader())));
                 }
             }
         }
+    }
+
+    /// Whether this manager is none of those who decide yet.
+    pub fn is_candidate(&self) -> bool {
+        self.standing() == Standing::Candidate
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(&self.state(), &self.0.store.members(), self.0.raft_id)
+    }
+
+    fn out_of_time(&self, doubt: &Doubt) -> Error {
+        let error = doubt.out_of_time();
+        if error == no_leader() { self.excuse(error) } else { error }
+    }
+
+    /// What a user is told instead of `error`, if this manager cannot be asked yet, or any more.
+    fn excuse(&self, error: Error) -> Error {
+        self.standing().excuse().unwrap_or(error)
     }
 
     async fn ask_here(&self, question: &Question) -> Result<Told, Refusal> {
@@ -290,10 +315,14 @@ impl Manager {
         let told = match question {
             Question::Submit { bytes, .. } => client.submit(bytes.clone()).await,
             Question::ReadIndex => {
-                return client.read_index().await.map(Told::Index).map_err(|error| unanswered(leader, &error));
+                return client
+                    .read_index()
+                    .await
+                    .map(Told::Index)
+                    .map_err(|error| unanswered(self.0.node, leader, &error));
             }
         };
-        let bytes = told.map_err(|error| unanswered(leader, &error))?;
+        let bytes = told.map_err(|error| unanswered(self.0.node, leader, &error))?;
         let answer =
             serde_json::from_slice::<Answer>(&bytes).map_err(|error| Refusal::Error(Error::internal(error)))?;
         answer.map(Told::Response)
@@ -361,6 +390,24 @@ impl Manager {
         tokio::time::timeout(JOIN_TIMEOUT, admitted).await.map_err(late)
     }
 
+    /// Before the leader leaves: waits, for `limit` at most, for a promotion that nobody could finish without it.
+    pub async fn finish_promotions(&self, limit: Duration) {
+        let mut applied = self.subscribe();
+        let finished = async {
+            while matches!(*self.0.store.leadership().borrow(), Leadership::Leader { .. })
+                && members::is_promoting_alone(&self.state(), &self.0.store.members(), self.0.raft_id)
+            {
+                let look = tokio::time::timeout(FORWARD_RETRY, applied.recv()).await;
+                if matches!(look, Ok(Err(broadcast::error::RecvError::Closed))) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(limit, finished).await.is_err() {
+            tracing::warn!("a promotion did not come to an end before this manager left");
+        }
+    }
+
     /// The state at a moment that is not before this call (linearizable), on any manager.
     pub async fn read(&self) -> Result<Arc<State>, Error> {
         self.view().await.map(|view| view.state)
@@ -374,11 +421,12 @@ impl Manager {
             Ok(Ok(view)) => Ok(view),
             _ if self.stranded().is_some() => Ok(View { state: self.state(), leader: None, unreachable: Vec::new() }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(doubt.out_of_time()),
+            Err(_) => Err(self.out_of_time(&doubt)),
         }
     }
 
-    /// [`Manager::read`] for questions that strangers can cause: however many come at a time, the leader is asked once.
+    /// [`Manager::read`] for questions that strangers can cause, and for those of all sessions: however many come at a time, the
+    /// leader is asked once.
     pub async fn read_together(&self) -> Result<Arc<State>, Error> {
         self.0.reads.ask(async { self.read().await.map(drop) }).await?;
         Ok(self.state())
@@ -389,9 +437,15 @@ impl Manager {
             Told::Index(read) => read,
             Told::Response(_) => return Err(Error::internal("a read was answered with a response")),
         };
-        let state = self.0.store.applied(index).await.map_err(|error| match refuse(error) {
+        let applied = self.0.store.applied(index);
+        let applied = match self.standing().excuse() {
+            // The others may have much to send it.
+            Some(excuse) => tokio::time::timeout(LEADERLESS, applied).await.map_err(|_| excuse)?,
+            None => applied.await,
+        };
+        let state = applied.map_err(|error| match refuse(error) {
             Refusal::Error(error) => error,
-            Refusal::NotLeading | Refusal::Unanswered => no_leader(),
+            Refusal::NotLeading | Refusal::Unanswered => self.excuse(no_leader()),
         })?;
         let leads = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|manager| manager.raft_id == leader);
         let leader = state.nodes().find(leads).map(|node| node.id);

@@ -16,6 +16,7 @@ pub mod generation;
 pub mod guard;
 pub mod interfaces;
 pub mod mesh;
+pub mod messages;
 pub mod namespace;
 pub mod neighbours;
 pub mod overlay;
@@ -358,6 +359,14 @@ impl Networks {
     /// Notes which containers can use what they are on.
     pub fn set_ready(&self, containers: BTreeSet<String>) {
         self.0.ready.send_if_modified(|ready| std::mem::replace(ready, containers) != *ready);
+    }
+
+    /// The same of one container.
+    pub fn note_ready(&self, container: &str, is_ready: bool) {
+        self.0.ready.send_if_modified(|ready| match is_ready {
+            true => ready.insert(container.to_owned()),
+            false => ready.remove(container),
+        });
     }
 
     /// Waits until a container can use what it is on.

@@ -22,20 +22,22 @@ mod service;
 mod transport;
 mod trust;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use gam_core::assignment::Assignments;
 use gam_core::control;
 use gam_core::error::{Error, Kind};
-use gam_core::model::NodeId;
+use gam_core::model::{NodeId, TaskId};
 use gam_core::state::State;
 use gam_store::{KeySource, StoreError};
-use tokio::sync::{Mutex, watch};
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::agent::AgentConfig;
 use crate::engine::Engine;
-use crate::manager::{self, Manager, chain};
+use crate::manager::{self, Manager, WORKER, chain};
 use crate::network::Networks;
 use crate::network::places::Places;
 use crate::vital;
@@ -46,6 +48,8 @@ pub use join::Join;
 use join::Joining;
 use roles::Roles;
 
+/// Connections of managers that wait to be taken; more wait at the managers.
+const VISITORS_MAX: usize = 16;
 /// How long a stop waits for what is under way before it goes on regardless.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -56,7 +60,6 @@ const SWARM_EXISTS: &str =
 const SWARM_LOCKED: &str = "Swarm is encrypted and needs to be unlocked before it can be used. Please use \"docker swarm unlock\" to unlock it.";
 const LEAVE_LOCKED: &str =
     "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.";
-const WORKER: &str = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
 const NOT_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
 /// Why a node could not be started.
@@ -99,6 +102,9 @@ struct Inner {
     life: ArcSwap<Life>,
     /// Counts the node's new certificates and roots, of which the cluster is told.
     renewed: watch::Sender<u64>,
+    /// Where connections of managers to this node's API come in, and where they are taken.
+    door: mpsc::Sender<UnixStream>,
+    visitors: std::sync::Mutex<Option<mpsc::Receiver<UnixStream>>>,
 }
 
 /// A handle on this node; cheap to clone.
@@ -126,6 +132,7 @@ impl Node {
     /// `agent.node` is a placeholder until the node is part of a swarm.
     pub async fn open(directory: Directory, agent: AgentConfig) -> Result<Node, NodeError> {
         let identity = directory.identity()?;
+        let (door, visitors) = mpsc::channel(VISITORS_MAX);
         let node = Node(Arc::new(Inner {
             directory,
             agent,
@@ -133,6 +140,8 @@ impl Node {
             changing: Mutex::new(()),
             life: ArcSwap::from_pointee(Life::Inactive),
             renewed: watch::channel(0).0,
+            door,
+            visitors: std::sync::Mutex::new(Some(visitors)),
         }));
         match identity {
             None => node.0.directory.clear()?,
@@ -193,6 +202,14 @@ impl Node {
         let joined = roles.manager.is_none().then(|| roles.places.known());
         let joined = joined.iter().flat_map(|places| places.networks());
         Some(Arc::new(State::of_networks(joined.chain(assigned.networks.values()))))
+    }
+
+    /// What this node holds at the moment; nothing outside a swarm.
+    pub fn assignments(&self) -> Arc<Assignments> {
+        match &**self.0.life.load() {
+            Life::Active(roles) => roles.assignments.borrow().clone(),
+            _ => Arc::default(),
+        }
     }
 
     /// What `docker info` says of this node.
@@ -258,6 +275,9 @@ impl Node {
             }
             Life::Locked(identity) | Life::Failed(identity, _) => self.clear_engine(identity.node).await,
             Life::Active(roles) => {
+                if let Some(manager) = &roles.manager {
+                    manager.finish_promotions(STOP_TIMEOUT).await;
+                }
                 self.become_(Life::Inactive);
                 roles.stop(STOP_TIMEOUT).await;
                 self.clear_engine(roles.identity.node).await;
@@ -308,6 +328,19 @@ impl Node {
         if let Life::Active(roles) = &**self.0.life.load() {
             roles.stop(STOP_TIMEOUT).await;
         }
+    }
+
+    /// Connections of managers to this node's API, for what they may ask of its tasks' containers. There is one taker.
+    pub fn visitors(&self) -> Option<mpsc::Receiver<UnixStream>> {
+        self.0.visitors.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The name of a task of this node, which is its container's; `None` if the node has no such task.
+    pub fn task_name(&self, task: TaskId) -> Option<String> {
+        let life = self.0.life.load();
+        let Life::Active(roles) = &**life else { return None };
+        let assigned = roles.assignments.borrow();
+        assigned.tasks.get(&task).map(|task| task.name())
     }
 
     /// dockerd.

@@ -73,13 +73,8 @@ pub enum StartError {
         api: String,
     },
     /// A dockerd that has a swarm of its own.
-    #[error(
-        "the Docker engine is in swarm mode itself, and gam takes its place: run 'docker -H unix://{socket} swarm leave --force' first; this takes the engine out of that swarm, and deletes the swarm with all its services if no other manager is left"
-    )]
-    EngineInSwarm {
-        /// Its socket.
-        socket: PathBuf,
-    },
+    #[error(transparent)]
+    EngineInSwarm(EngineError),
     /// A dockerd that has a Gam already.
     #[error(
         "another gam manages this Docker engine already: stop that one first; two would remove each other's containers"
@@ -113,7 +108,7 @@ impl StartError {
         match self {
             StartError::NoEngine { .. }
             | StartError::OldEngine { .. }
-            | StartError::EngineInSwarm { .. }
+            | StartError::EngineInSwarm(_)
             | StartError::EngineClaimed => EXIT_ENGINE,
             StartError::Listen(_) => EXIT_LISTEN,
             StartError::State(_) | StartError::Node(_) => EXIT_STATE,
@@ -146,10 +141,15 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     let proxy = Proxy::new(settings.engine.clone());
     let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());
     let api = Api::new(Parts { node: node.clone(), proxy: proxy.clone(), engine, networks, gam_socket });
-    let app = api::router(api.clone());
+    let (app, for_managers) = (api::router(api.clone()), api::elsewhere::for_managers(api.clone()));
     let carriers = Carriers::start(&proxy, Arc::new(move |method: &str, target: &str| api.way(method, target)))?;
     let stop = CancellationToken::new();
     let patience = Patience { drain: DRAIN, half_closed: HALF_CLOSED_TCP };
+    if let Some(visitors) = node.visitors() {
+        let (carriers, proxy, stop) = (carriers.clone(), proxy.clone(), stop.clone());
+        let serving = api::serve::serve_visitors(visitors, for_managers, carriers, proxy, stop);
+        vital::spawn("serving the managers", serving);
+    }
     let serving = api::serve::serve(listeners, app, carriers, proxy, stop.clone(), patience);
     tracing::info!(hosts = listed(&settings.hosts), "gam is ready");
     let serving = vital::spawn("serving", serving);
@@ -183,7 +183,7 @@ async fn check_engine(engine: &Engine) -> Result<String, StartError> {
         return Err(StartError::OldEngine { version: facts.version, api: facts.api });
     }
     if facts.in_swarm {
-        return Err(StartError::EngineInSwarm { socket: engine.socket().to_owned() });
+        return Err(StartError::EngineInSwarm(EngineError::InSwarm { socket: engine.socket().to_owned() }));
     }
     // An engine without an id is told from others by its place.
     Ok(if facts.id.is_empty() { engine.socket().to_string_lossy().into_owned() } else { facts.id })

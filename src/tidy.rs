@@ -15,13 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("start", &["agent", "api", "config", "engine", "network", "node", "vital"]),
     ("api", &["config", "engine", "manager", "network", "node"]),
     ("node", &["agent", "ca", "dispatcher", "engine", "manager", "network", "vital"]),
-    ("dispatcher", &["manager", "vital"]),
-    ("agent", &["engine", "network", "vital"]),
+    ("dispatcher", &["manager", "seal", "vital"]),
+    ("agent", &["engine", "network", "seal", "vital"]),
     ("network", &["engine", "manager", "vital"]),
     ("logging", &["config"]),
     ("manager", &["vital"]),
     ("engine", &[]),
     ("config", &[]),
+    ("seal", &[]),
     ("vital", &[]),
     ("ca", &[]),
 ];
@@ -46,6 +47,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tonic::", &["src/rpc/"]),
     ("prost::", &["src/rpc/"]),
     ("protox::", &["src/rpc/build.rs"]),
+    ("chacha20poly1305::", &["src/seal.rs", "src/store/keys.rs"]),
     ("clap::", &["src/config.rs", "src/config/", "src/main.rs", "compat-tests/"]),
 ];
 
@@ -278,7 +280,8 @@ fn the_changelog_names_all_that_is_refused_for_now() {
             refused.extend(subjects.filter(|subject| !subject.contains('{')).map(str::to_owned));
         }
     }
-    assert!(refused.len() > 10, "{refused:?}");
+    // Fewer and fewer; none would mean that they are not found.
+    assert!(!refused.is_empty());
     // The section says "Of networks" once.
     let is_named = |subject: &String| {
         let subject = subject.trim_end_matches(" on swarm networks");

@@ -16,6 +16,7 @@ use super::images::Images;
 use super::reporter::Reporter;
 use crate::engine::{Engine, EngineError};
 use crate::network::Networks;
+use crate::seal::Key;
 
 /// Containers that are created or started at the same time. Far more than a host has cores, so nothing waits that
 /// could run; few enough that a thousand tasks do not hold a thousand connections to dockerd.
@@ -44,6 +45,7 @@ impl Context {
     pub(super) fn new(
         config: AgentConfig,
         assignments: watch::Receiver<Arc<Assignments>>,
+        key: Option<Key>,
         engine_generation: watch::Receiver<u64>,
     ) -> Context {
         Context {
@@ -52,7 +54,7 @@ impl Context {
             engine: config.engine,
             networks: config.networks,
             socket: config.gam_socket,
-            files: Files::of(config.node),
+            files: Files::of(config.node, key),
             reporter: Reporter::default(),
             calls: Semaphore::new(PARALLEL_CALLS),
             assignments,
@@ -83,9 +85,9 @@ impl Context {
     }
 
     /// Writes the values of a task's files, as far as the newest assignments have them.
-    pub(super) fn fill(&self, task: &Task) -> Result<(), FilesError> {
+    pub(super) fn fill(&self, task: &Task, host: &Host) -> Result<(), FilesError> {
         let assignments = self.assignments.borrow().clone();
-        self.files.fill(task, &assignments)
+        self.files.fill(task, host, &assignments)
     }
 
     /// The state of a task as its manager knows it.

@@ -1,6 +1,6 @@
 //! The values of secrets and configs, as files for the containers of this node's tasks.
 //!
-//! They are on a `tmpfs` of Gam's, which nobody but root can enter, and never on a disk: one that is not swapped out where the
+//! Those that are templates are expanded on the way, and nowhere else. They are on a `tmpfs` of Gam's, which nobody but root can enter, and never on a disk: one that is not swapped out where the
 //! kernel has such a thing (6.4). A task's folder is made with its container, since dockerd looks for what is to be mounted; the
 //! values are written just before the container starts, and the folder goes when the task has ended. Containers keep what they
 //! have mounted.
@@ -13,12 +13,17 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gam_core::assignment::Assignments;
+use gam_core::container::Host;
 use gam_core::container::files::{self, Source};
-use gam_core::model::{ConfigId, NodeId, SecretId, Task, TaskId};
+use gam_core::container::payload::{self, Values};
+use gam_core::model::{ConfigId, ConfigSpec, Driver, NodeId, Secret, SecretId, Task, TaskId};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use zeroize::Zeroizing;
+
+use crate::seal::Key;
 
 /// Where the files of all nodes on this host are. There is one node, unless several Gams run here.
 const ROOT: &str = "/run/gam/tasks";
@@ -50,6 +55,15 @@ pub(super) enum FilesError {
     /// The config was removed since.
     #[error("unable to get config from config store: config {0} not found")]
     NoConfig(String),
+    /// The secret was sealed with a key that is not this agent's.
+    #[error("unable to get secret from secret store: secret {0} cannot be opened")]
+    Sealed(String),
+    /// The secret is a template that cannot be expanded.
+    #[error("unable to get secret from secret store: failed to expand templated secret {0}: {1}")]
+    SecretTemplate(String, String),
+    /// The config is one.
+    #[error("unable to get config from config store: failed to expand templated config {0}: {1}")]
+    ConfigTemplate(String, String),
     /// Its user or group is no number.
     #[error("{0}")]
     Owner(String),
@@ -60,13 +74,16 @@ pub(super) enum FilesError {
 pub(super) struct Files {
     root: PathBuf,
     folder: PathBuf,
+    /// Opens the values of secrets.
+    key: Option<Key>,
     /// Whether the root is to be a file system of its own; tests cannot mount one.
     mounted: bool,
 }
 
 impl Files {
-    pub(super) fn of(node: NodeId) -> Files {
-        Files { root: ROOT.into(), folder: Path::new(ROOT).join(node.to_string()), mounted: true }
+    /// The files of `node`, whose secrets are opened with `key` if they are sealed.
+    pub(super) fn of(node: NodeId, key: Option<Key>) -> Files {
+        Files { root: ROOT.into(), folder: Path::new(ROOT).join(node.to_string()), key, mounted: true }
     }
 
     /// Where the folders of the tasks are.
@@ -95,22 +112,13 @@ impl Files {
     }
 
     /// Writes the values, each file at once and whole.
-    pub(super) fn fill(&self, task: &Task, assignments: &Assignments) -> Result<(), FilesError> {
+    pub(super) fn fill(&self, task: &Task, host: &Host, assignments: &Assignments) -> Result<(), FilesError> {
         self.reserve(task)?;
         let folder = files::folder(&self.folder, task);
         for file in files::files(task) {
-            let value = match file.source {
-                Source::Secret(id) => {
-                    let secret = id.parse::<SecretId>().ok().and_then(|id| assignments.secrets.get(&id));
-                    &secret.ok_or_else(|| FilesError::NoSecret(id.to_owned()))?.spec.data
-                }
-                Source::Config(id) => {
-                    let config = id.parse::<ConfigId>().ok().and_then(|id| assignments.configs.get(&id));
-                    &config.ok_or_else(|| FilesError::NoConfig(id.to_owned()))?.spec.data
-                }
-            };
+            let value = value(file.source, task, host, &Held { assignments, key: self.key.as_ref() })?;
             let owner = file.owner().map_err(FilesError::Owner)?;
-            write(&folder.join(&file.name), value.bytes(), owner, file.mode())
+            write(&folder.join(&file.name), &value, owner, file.mode())
                 .map_err(|why| FilesError::Write { name: file.name, why })?;
         }
         Ok(())
@@ -126,6 +134,62 @@ impl Files {
                 remove(&folder.path());
             }
         }
+    }
+}
+
+/// The value of a file, expanded if it is a template. It is cleared when it is let go.
+fn value(source: Source<'_>, task: &Task, host: &Host, held: &Held<'_>) -> Result<Zeroizing<Vec<u8>>, FilesError> {
+    let expanded =
+        |value: &[u8], templating: Option<&Driver>| payload::expanded(source, value, templating, task, host, held);
+    match source {
+        Source::Secret(id) => {
+            let secret = held.secret_of(id).ok_or_else(|| FilesError::NoSecret(id.to_owned()))?;
+            let value = held.value_of(secret).ok_or_else(|| FilesError::Sealed(id.to_owned()))?;
+            expanded(&value, secret.spec.templating.as_ref())
+                .map_err(|why| FilesError::SecretTemplate(id.to_owned(), why))
+        }
+        Source::Config(id) => {
+            let config = held.config_of(id).ok_or_else(|| FilesError::NoConfig(id.to_owned()))?;
+            expanded(config.data.bytes(), config.templating.as_ref())
+                .map_err(|why| FilesError::ConfigTemplate(id.to_owned(), why))
+        }
+    }
+}
+
+/// The secrets and configs that the node was given.
+struct Held<'a> {
+    assignments: &'a Assignments,
+    key: Option<&'a Key>,
+}
+
+impl Held<'_> {
+    fn secret_of(&self, id: &str) -> Option<&Secret> {
+        let id = id.parse::<SecretId>().ok()?;
+        self.assignments.secrets.get(&id).map(Arc::as_ref)
+    }
+
+    /// The value of a secret, in a buffer of its own; `None` if it cannot be opened.
+    fn value_of(&self, secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
+        if self.assignments.is_sealed {
+            self.key?.open(secret)
+        } else {
+            Some(Zeroizing::new(secret.spec.data.bytes().to_vec()))
+        }
+    }
+
+    fn config_of(&self, id: &str) -> Option<&ConfigSpec> {
+        let config = id.parse::<ConfigId>().ok().and_then(|id| self.assignments.configs.get(&id));
+        config.map(|config| &config.spec)
+    }
+}
+
+impl Values for Held<'_> {
+    fn secret(&self, id: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.value_of(self.secret_of(id)?)
+    }
+
+    fn config(&self, id: &str) -> Option<&[u8]> {
+        self.config_of(id).map(|config| config.data.bytes())
     }
 }
 
@@ -193,15 +257,13 @@ fn mount_at(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use gam_core::model::{Payload, Secret, SecretSpec, ServiceSpec, TaskState};
+    use gam_core::model::{Payload, SecretSpec, ServiceSpec, TaskState};
 
     use super::*;
 
     fn place(name: &str) -> Files {
         let root = std::env::temp_dir().join(format!("gam-files-{}-{name}", std::process::id()));
-        Files { folder: root.join("node"), root, mounted: false }
+        Files { folder: root.join("node"), root, key: None, mounted: false }
     }
 
     fn own_ids() -> (String, String) {
@@ -227,6 +289,9 @@ mod tests {
             networks: Vec::new(),
             restart: Default::default(),
             parting: None,
+            generic: Vec::new(),
+            default_log_driver: None,
+            iteration: None,
         });
         let data = Payload::from(b"hush".as_slice());
         let spec = SecretSpec { data, ..SecretSpec::default() };
@@ -244,13 +309,13 @@ mod tests {
         let path = files::folder(files.folder(), &task).join("secret-0");
         files.reserve(&task).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 0, "the value only comes with the start");
-        files.fill(&task, &assignments).unwrap();
+        files.fill(&task, &host(), &assignments).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"hush");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o440);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
         // Whoever takes the task up again finds it as it is, and may write it again.
         files.reserve(&task).unwrap();
-        files.fill(&task, &assignments).unwrap();
+        files.fill(&task, &host(), &assignments).unwrap();
         files.keep(&assignments);
         assert_eq!(fs::read(&path).unwrap(), b"hush");
         let mut ended = (*task).clone();
@@ -258,9 +323,61 @@ mod tests {
         assignments.tasks.insert(task.id, Arc::new(ended));
         files.keep(&assignments);
         assert!(!path.exists());
-        files.fill(&task, &assignments).unwrap();
+        files.fill(&task, &host(), &assignments).unwrap();
         files.keep(&Assignments::default());
         assert!(!path.exists());
+        fs::remove_dir_all(&files.root).unwrap();
+    }
+
+    fn host() -> Host {
+        Host { node: 9.into(), hostname: "host1".into(), architecture: "x86_64".into(), os: "linux".into() }
+    }
+
+    #[test]
+    fn a_template_is_expanded_into_its_file_and_its_errors_hold_nothing_of_it() {
+        let files = place("template");
+        let (uid, gid) = own_ids();
+        let (task, mut assignments) = assigned(&uid, &gid);
+        let mut template = |text: &[u8]| {
+            let id = SecretId::from(5);
+            let templating = Some(Driver { name: "golang".into(), ..Driver::default() });
+            let spec = SecretSpec { data: Payload::from(text), templating, ..SecretSpec::default() };
+            assignments.secrets.insert(id, Arc::new(Secret { id, meta: Default::default(), spec }));
+            files.fill(&task, &host(), &assignments)
+        };
+        template(b"on {{.Node.Hostname}}: {{secret \"key\" | len}}").unwrap();
+        let path = files::folder(files.folder(), &task).join("secret-0");
+        assert_eq!(fs::read(&path).unwrap(), b"on host1: 45");
+        let refused = template(b"{{hunter2}}").unwrap_err().to_string();
+        let id = SecretId::from(5);
+        let begin =
+            format!("unable to get secret from secret store: failed to expand templated secret {id}: template: ");
+        assert!(refused.starts_with(&begin) && !refused.contains("hunter2"), "{refused}");
+        fs::remove_dir_all(&files.root).unwrap();
+    }
+
+    #[test]
+    fn sealed_values_are_opened_into_their_files_and_for_templates() {
+        let key = Key::fresh().unwrap();
+        let files = Files { key: Some(key.clone()), ..place("sealed") };
+        let (uid, gid) = own_ids();
+        let (task, mut open) = assigned(&uid, &gid);
+        let path = files::folder(files.folder(), &task).join("secret-0");
+        files.fill(&task, &host(), &key.seal_all(&open).unwrap()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"hush");
+        let id = SecretId::from(5);
+        let templating = Some(Driver { name: "golang".into(), ..Driver::default() });
+        let data = Payload::from(b"{{secret \"key\" | len}}".as_slice());
+        let spec = SecretSpec { data, templating, ..SecretSpec::default() };
+        open.secrets.insert(id, Arc::new(Secret { id, meta: Default::default(), spec }));
+        files.fill(&task, &host(), &key.seal_all(&open).unwrap()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"22");
+        let foreign = Key::fresh().unwrap().seal_all(&open).unwrap();
+        let refused = files.fill(&task, &host(), &foreign).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!("unable to get secret from secret store: secret {id} cannot be opened")
+        );
         fs::remove_dir_all(&files.root).unwrap();
     }
 
@@ -268,12 +385,39 @@ mod tests {
     fn what_cannot_be_had_is_said_in_dockers_words() {
         let files = place("wrong");
         let (task, mut assignments) = assigned("root", "0");
-        let refused = files.fill(&task, &assignments).unwrap_err();
+        let refused = files.fill(&task, &host(), &assignments).unwrap_err();
         assert_eq!(refused.to_string(), "strconv.Atoi: parsing \"root\": invalid syntax");
         assignments.secrets.clear();
-        let refused = files.fill(&task, &assignments).unwrap_err();
+        let refused = files.fill(&task, &host(), &assignments).unwrap_err();
         let id = SecretId::from(5);
         assert_eq!(refused.to_string(), format!("unable to get secret from secret store: secret {id} not found"));
         fs::remove_dir_all(&files.root).unwrap();
+    }
+
+    #[test]
+    fn of_tasks_that_start_together_one_mounts() {
+        // Only root may mount; who may not has no second mount either.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let place = std::env::temp_dir().join(format!("gam-files-{}-mount", std::process::id()));
+        let at = place.join("tmpfs");
+        fs::create_dir_all(&place).unwrap();
+        let together = std::sync::Barrier::new(8);
+        let mount = || {
+            together.wait();
+            mount_at(&at)
+        };
+        let done: Vec<io::Result<()>> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..8).map(|_| scope.spawn(mount)).collect();
+            running.into_iter().map(|running| running.join().unwrap()).collect()
+        });
+        let mut mounts = 0;
+        while rustix::mount::unmount(&at, rustix::mount::UnmountFlags::DETACH).is_ok() {
+            mounts += 1;
+        }
+        fs::remove_dir_all(&place).unwrap();
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        assert_eq!(mounts, 1);
     }
 }

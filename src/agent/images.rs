@@ -1,13 +1,15 @@
-//! Pulls: one at a time for each image, shared by all tasks that wait for it.
+//! Pulls: one at a time for each image and credential, shared by all tasks that wait for it.
 //!
 //! As in Docker every task tries a pull, so that a tag which moved is noticed, and none fails for it: whether the
 //! image is there is for the create call to say. What differs is that tasks which come together share one attempt, so
-//! thirty replicas wait for an absent registry once and not thirty times.
+//! thirty replicas wait for an absent registry once and not thirty times. Tasks with another credential ask for themselves:
+//! what the registry grants one service says nothing of another.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use gam_core::model::Credential;
 use tokio::sync::watch;
 
 use crate::engine::Engine;
@@ -22,8 +24,11 @@ const FAILED: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Images {
     engine: Engine,
-    attempts: Arc<Mutex<HashMap<String, watch::Receiver<Attempt>>>>,
+    attempts: Arc<Mutex<HashMap<Wanted, watch::Receiver<Attempt>>>>,
 }
+
+/// What is asked of a registry: an image's name, and what is shown for it.
+type Wanted = (String, Option<Credential>);
 
 #[derive(Clone, Copy, Debug)]
 enum Attempt {
@@ -48,30 +53,36 @@ impl Images {
     }
 
     /// Waits until the newest version of an image is here, or cannot be had.
-    pub(super) async fn refresh(&self, image: &str) {
+    pub(super) async fn refresh(&self, image: &str, credential: Option<&Credential>) {
         if is_id(image) || image.contains('@') && self.engine.has_image(image).await.unwrap_or(false) {
             return;
         }
-        let mut attempt = self.attempt(image);
+        let mut attempt = self.attempt(image, credential);
         // An error means that the attempt was dropped with its runtime.
         let _ = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Pulling)).await;
     }
 
-    fn attempt(&self, image: &str) -> watch::Receiver<Attempt> {
+    fn attempt(&self, image: &str, credential: Option<&Credential>) -> watch::Receiver<Attempt> {
+        let wanted = (image.to_owned(), credential.cloned());
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.retain(|_, attempt| attempt.borrow().counts());
-        if let Some(attempt) = attempts.get(image) {
+        if let Some(attempt) = attempts.get(&wanted) {
             return attempt.clone();
         }
         let (outcome, attempt) = watch::channel(Attempt::Pulling);
-        attempts.insert(image.to_owned(), attempt.clone());
-        let (engine, image) = (self.engine.clone(), image.to_owned());
+        attempts.insert(wanted.clone(), attempt.clone());
+        let (engine, (image, credential)) = (self.engine.clone(), wanted);
         // Not bound to the task that came first: others may wait for it.
         tokio::spawn(async move {
-            let attempt = match engine.pull_image(&image).await {
+            let attempt = match engine.pull_image(&image, credential.as_ref()).await {
                 Ok(()) => Attempt::Succeeded(Instant::now()),
                 Err(error) => {
-                    tracing::warn!(image, %error, "pulling image failed");
+                    // The one that is here will do, as on each host without a registry.
+                    if engine.has_image(&image).await.unwrap_or(false) {
+                        tracing::debug!(image, %error, "pulling image failed: it is taken as it is here");
+                    } else {
+                        tracing::warn!(image, %error, "pulling image failed");
+                    }
                     Attempt::Failed(Instant::now())
                 }
             };
@@ -93,12 +104,16 @@ mod tests {
     #[tokio::test]
     async fn tasks_share_an_attempt() {
         let images = Images::new(Engine::new("/nonexistent/docker.sock"));
-        let (first, second) = (images.attempt("a:1"), images.attempt("a:1"));
+        let (first, second) = (images.attempt("a:1", None), images.attempt("a:1", None));
         assert!(first.same_channel(&second));
-        assert!(!first.same_channel(&images.attempt("b:1")));
-        images.refresh("a:1").await;
+        assert!(!first.same_channel(&images.attempt("b:1", None)));
+        images.refresh("a:1", None).await;
         assert!(matches!(*first.borrow(), Attempt::Failed(_)));
-        assert!(images.attempt("a:1").same_channel(&first), "a failure counts for a while");
+        assert!(images.attempt("a:1", None).same_channel(&first), "a failure counts for a while");
+        let (one, other) = (Credential::of("one"), Credential::of("other"));
+        let own = images.attempt("a:1", one.as_ref());
+        assert!(!own.same_channel(&first) && own.same_channel(&images.attempt("a:1", one.as_ref())));
+        assert!(!own.same_channel(&images.attempt("a:1", other.as_ref())));
     }
 
     #[test]

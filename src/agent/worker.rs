@@ -11,7 +11,7 @@ mod prepare;
 use std::sync::Arc;
 
 use gam_core::agent::{Action, Container, Health, Phase, Seen, Sight, failed, step};
-use gam_core::container::LABEL_TASK_ID;
+use gam_core::container::{Host, LABEL_TASK_ID};
 use gam_core::model::{Task, TaskState, TaskStatus};
 
 use super::context::{Context, Pause, now};
@@ -83,7 +83,7 @@ impl Worker {
             Action::Look => self.look().await?,
             Action::Report(status) => self.report(status),
             Action::Prepare => self.prepare(host).await?,
-            Action::Start => self.start().await?,
+            Action::Start => self.start(host).await?,
             Action::Settle => self.settle().await,
             Action::Hold => self.hold().await,
             Action::Drain => self.drain().await,
@@ -176,12 +176,12 @@ impl Worker {
         self.sight.container = Seen::Present(container);
     }
 
-    async fn start(&mut self) -> Result<(), Trouble> {
+    async fn start(&mut self, host: &Host) -> Result<(), Trouble> {
         let Some(container) = self.container.clone() else {
             self.sight.container = Seen::Unknown;
             return Ok(());
         };
-        if let Err(error) = self.context.fill(&self.task) {
+        if let Err(error) = self.context.fill(&self.task, host) {
             self.fail(&format!("starting container failed: {error}"));
             return Ok(());
         }

@@ -20,6 +20,11 @@ pub fn has_multiplexed_type(request: &Request) -> bool {
     version(request) >= ApiVersion::new(1, 42)
 }
 
+/// Whether dockerd itself asks registries for the digests of images: since 1.30 clients do.
+pub fn pins_images(request: &Request) -> bool {
+    version(request) < ApiVersion::new(1, 30)
+}
+
 /// Drops the fields of a service spec that came after `version`.
 pub fn adjust(version: ApiVersion, spec: &mut ServiceSpec) {
     let before = |minor| version < ApiVersion::new(1, minor);

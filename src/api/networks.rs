@@ -11,6 +11,7 @@ mod lookup;
 pub(super) mod prune;
 mod remove;
 mod render;
+mod surroundings;
 pub(super) mod upstream;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::network::places::Places;
 use filter::Filter;
 use lookup::Lookup;
 use render::{Endpoints, Rendered};
+use surroundings::Surroundings;
 
 /// The routes of this file.
 pub fn routes() -> Router<Api> {
@@ -130,7 +132,11 @@ async fn render_here<'a>(api: &Api, cluster: &Cluster, network: &'a Arc<Network>
         return Rendered::elsewhere(network);
     }
     match api.node.info().node {
-        Some(node) => Rendered::here(network, endpoints, cluster, node, verbose),
+        Some(node) => {
+            let held = api.node.assignments();
+            let around = Surroundings::of(network, &held, cluster, node);
+            Rendered::here(network, endpoints, &around, verbose)
+        }
         None => Rendered::elsewhere(network),
     }
 }
@@ -188,7 +194,9 @@ pub(super) fn refused(error: crate::network::NetworkError) -> ApiError {
     use crate::network::NetworkError;
     let status = match &error {
         NetworkError::Engine(EngineError::Refused { status, .. }) => StatusCode::from_u16(*status).ok(),
-        NetworkError::Engine(EngineError::Unreachable(_)) => Some(StatusCode::SERVICE_UNAVAILABLE),
+        NetworkError::Engine(EngineError::Unreachable(_) | EngineError::InSwarm { .. }) => {
+            Some(StatusCode::SERVICE_UNAVAILABLE)
+        }
         NetworkError::InUse(_) => Some(StatusCode::CONFLICT),
     };
     ApiError::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), error.to_string())

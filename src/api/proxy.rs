@@ -145,6 +145,17 @@ impl Proxy {
         }))
     }
 
+    /// A way over a connection that is open already, for one request. Whoever is at its other end lifts versions.
+    #[must_use]
+    pub fn over(socket: Socket) -> Proxy {
+        Proxy(Arc::new(Inner {
+            engine: Arc::new(Engine::over(socket)),
+            version: ArcSwapOption::empty(),
+            outdated: AtomicBool::new(false),
+            learning: Mutex::new(None),
+        }))
+    }
+
     /// The engine's socket.
     #[must_use]
     pub fn engine_socket(&self) -> &Path {

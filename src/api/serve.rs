@@ -33,6 +33,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -42,7 +43,7 @@ use tower::Service as _;
 use tracing::{debug, error, warn};
 
 use super::ApiError;
-use super::listen::{Accepted, ClientIo, Listener, Socket};
+use super::listen::{Accepted, ClientIo, Listener, Socket, Unwatched};
 use super::proxy::Proxy;
 use super::relay::Relay;
 use super::straight::Straight;
@@ -148,6 +149,30 @@ struct Shared {
     tasks: TaskTracker,
 }
 
+impl Shared {
+    fn new(
+        router: Router,
+        carriers: Carriers,
+        proxy: Proxy,
+        shutdown: CancellationToken,
+        half_closed: Duration,
+    ) -> Shared {
+        Shared {
+            router,
+            carriers,
+            runtime: Handle::current(),
+            proxy,
+            http: http_settings(),
+            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            idle: HEADER_READ_TIMEOUT,
+            half_closed,
+            draining: shutdown,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+}
+
 /// Serves until `shutdown` is cancelled and the requests under way have finished, or the patience with them has passed: short ones
 /// finish, streams that never do are not waited for, and those who follow one connect again. The sockets' files are gone when this returns.
 ///
@@ -161,20 +186,34 @@ pub async fn serve(
     shutdown: CancellationToken,
     patience: Patience,
 ) {
-    let shared = Shared {
-        router,
-        carriers,
-        runtime: Handle::current(),
-        proxy,
-        http: http_settings(),
-        places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        idle: HEADER_READ_TIMEOUT,
-        half_closed: patience.half_closed,
-        draining: shutdown,
-        stop: CancellationToken::new(),
-        tasks: TaskTracker::new(),
-    };
+    let shared = Shared::new(router, carriers, proxy, shutdown, patience.half_closed);
     run(listeners, shared, patience.drain).await;
+}
+
+/// Serves connections of managers, which come in by other ways than a listener, until `shutdown` is cancelled. Each goes to the
+/// router from its first byte on: nothing may pass it by.
+pub async fn serve_visitors(
+    mut visitors: mpsc::Receiver<UnixStream>,
+    router: Router,
+    carriers: Carriers,
+    proxy: Proxy,
+    shutdown: CancellationToken,
+) {
+    let shared = Shared::new(router, carriers, proxy, shutdown, HALF_CLOSED_TCP);
+    let stop = shared.draining.clone();
+    while let Some(Some(stream)) = stop.run_until_cancelled(visitors.recv()).await {
+        let Ok(place) = shared.places.clone().try_acquire_owned() else {
+            warn!("a connection of a manager is turned away: there are too many");
+            continue;
+        };
+        let Ok(socket) = Unwatched::unix(stream).and_then(Unwatched::watch) else { continue };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let io = ClientIo::plain(socket.clone());
+            routed(io, socket, place, &shared, &Arc::default()).await;
+        });
+    }
+    shared.stop.cancel();
 }
 
 async fn run(listeners: Vec<Listener>, shared: Shared, drain: Duration) {

@@ -1,13 +1,15 @@
 //! `/services`: what users want to run.
 
+mod pins;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use gam_core::control::{Request as Change, Response as Answer};
+use gam_core::control::{CredentialFrom, Request as Change, Response as Answer};
 use gam_core::error::{Error, Kind};
-use gam_core::model::{EndpointSpec, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp};
+use gam_core::model::{Credential, EndpointSpec, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp};
 use gam_core::state::State as Cluster;
 use serde::Serialize;
 
@@ -44,6 +46,16 @@ struct View<'a> {
     update_status: Option<UpdateView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_status: Option<Counts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_status: Option<JobView>,
+}
+
+/// `moby: swarm.JobStatus`
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct JobView {
+    job_iteration: Version,
+    last_execution: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -87,7 +99,8 @@ struct Counts {
 
 fn view(service: &Service) -> View<'_> {
     let endpoint = &service.endpoint;
-    let is_reachable = !service.spec.task_template.networks.is_empty() || !endpoint.ports.is_empty();
+    let has_networks = !service.spec.networks.is_empty() || !service.spec.task_template.networks.is_empty();
+    let is_reachable = has_networks || !endpoint.ports.is_empty();
     View {
         id: service.id.to_string(),
         version: Version { index: service.meta.version },
@@ -112,23 +125,28 @@ fn view(service: &Service) -> View<'_> {
             message: &status.message,
         }),
         service_status: None,
+        job_status: service
+            .job
+            .map(|job| JobView { job_iteration: Version { index: job.iteration }, last_execution: job.last_execution }),
     }
 }
 
-/// What `docker service ls` shows as `2/3` (swarmkit `ListServiceStatuses`).
+/// What `docker service ls` shows as `2/3` (swarmkit `ListServiceStatuses`). Of a job only the present execution counts; it
+/// wants as many tasks as may run at once, or as many as nodes have one that is not done.
 fn counts(state: &Cluster, service: &Service) -> Counts {
-    let running =
-        |task: &&std::sync::Arc<Task>| task.desired <= TaskState::Running && task.status.state == TaskState::Running;
-    let tasks = || state.tasks_of_service(service.id);
-    let desired = match service.replicas() {
-        Some(replicas) => replicas,
-        // A global service wants what it has been given nodes for.
-        None => tasks().filter(|task| task.desired <= TaskState::Running).count() as u64,
-    };
+    let iteration = service.job.map(|job| job.iteration);
+    let tasks = || state.tasks_of_service(service.id).filter(|task| task.iteration == iteration);
+    let count = |wanted: fn(&Task) -> bool| tasks().filter(|task| wanted(task)).count() as u64;
+    let mode = &service.spec.mode;
     Counts {
-        running_tasks: tasks().filter(running).count() as u64,
-        desired_tasks: desired,
-        completed_tasks: tasks().filter(|task| task.status.state == TaskState::Complete).count() as u64,
+        running_tasks: count(|task| task.is_wanted() && task.status.state == TaskState::Running),
+        desired_tasks: match (service.replicas(), &mode.replicated_job) {
+            (Some(replicas), _) => replicas,
+            (None, Some(job)) => job.max_concurrent.unwrap_or(1),
+            // A global service wants what it has been given nodes for.
+            (None, None) => count(Task::is_wanted),
+        },
+        completed_tasks: count(Task::is_accomplished),
     }
 }
 
@@ -210,29 +228,46 @@ async fn read_spec(request: Request) -> Result<ServiceSpec, ApiError> {
 }
 
 async fn create(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let spec = read_spec(request).await?;
-    match api.node.manager()?.submit(Change::ServiceCreate { spec: Box::new(spec) }).await? {
-        Answer::Service(id) => Ok(json(StatusCode::CREATED, &Created { id: id.to_string(), warnings: None })),
+    let credential = Credential::of(&registry_auth(&request));
+    let pins = gates::pins_images(&request);
+    let mut spec = read_spec(request).await?;
+    let manager = api.node.manager()?;
+    let warnings = if pins { pins::pin(&api.engine, &mut spec, credential.as_ref()).await } else { None };
+    match manager.submit(Change::ServiceCreate { spec: Box::new(spec), credential }).await? {
+        Answer::Service(id) => Ok(json(StatusCode::CREATED, &Created { id: id.to_string(), warnings })),
         other => Err(unexpected(&other)),
     }
 }
 
 async fn update(State(api): State<Api>, Named(id): Named, request: Request) -> Result<Response, ApiError> {
     let query = Query::of(&request);
-    let spec = read_spec(request).await?;
+    let auth = registry_auth(&request);
+    let pins = gates::pins_images(&request);
+    let mut spec = read_spec(request).await?;
     let version = query.version("service")?;
+    let manager = api.node.manager()?;
+    let service = manager.read().await?.find_service(&id)?;
+    let credential = CredentialFrom::parse(&auth, query.get("registryAuthFrom"))?;
+    let warnings = if pins {
+        let known = credential.clone().resolve(&service)?;
+        pins::pin(&api.engine, &mut spec, known.as_ref()).await
+    } else {
+        None
+    };
     let rollback = match query.get("rollback") {
         "" | "none" => false,
         "previous" => true,
         other => return Err(Error::internal(format!("unrecognized rollback option {other}")).into()),
     };
-    if !matches!(query.get("registryAuthFrom"), "" | "spec" | "previous-spec") {
-        return Err(Error::internal("unsupported registryAuthFrom value").into());
-    }
-    let manager = api.node.manager()?;
-    let id = manager.read().await?.find_service(&id)?.id;
-    manager.submit(Change::ServiceUpdate { id, spec: Box::new(spec), version, rollback }).await?;
-    Ok(json(StatusCode::OK, &Updated { warnings: None }))
+    let spec = Box::new(spec);
+    manager.submit(Change::ServiceUpdate { id: service.id, spec, version, rollback, credential }).await?;
+    Ok(json(StatusCode::OK, &Updated { warnings }))
+}
+
+/// The header `X-Registry-Auth`; empty if there is none, or it is no text.
+fn registry_auth(request: &Request) -> String {
+    let header = request.headers().get("x-registry-auth").and_then(|value| value.to_str().ok());
+    header.unwrap_or_default().to_owned()
 }
 
 async fn remove(State(api): State<Api>, Named(id): Named) -> Result<Response, ApiError> {

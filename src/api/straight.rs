@@ -1,7 +1,8 @@
 //! Requests that go straight: from a client's socket to dockerd's and back, as the bytes that they are.
 //!
 //! A connection of a client begins here. Only as much of each message is read as tells where it ends; nothing is built from
-//! it, and nothing is written that was not read, but for the value of one header of `/_ping`. The first request that is Gam's own, or
+//! it, and nothing is written that was not read, but for the value of one header of `/_ping`; pings of the same moment
+//! share one of dockerd's answers ([`rounds`]). The first request that is Gam's own, or
 //! in any way unusual, ends this: the connection, that request unread, then goes to the router for good. So a request
 //! takes this way or the router's, never half of each, and what happens to unusual ones is decided in one place. The
 //! router's way costs a small request three times as much ([`super::way`] says who takes which).
@@ -10,7 +11,9 @@
 mod body;
 mod head;
 mod pour;
+mod rounds;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +30,7 @@ use super::way::{Way, is_endless};
 pub(super) use body::Body;
 use head::Head;
 use pour::{Broken, pour};
+use rounds::{Lead, Rounds, Turn};
 
 /// First room for a message: ordinary heads fit, and so do small bodies with them.
 const ROOM: usize = 4 * 1024;
@@ -46,6 +50,7 @@ pub(super) struct Straight {
     way: Arc<WayOf>,
     /// Connections to dockerd that wait for the next request.
     idle: Arc<Mutex<Vec<Socket>>>,
+    pings: Rounds,
 }
 
 /// A request that goes straight.
@@ -56,6 +61,8 @@ struct Asked {
     endless: bool,
     version: Option<ApiVersion>,
     swarm: Option<&'static str>,
+    /// There if others wait for the same answer.
+    lead: Option<Lead>,
 }
 
 /// What comes after a request.
@@ -80,7 +87,7 @@ enum Cut {
 
 impl Straight {
     pub(super) fn new(proxy: Proxy, way: Arc<WayOf>) -> Straight {
-        Straight { proxy, way, idle: Arc::default() }
+        Straight { proxy, way, idle: Arc::default(), pings: Rounds::default() }
     }
 
     /// Serves a connection until it ends, or until a request is not for this way: then returns what was read of that.
@@ -94,7 +101,7 @@ impl Straight {
         let mut draining = pin!(draining.cancelled());
         let mut unread = BytesMut::from(early);
         loop {
-            let asked = loop {
+            let mut asked = loop {
                 match self.asked(&unread) {
                     Head::Whole(asked) => break asked,
                     Head::Partial if unread.len() <= MAX_HEAD => {}
@@ -105,6 +112,17 @@ impl Straight {
                 }
             };
             let _underway = progress.begin(asked.endless);
+            if asked.swarm.is_some() && asked.body.is_over() {
+                match self.pings.turn(&unread[..asked.head]).await {
+                    Turn::Lead(lead) => asked.lead = Some(lead),
+                    Turn::Alone => {}
+                    Turn::Told(answer) if client.write_all(&answer).await.is_ok() => {
+                        unread.advance(asked.head);
+                        continue;
+                    }
+                    Turn::Told(_) => return None,
+                }
+            }
             match self.exchange(&mut client, &mut unread, asked).await {
                 Next::Request => {}
                 Next::Router => return Some(unread.freeze()),
@@ -132,11 +150,11 @@ impl Straight {
         let version = version::asked(request.target);
         let endless = is_endless(request.target);
         let is_head = request.method == "HEAD";
-        Head::Whole(Asked { head: request.len, body: request.body, is_head, endless, version, swarm })
+        Head::Whole(Asked { head: request.len, body: request.body, is_head, endless, version, swarm, lead: None })
     }
 
     /// Passes one request on, and its answer back.
-    async fn exchange(&self, client: &mut Socket, unread: &mut BytesMut, asked: Asked) -> Next {
+    async fn exchange(&self, client: &mut Socket, unread: &mut BytesMut, mut asked: Asked) -> Next {
         let Asked { head, mut body, .. } = asked;
         let of_body = body.pass(&unread[head..]);
         // What is no body goes along: dockerd says what is wrong with it.
@@ -145,11 +163,11 @@ impl Straight {
         unread.advance(sent);
         let answered = if of_body.is_err() {
             let _ = engine.finish();
-            self.answer(&mut engine, client, &asked).await.map(|_| false)
+            self.answer(&mut engine, client, &mut asked).await.map(|_| false)
         } else if body.is_over() {
-            self.answer(&mut engine, client, &asked).await
+            self.answer(&mut engine, client, &mut asked).await
         } else {
-            self.answer_while_sending(&mut engine, client, &asked, body, unread).await
+            self.answer_while_sending(&mut engine, client, &mut asked, body, unread).await
         };
         match answered {
             Ok(true) => {
@@ -221,7 +239,7 @@ impl Straight {
         &self,
         engine: &mut Socket,
         client: &mut Socket,
-        asked: &Asked,
+        asked: &mut Asked,
         mut body: Body,
         unread: &mut BytesMut,
     ) -> Result<bool, Cut> {
@@ -253,7 +271,7 @@ impl Straight {
     }
 
     /// Passes an answer back as it comes; whether both connections can carry another one.
-    async fn answer(&self, engine: &mut Socket, client: &mut Socket, asked: &Asked) -> Result<bool, Cut> {
+    async fn answer(&self, engine: &mut Socket, client: &mut Socket, asked: &mut Asked) -> Result<bool, Cut> {
         let mut read = BytesMut::with_capacity(ROOM);
         let (len, mut body, closes, field) = loop {
             let answer = match head::answer(&read, asked.is_head) {
@@ -284,15 +302,15 @@ impl Straight {
         };
         let of_body = body.pass(&read[len..]).map_err(|_| Cut::Unanswered(ProxyError::Garbled))?;
         let whole = read.len() == len + of_body;
-        let answered = &read[..len + of_body];
-        let told = match field {
-            Some((at, status)) => {
-                let turned = [&answered[..at.start], status.as_bytes(), &answered[at.end..]].concat();
-                client.write_all(&turned).await
-            }
-            None => client.write_all(answered).await,
-        };
-        told.map_err(|_| Cut::Client)?;
+        let mut answered = Cow::Borrowed(&read[..len + of_body]);
+        if let Some((at, status)) = field {
+            answered = [&answered[..at.start], status.as_bytes(), &answered[at.end..]].concat().into();
+        }
+        if let Some(lead) = asked.lead.as_mut().filter(|_| body.is_over() && whole && !closes) {
+            lead.tell(&answered);
+        }
+        client.write_all(&answered).await.map_err(|_| Cut::Client)?;
+        drop(answered);
         drop(read);
         if body.is_over() {
             return Ok(whole && !closes);

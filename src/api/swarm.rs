@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use gam_core::control::{Request as Change, Rotate};
 use gam_core::error::Error;
-use gam_core::model::{Cluster, JoinTokens, SwarmSpec, Timestamp, availability_word};
+use gam_core::model::{Cluster, JoinTokens, SwarmSpec, Timestamp, go};
 use serde::{Deserialize, Serialize};
 
 use super::query::{Query, done, json, read_json};
@@ -144,7 +144,7 @@ struct InitRequest {
     force_new_cluster: bool,
     spec: SwarmSpec,
     auto_lock_managers: bool,
-    #[serde(deserialize_with = "availability_word")]
+    #[serde(deserialize_with = "go::node_availability")]
     availability: String,
     default_addr_pool: Option<Vec<String>>,
     subnet_size: u32,
@@ -181,7 +181,7 @@ struct JoinRequest {
     data_path_addr: String,
     remote_addrs: Vec<String>,
     join_token: String,
-    #[serde(deserialize_with = "availability_word")]
+    #[serde(deserialize_with = "go::node_availability")]
     availability: String,
 }
 

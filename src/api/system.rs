@@ -142,6 +142,8 @@ async fn swarm_info(api: &Api) -> SwarmInfo {
             info.managers = state.nodes().filter(|node| node.manager.is_some()).count();
             info.cluster = state.cluster().map(|cluster| ClusterInfo::of(cluster));
         }
+        // It is a manager by name only. One that was demoted is asked to go on as one until it has left the others.
+        Err(_) if manager.is_candidate() => info.control_available = false,
         Err(error) => info.error = error.message,
     }
     info

@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use gam_core::error::Error;
-use gam_core::model::{NodeId, PortConfig, ServiceId, StringMap, Task, TaskSpec, TaskState, TaskStatus, Timestamp};
+use gam_core::model::{
+    GenericResource, NodeId, PortConfig, ServiceId, StringMap, Task, TaskSpec, TaskState, TaskStatus, Timestamp,
+};
 use gam_core::orchestrator;
 use gam_core::state::State as Cluster;
 use serde::Serialize;
@@ -45,6 +47,10 @@ struct View<'a> {
     desired_state: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     networks_attachments: Vec<AttachmentView<'a>>,
+    #[serde(skip_serializing_if = "<[GenericResource]>::is_empty")]
+    generic_resources: &'a [GenericResource],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_iteration: Option<Version>,
     volumes: Option<()>,
 }
 
@@ -118,6 +124,8 @@ fn view<'a>(state: &'a Cluster, task: &'a Task) -> View<'a> {
             .iter()
             .filter_map(|attachment| attachment_view(state, attachment))
             .collect(),
+        generic_resources: &task.generic,
+        job_iteration: task.iteration.map(|index| Version { index }),
         volumes: None,
     }
 }

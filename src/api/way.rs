@@ -28,12 +28,17 @@ impl Api {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         match owner(method, path) {
             Owner::Gam => Way::Routed,
+            Owner::Engine if self.is_elsewhere(method, path) => Way::Routed,
             Owner::Engine => Way::Straight,
             Owner::EnginesPing => Way::Ping(self.node.status()),
             // Nothing to turn in the answer (`containers::list`), nor in the question.
             Owner::EnginesList if !self.networks.has_backings() && is_plain(query) => Way::Straight,
             Owner::EnginesList => Way::Routed,
         }
+    }
+
+    fn is_elsewhere(&self, method: &str, path: &str) -> bool {
+        self.may_be_elsewhere(method, split(path).map_or(path, |(_, rest)| rest))
     }
 }
 

@@ -241,6 +241,7 @@ fn status(task: &Task, sight: &Sight, state: TaskState, message: &str, now: Time
                     pid: container.pid,
                     exit_code: container.exit_code,
                     macs: container.macs.clone(),
+                    endpoints: container.endpoints.clone(),
                 });
                 status.ports = container.ports.clone();
             }

@@ -6,6 +6,7 @@
 //! the orchestrator and before the scheduler. Follows swarmkit's `manager/allocator/network.go`.
 
 pub mod ipam;
+pub mod network;
 pub mod ports;
 pub mod subnet;
 
@@ -29,6 +30,7 @@ type Aliased = (Arc<Network>, Vec<String>);
 
 /// Allocates whatever a service or a task lacks and can have now.
 pub fn plan(plan: &mut Plan<'_>) {
+    plan_networks(plan);
     let mut ipam = Ipam::default();
     let blocked = plan_services(plan, &mut ipam);
     plan_tasks(plan, &mut ipam, &blocked);
@@ -43,6 +45,18 @@ pub fn networks_of(spec: &ServiceSpec) -> &[NetworkAttachmentConfig] {
 /// The routing mesh's network, unless the user removed it.
 pub fn ingress_network(state: &State) -> Option<&Arc<Network>> {
     state.networks().find(|network| network.spec.ingress)
+}
+
+/// Gives networks that were made while there was no subnet for them what they need, the oldest first.
+fn plan_networks(plan: &mut Plan<'_>) {
+    let mut pending: Vec<Arc<Network>> =
+        plan.state().networks().filter(|network| network.is_pending()).cloned().collect();
+    pending.sort_by_key(|network| (network.meta.created_at, network.id));
+    for network in pending {
+        if let Ok((ipam, vni)) = network::allocate(plan.state(), &network.spec) {
+            plan.push(Change::NetworkIpam { id: network.id, ipam, vni: Some(vni) });
+        }
+    }
 }
 
 /// Brings the endpoint of every service up to date; returns the services that cannot have one now, and why.
@@ -110,7 +124,7 @@ fn is_current(service: &Service, wanted: &[NetworkId]) -> bool {
     let endpoint = &service.endpoint;
     endpoint.spec == service.spec.endpoint_spec
         && ports::is_current(&endpoint.ports, &service.spec)
-        && endpoint.virtual_ips.len() == wanted.len()
+        && wanted.iter().all(|network| endpoint.virtual_ips.iter().any(|vip| vip.network == *network))
         && endpoint.virtual_ips.iter().all(|vip| wanted.contains(&vip.network))
 }
 
@@ -129,10 +143,12 @@ fn endpoint(state: &State, ipam: &mut Ipam, service: &Service) -> Result<Endpoin
             continue;
         }
         let Some(network) = state.network(network) else { continue };
-        let address = address(state, ipam, network).ok_or_else(|| {
+        let found = addresses(state, ipam, network).ok_or_else(|| {
             format!("could not find an available IP while allocating VIP on network {}", network.name())
         })?;
-        virtual_ips.push(VirtualIp { network: network.id, address: address.unwrap_or_default() });
+        // One of IPv4 and, on networks that have it, one of IPv6, where Docker has but the first.
+        let found = if found.is_empty() { vec![String::new()] } else { found };
+        virtual_ips.extend(found.into_iter().map(|address| VirtualIp { network: network.id, address }));
     }
     let ports = ports::endpoint_ports(state, service)?;
     Ok(Endpoint { spec: service.spec.endpoint_spec.clone(), ports, virtual_ips })
@@ -164,17 +180,17 @@ fn plan_tasks(plan: &mut Plan<'_>, ipam: &mut Ipam, blocked: &BTreeMap<ServiceId
 fn attachments(state: &State, ipam: &mut Ipam, task: &Task, service: &Service) -> Result<Vec<Attachment>, String> {
     let networks = attached_networks(state, &task.origin, &service.spec)?;
     let attach = |(network, aliases): Aliased| {
-        let address = address(state, ipam, &network)
+        let addresses = addresses(state, ipam, &network)
             .ok_or_else(|| format!("could not find an available IP on network {}", network.name()))?;
-        Ok(Attachment { network: Some(network.id), addresses: address.into_iter().collect(), aliases })
+        Ok(Attachment { network: Some(network.id), addresses, aliases })
     };
     networks.into_iter().map(attach).collect()
 }
 
-/// A free address; none at all on a network that is the engine's own, where the engine gives them. `None` if the
-/// network is full.
-fn address(state: &State, ipam: &mut Ipam, network: &Network) -> Option<Option<String>> {
-    if network.is_predefined() { Some(None) } else { ipam.take(state, network).map(Some) }
+/// A free address of each family of the network; none at all on a network that is the engine's own, where the engine gives
+/// them. `None` if the network is full.
+fn addresses(state: &State, ipam: &mut Ipam, network: &Network) -> Option<Vec<String>> {
+    if network.is_predefined() { Some(Vec::new()) } else { ipam.take(state, network) }
 }
 
 /// Shows the reason in `docker service ps`, where Docker leaves the user with a bare `New`. Nothing if it is there

@@ -44,10 +44,13 @@ pub struct Assignments {
     pub services: OrdMap<ServiceId, Arc<NamedService>>,
     /// The nodes of those members, and always this one.
     pub peers: OrdMap<NodeId, Arc<Peer>>,
-    /// The secrets of those tasks that have not ended: nobody else's, and no longer.
+    /// The secrets of those tasks that have not ended: nobody else's, and no longer. On another host than a manager's their values
+    /// are sealed.
     pub secrets: OrdMap<SecretId, Arc<Secret>>,
     /// Their configs.
     pub configs: OrdMap<ConfigId, Arc<Config>>,
+    /// Whether the values of the secrets are sealed, with a key of the node's.
+    pub is_sealed: bool,
     /// The UDP port of the packets between them; 0 until the cluster was heard.
     pub data_path_port: u32,
 }
@@ -81,13 +84,13 @@ impl Assignments {
         let mesh = assignments.mesh().map(|network| network.id);
         let published: Vec<&Arc<Service>> = state.services().filter(|service| is_published(service)).collect();
         // Whatever is published is published on every node.
-        joined.extend(mesh.filter(|_| !published.is_empty()));
+        let in_use = mesh.filter(|mesh| is_in_use(state, *mesh, published.len()));
+        joined.extend(in_use);
         assignments.meet(state, node, &joined);
-        let is_published = mesh.is_some() && !published.is_empty();
         for service in published.into_iter().filter(|_| mesh.is_some()) {
             assignments.services.entry(service.id).or_insert_with(|| Arc::new(named(service, &joined)));
         }
-        if is_published {
+        if in_use.is_some() {
             // Tasks answer every node that sends them clients.
             assignments.peers = state.nodes().map(|node| (node.id, Arc::new(peer(node)))).collect();
         }
@@ -130,10 +133,11 @@ impl Assignments {
         self.members_of(network).any(|member| member.node == node)
     }
 
-    /// Whether the node takes part in the network: in the routing mesh it does as soon as anything is published.
+    /// Whether the node takes part in the network: in the routing mesh it does as soon as anything is published, and until
+    /// the last task on it has gone, for its clients come by every node.
     pub fn is_needed(&self, node: NodeId, network: NetworkId) -> bool {
         let is_mesh = self.networks.get(&network).is_some_and(|network| network.spec.ingress);
-        self.is_used(node, network) || is_mesh && self.is_published()
+        self.is_used(node, network) || is_mesh && (self.is_published() || self.members_of(network).next().is_some())
     }
 
     /// The routing mesh's network.
@@ -197,6 +201,12 @@ fn named(service: &Service, networks: &BTreeSet<NetworkId>) -> NamedService {
         ports: service.endpoint.ports.iter().filter(|port| is_numbered(port)).cloned().collect(),
         masquerades: service.spec.labels.get(MASQUERADE_LABEL).is_some_and(|value| value == "true"),
     }
+}
+
+/// Whether any node needs the routing mesh, which so many services are published on: a service that was removed serves those
+/// who are connected until its tasks are gone.
+fn is_in_use(state: &State, mesh: NetworkId, published: usize) -> bool {
+    published > 0 || state.members_of(mesh).next().is_some()
 }
 
 fn is_published(service: &Service) -> bool {

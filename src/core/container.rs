@@ -2,29 +2,31 @@
 //!
 //! This module decides every field of the body of `POST /containers/create`, as
 //! `moby: daemon/cluster/executor/container/container.go` does; it never speaks to dockerd and knows neither images nor
-//! containers that exist. The agent's shell posts the body as it is; `control` uses [`check`] to refuse a spec that no
+//! containers that exist. The agent's shell posts the body as it is; `control` uses [`try_out`] to refuse a spec that no
 //! node could run.
 
 pub mod files;
 mod image;
 mod mounts;
+pub mod payload;
 mod privileges;
 mod template;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::model::generic::variables;
 use crate::model::{
-    Attachment, ContainerSpec, DnsConfig, NodeId, PortConfig, ResourceRequirements, StringMap, Task, mac_of,
+    Attachment, ContainerSpec, DnsConfig, NetworkId, NodeId, PortConfig, ResourceRequirements, StringMap, Task, mac_of,
 };
 
 pub use image::familiar_image;
 pub use mounts::is_engine_socket;
-pub use template::Host;
+pub use template::{Host, try_out};
 
 /// Label that marks the container of a task; its value is empty.
 pub const LABEL_TASK: &str = "com.docker.swarm.task";
@@ -65,10 +67,14 @@ pub struct EngineEndpoint {
     pub network: String,
     /// The address from the cluster-wide allocator; `None` on a network that is the engine's own (`host`).
     pub address: Option<Ipv4Addr>,
+    /// The one of IPv6, on networks that have it.
+    pub ipv6_address: Option<Ipv6Addr>,
     /// Further names that the engine's own resolver answers on this host.
     pub aliases: Vec<String>,
     /// Where the swarm's resolver listens on this network.
     pub resolver: Option<Ipv4Addr>,
+    /// What the user sets of the endpoint itself.
+    pub options: StringMap,
     /// Whether the container's way out leads through this network, whatever others it is on: on the routing mesh answers
     /// to clients of other subnets must have the address that they asked.
     pub leads: bool,
@@ -80,24 +86,38 @@ impl EngineEndpoint {
     /// The attachment's aliases are left to the swarm's resolver: the engine would answer them with the containers of
     /// this host alone.
     pub fn new(network: String, attachment: &Attachment) -> EngineEndpoint {
-        let address = attachment.addresses.iter().find_map(|address| address.split('/').next()?.parse().ok());
-        EngineEndpoint { network, address, aliases: Vec::new(), resolver: None, leads: false }
+        let (address, ipv6_address) = (attachment.host(), attachment.host());
+        EngineEndpoint { network, address, ipv6_address, ..EngineEndpoint::default() }
     }
 
     fn settings(&self) -> Value {
         let mut settings = Map::new();
         if let Some(address) = self.address {
-            settings.insert("IPAMConfig".into(), json!({ "IPv4Address": address.to_string() }));
+            let mut ipam = json!({ "IPv4Address": address.to_string() });
+            if let Some(address) = self.ipv6_address {
+                ipam["IPv6Address"] = address.to_string().into();
+            }
+            settings.insert("IPAMConfig".into(), ipam);
             settings.insert("MacAddress".into(), mac_of(address).into());
         }
         if !self.aliases.is_empty() {
             settings.insert("Aliases".into(), json!(self.aliases));
+        }
+        if !self.options.is_empty() {
+            settings.insert("DriverOpts".into(), json!(self.options));
         }
         if self.leads {
             settings.insert("GwPriority".into(), gw_priority(true).into());
         }
         settings.into()
     }
+}
+
+/// The driver options of a task's attachment to a network, which are the engine's to understand.
+pub fn endpoint_options(task: &Task, network: NetworkId) -> StringMap {
+    let target = network.to_string();
+    let wanted = crate::allocator::networks_of(&task.origin).iter().find(|wanted| wanted.target == target);
+    wanted.map(|wanted| wanted.driver_opts.clone()).unwrap_or_default()
 }
 
 /// What of Gam's own on this host a container gets.
@@ -120,7 +140,7 @@ pub fn create_body(
 ) -> Result<Value, SpecError> {
     let spec = expand(task, host)?;
     let mut body = config(task, &spec);
-    body.insert("HostConfig".into(), host_config(task, &spec, endpoints, places)?.into());
+    body.insert("HostConfig".into(), host_config(task, &spec, endpoints, places).into());
     let networks: Map<String, Value> =
         endpoints.iter().map(|endpoint| (endpoint.network.clone(), endpoint.settings())).collect();
     body.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": networks }));
@@ -145,7 +165,7 @@ fn expand(task: &Task, host: &Host) -> Result<ContainerSpec, SpecError> {
     if !matches!(spec.isolation.as_str(), "" | "default") {
         return Err(SpecError(format!("invalid isolation '{}' on linux", spec.isolation)));
     }
-    template::expand(spec, task, host)
+    template::expand_for(spec, task, host)
 }
 
 /// `container.Config`: what the container is, wherever it runs.
@@ -154,7 +174,8 @@ fn config(task: &Task, spec: &ContainerSpec) -> Map<String, Value> {
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     set("Image", familiar_image(&spec.image).into());
     set("Labels", json!(labels(task, spec)));
-    set("Env", json!(spec.env));
+    let told = variables(&task.generic);
+    set("Env", json!(spec.env.iter().chain(&told).collect::<Vec<_>>()));
     set("Tty", spec.tty.into());
     set("OpenStdin", spec.open_stdin.into());
     for (name, text) in [
@@ -190,7 +211,7 @@ fn host_config(
     spec: &ContainerSpec,
     endpoints: &[EngineEndpoint],
     places: Places<'_>,
-) -> Result<Map<String, Value>, SpecError> {
+) -> Map<String, Value> {
     let mut host = Map::new();
     let mut set = |name: &str, value: Value| host.insert(name.to_owned(), value);
     set("NetworkMode", network_mode(endpoints).into());
@@ -227,16 +248,16 @@ fn host_config(
             set(name, json!(list));
         }
     }
-    let options = privileges::security_options(spec.privileges.as_ref())?;
+    let options = privileges::security_options(spec.privileges.as_ref());
     if !options.is_empty() {
         set("SecurityOpt", json!(options));
     }
-    if let Some(driver) = &task.spec().log_driver {
+    if let Some(driver) = task.log_driver() {
         set("LogConfig", json!({ "Type": driver.name, "Config": driver.options }));
     }
     set("Ulimits", json!(spec.ulimits));
     resources(task.spec().resources.as_ref(), &mut host);
-    Ok(host)
+    host
 }
 
 /// The swarm's resolver comes before the user's servers, so that the engine's own, in front of both, asks it first, and the

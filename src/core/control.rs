@@ -5,6 +5,7 @@
 //! no socket. Reading is no request: whoever reads holds a state.
 
 mod authority;
+mod credential;
 mod join;
 mod network;
 mod node;
@@ -20,12 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::{
-    Attachment, ConfigId, ConfigSpec, NetworkId, NetworkSpec, NodeDescription, NodeId, NodeSpec, Role, SecretId,
-    SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId,
+    Attachment, ConfigId, ConfigSpec, Credential, NetworkId, NetworkSpec, NodeDescription, NodeId, NodeSpec, Role,
+    SecretId, SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId,
 };
 use crate::plan::Plan;
 
 pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
+pub use credential::CredentialFrom;
 pub use join::role_by_token;
 pub use node::{first_availability, leave_refusal, leave_refusal_closed, normalise as normalise_node};
 pub use swarm::{InitRequest, init};
@@ -79,8 +81,11 @@ pub enum Request {
     },
     /// `POST /services/create`
     ServiceCreate {
-        /** What is wanted. */
+        /// What is wanted.
         spec: Box<ServiceSpec>,
+        /// What its nodes show the registry of its image: not in the spec, which is Docker's JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<Credential>,
     },
     /// `POST /services/{id}/update`
     ServiceUpdate {
@@ -92,6 +97,9 @@ pub enum Request {
         version: u64,
         /// `rollback=previous`: go back to the previous spec instead.
         rollback: bool,
+        /// Where the new spec has its credential from.
+        #[serde(default)]
+        credential: CredentialFrom,
     },
     /// `DELETE /services/{id}`
     ServiceRemove {
@@ -213,8 +221,11 @@ pub fn handle(plan: &mut Plan<'_>, request: Request) -> Result<Response, Error> 
         }
         Request::NodeUpdate { id, spec, version } => node::update(plan, id, *spec, version),
         Request::NodeRemove { id, force } => node::remove(plan, id, force),
-        Request::ServiceCreate { spec } => service::create(plan, *spec),
-        Request::ServiceUpdate { id, spec, version, rollback } => service::update(plan, id, *spec, version, rollback),
+        Request::ServiceCreate { spec, credential } => service::create(plan, *spec, credential),
+        Request::ServiceUpdate { id, spec, version, rollback, credential } => {
+            let update = service::Update { spec: *spec, version, rollback, credential };
+            service::update(plan, id, update)
+        }
         Request::ServiceRemove { id } => service::remove(plan, id),
         Request::NetworkCreate { spec } => network::create(plan, *spec),
         Request::NetworkRemove { id } => network::remove(plan, id),

@@ -6,6 +6,7 @@
 //! other. Follows moby's `libnetwork` (`service_common.go`, `network.go`, `sandbox.go`).
 
 pub mod balance;
+pub mod leavers;
 pub mod mesh;
 pub mod names;
 pub mod returns;

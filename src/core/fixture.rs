@@ -8,10 +8,11 @@
 //! cluster history=5                             the task history limit
 //! network net 10.0.1.0/24 attachable            also: ingress internal encrypted predefined driver=
 //! node n1 ready az=a                            ready|down|unknown|disconnected, active|pause|drain, manager,
-//!                                               cpus=2 memory=512 (MiB) os= arch= plugin=Volume/local engine.k=v
+//!                                               cpus=2 memory=512 (MiB) generic.gpu=2 (or =one,two) os= arch= plugin=Volume/local engine.k=v
 //!                                               addr=192.0.2.1 data-path=198.51.100.1;
 //!                                               any other key=value is a label
-//! service web replicas=2 image=nginx            or: global; see `set_service` for every key
+//! service web replicas=2 image=nginx            or: global, job=3 (completions) concurrent=2, global-job; see
+//!                                               `set_service` for every key. A task of a job is desired=complete
 //! task web.1 n1 running desired=shutdown        node, state, desired=, attempts=, not-before=10s, err=, exit=1,
 //!                                               net=10.0.1.3/24 (an address on a network of that name),
 //!                                               mac.10.0.1.3=02:00:00:00:00:01
@@ -31,6 +32,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use crate::model::generic::variables;
 use crate::model::*;
 use crate::plan::Plan;
 use crate::state::{Change, Proposal, State};
@@ -105,7 +107,8 @@ impl Fixture {
             if let Change::TaskCreate { id, service, slot, node, .. } = change
                 && !self.names.contains_key(&id.number())
             {
-                let place = node.filter(|_| *slot == 0).map_or(slot.to_string(), |node| self.name(node.number()));
+                let is_by_node = self.state.service(*service).is_some_and(|service| service.is_by_node());
+                let place = node.filter(|_| is_by_node).map_or(slot.to_string(), |node| self.name(node.number()));
                 let mut name = format!("{}.{place}", self.name(service.number()));
                 while self.names.values().any(|taken| *taken == name) {
                     name.push('\'');
@@ -288,17 +291,20 @@ impl Fixture {
         if old.is_none() {
             let (service, place) = name.trim_end_matches('\'').rsplit_once('.').unwrap();
             let service = self.service(service);
-            let global = self.state.service(service).unwrap_or_else(|| panic!("no service for {name}")).is_global();
+            let owner = self.state.service(service).unwrap_or_else(|| panic!("no service for {name}"));
+            let (global, service_is_job) = (owner.is_by_node(), owner.is_job());
+            let goal = if service_is_job { TaskState::Complete } else { TaskState::Running };
             let slot = if global { 0 } else { place.parse().unwrap() };
             let node = if global { Some(self.node(place)) } else { None };
-            let desired = desired.unwrap_or(TaskState::Running);
+            let desired = desired.unwrap_or(goal);
             changes.push(Change::TaskCreate { id, service, slot, node, desired, restart });
         }
         if !networks.is_empty() {
             changes.push(Change::TaskAllocate { id, networks });
         }
         if let Some(node) = node {
-            changes.push(Change::TaskAssign { id, node });
+            let generic = old.as_ref().map(|task| task.generic.clone()).unwrap_or_default();
+            changes.push(Change::TaskAssign { id, node, generic });
         }
         if old.is_some()
             && let Some(state) = desired
@@ -362,7 +368,8 @@ impl Fixture {
         match change {
             Change::TaskCreate { id, desired, restart, .. } => {
                 let mut line = format!("+ {}", self.name(id.number()));
-                if *desired != TaskState::Running {
+                // What a task is made for needs no word.
+                if !matches!(desired, TaskState::Running | TaskState::Complete) {
                     line.push_str(&format!(" desired={desired}"));
                 }
                 if restart.not_before > self.now {
@@ -377,8 +384,9 @@ impl Fixture {
             Change::TaskAllocate { id, networks } => {
                 format!("~ {}{}", self.name(id.number()), self.addresses(networks))
             }
-            Change::TaskAssign { id, node } => {
-                format!("~ {} node={}", self.name(id.number()), self.name(node.number()))
+            Change::TaskAssign { id, node, generic } => {
+                let given: String = variables(generic).iter().map(|given| format!(" {given}")).collect();
+                format!("~ {} node={}{given}", self.name(id.number()), self.name(node.number()))
             }
             Change::TaskDesire { id, state } => format!("~ {} desired={state}", self.name(id.number())),
             Change::TaskRelease { id } => format!("~ {} released", self.name(id.number())),

@@ -136,7 +136,7 @@ struct Lenient<'a> {
     path: &'a Path<'a>,
     /// Name of the outermost struct, by which Go names the field.
     owner: &'a str,
-    /// Name of the type, where Go has one of its own for a text.
+    /// Name of the type, where Go has one of its own for a text or a number, such as `time.Duration`.
     word: &'a str,
 }
 
@@ -155,6 +155,7 @@ impl<'a> Lenient<'a> {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
+        let wanted = if self.word.is_empty() { wanted } else { self.word };
         DecodeError(match self.path {
             Path::Root => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
             path => {
@@ -231,8 +232,7 @@ impl<'de> de::Deserializer<'de> for Lenient<'_> {
         match self.value {
             Value::Null => visitor.visit_str(""),
             Value::String(text) => visitor.visit_str(text),
-            _ if self.word.is_empty() => Err(self.mismatch("string")),
-            _ => Err(self.mismatch(&format!("swarm.{}", self.word))),
+            _ => Err(self.mismatch("string")),
         }
     }
 
@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(read("null").unwrap(), ServiceSpec::default());
     }
 
-    /// Recorded from dockerd 28.5.2 (`join/api`).
+    /// Recorded from dockerd 28.5.2 (`join/api`, `service/wrong_types`).
     #[test]
     fn a_word_of_a_type_of_its_own_is_named_so() {
         let read =
@@ -410,6 +410,21 @@ mod tests {
             read(r#"{"Availability":7}"#).unwrap_err(),
             "invalid JSON: json: cannot unmarshal number into Go struct field NodeSpec.Availability of type swarm.NodeAvailability"
         );
+        for (field, wrong) in [
+            (
+                r#""StopGracePeriod":1.5"#,
+                "number 1.5 into Go struct field ContainerSpec.StopGracePeriod of type time.Duration",
+            ),
+            (r#""Isolation":7"#, "number into Go struct field ContainerSpec.Isolation of type container.Isolation"),
+            (
+                r#""Healthcheck":{"Retries":"x"}"#,
+                "string into Go struct field ContainerSpec.Healthcheck.Retries of type int",
+            ),
+        ] {
+            let body = format!("{{{field}}}");
+            let refusal = from_slice::<crate::model::ContainerSpec>(body.as_bytes()).unwrap_err().to_string();
+            assert_eq!(refusal, format!("invalid JSON: json: cannot unmarshal {wrong}"));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod json;
 pub mod model;
 pub mod record;
 pub mod state;
+pub mod template;
 
 pub mod plan;
 

@@ -10,6 +10,7 @@
 
 pub mod cluster;
 pub mod constraint;
+pub mod generic;
 pub mod id;
 pub mod member;
 pub mod network;
@@ -26,7 +27,7 @@ pub use member::{Member, NamedService, Peer, Phase, mac_of, mesh_mac};
 pub use network::{Network, PREDEFINED_LABEL};
 pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role};
 pub use secret::{Config, Secret};
-pub use service::{Endpoint, Service, UpdateState, UpdateStatus, VirtualIp};
+pub use service::{Endpoint, JobStatus, Service, UpdateState, UpdateStatus, VirtualIp};
 pub use spec::*;
 pub use task::{Attachment, ContainerStatus, Parting, RestartPlan, Task, TaskState, TaskStatus};
 pub use timestamp::Timestamp;

@@ -8,15 +8,16 @@
 //! to say:
 //!
 //! 1. [`enforcer`]: tasks whose node is gone, lost for good, or no longer fits are over;
-//! 2. [`replicated`] and [`global`]: slots too many are emptied;
+//! 2. [`replicated`] and [`global`]: slots too many are emptied; [`job`]: earlier executions end;
 //! 3. [`restart`]: what ended by itself is replaced, what waited long enough is started;
-//! 4. [`replicated`] and [`global`]: missing slots are filled;
-//! 5. [`update`]: tasks of an older spec are replaced, a few at a time;
+//! 4. [`replicated`], [`global`] and [`job`]: missing slots are filled;
+//! 5. [`update`]: tasks of an older spec are replaced, a few at a time; not of jobs, which begin anew instead;
 //! 6. [`reaper`]: what nobody needs to see any more is forgotten.
 
 mod calm;
 mod enforcer;
 mod global;
+mod job;
 mod reaper;
 mod replicated;
 mod restart;
@@ -91,21 +92,29 @@ const REPLICATED: [Phase; 6] =
 const GLOBAL: [Phase; 6] =
     [enforcer::enforce, global::withdraw, restart::tend, global::fill, update::advance, reaper::reap];
 
+const REPLICATED_JOB: [Phase; 5] = [enforcer::enforce, job::supersede, restart::tend, job::fill, reaper::reap];
+const GLOBAL_JOB: [Phase; 6] =
+    [enforcer::enforce, job::supersede, global::withdraw, restart::tend, global::fill, reaper::reap];
+
+/// The phases of a service, by its mode.
+fn phases(service: &Service) -> &'static [Phase] {
+    match (service.is_job(), service.is_by_node()) {
+        (false, false) => &REPLICATED,
+        (false, true) => &GLOBAL,
+        (true, false) => &REPLICATED_JOB,
+        (true, true) => &GLOBAL_JOB,
+    }
+}
+
 /// Runs the phases up to the first that changes something, because the next ones must see it. False if none did.
 fn round(plan: &mut Plan<'_>, service: &Service) -> bool {
     // A second handle on the same maps: phases read this one while they write on the plan.
     let state: State = plan.state().clone();
     let scope = Scope::new(&state, service, plan.now);
     let tasks = slot::gather(&scope);
-    let slots = slot::group(&tasks, service.is_global());
+    let slots = slot::group(&tasks, service.is_by_node());
     let before = plan.len();
-    let phases = match (service.is_global(), service.replicas()) {
-        (true, _) => GLOBAL,
-        (false, Some(_)) => REPLICATED,
-        // A job; `control` lets none in.
-        (false, None) => return false,
-    };
-    for phase in phases {
+    for phase in phases(service) {
         phase(plan, &scope, &slots);
         if plan.len() != before {
             return true;

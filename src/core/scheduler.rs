@@ -90,10 +90,15 @@ fn pending(state: &State) -> (Vec<Arc<Task>>, Vec<Group>) {
 /// orchestrator will end the task.
 fn confirm(plan: &Plan<'_>, nodes: &mut NodeSet, task: &Task, changes: &mut Vec<Change>) -> bool {
     let Some(node) = task.node.and_then(|id| nodes.at_mut(id)) else { return true };
-    if filter::first_refusal(&Demand::of(task), node).is_some() {
+    let demand = Demand::of(task);
+    if filter::first_refusal(&demand, node).is_some() {
         return false;
     }
+    let generic = node.claim(&demand);
     node.add(task);
+    if !generic.is_empty() {
+        changes.push(Change::TaskAssign { id: task.id, node: node.node.id, generic });
+    }
     let status = TaskStatus {
         timestamp: plan.now,
         state: TaskState::Assigned,
@@ -120,7 +125,7 @@ fn place<'a>(
     let mut tree = Tree::new(nodes, &demand);
     for (at, task) in group.iter().enumerate() {
         match tree.assign(nodes, &demand, task) {
-            Some(node) => changes.push(Change::TaskAssign { id: task.id, node }),
+            Some((node, generic)) => changes.push(Change::TaskAssign { id: task.id, node, generic }),
             // All tasks of the group are alike: where one finds no place, no other will.
             None => return Some((demand, &group[at..])),
         }

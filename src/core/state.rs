@@ -8,6 +8,7 @@ mod apply;
 mod change;
 mod changed;
 pub mod codec;
+mod containers;
 mod event;
 mod lookup;
 mod members;
@@ -15,6 +16,7 @@ mod parting;
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -50,14 +52,18 @@ pub struct State {
     config_names: OrdMap<String, ConfigId>,
     service_tasks: OrdSet<(ServiceId, TaskId)>,
     node_tasks: OrdSet<(NodeId, TaskId)>,
+    /// The first digits of the ids of services' containers; follows from tasks.
+    containers: OrdSet<(u64, TaskId)>,
     /// Who is on each network; follows from tasks and nodes.
     members: OrdMap<(NetworkId, TaskId), Arc<Member>>,
     /// The tasks that are to stop and must not yet; follows from tasks.
     held: OrdSet<TaskId>,
-    /// IPv4 addresses in use on each network (tasks and virtual IPs), as numbers.
-    addresses: OrdSet<(NetworkId, u32)>,
-    /// The address handed out last on each network: the next search starts behind it, which delays reuse.
-    cursors: OrdMap<NetworkId, u32>,
+    /// Addresses in use on each network (tasks and virtual IPs).
+    addresses: OrdSet<(NetworkId, IpAddr)>,
+    /// The IPv4 address handed out last on each network: the next search starts behind it, which delays reuse.
+    cursors: OrdMap<NetworkId, Ipv4Addr>,
+    /// The same of IPv6, on networks that have it.
+    ipv6_cursors: OrdMap<NetworkId, Ipv6Addr>,
 }
 
 impl State {
@@ -116,6 +122,11 @@ impl State {
     /// Whether this was a manager's number in the consensus, and is nobody's any more: such a number never comes back.
     pub fn was_member(&self, raft_id: u64) -> bool {
         self.former_members.contains_key(&raft_id)
+    }
+
+    /// Whether this member of the consensus was let go, or is about to be: its node is to be no manager any more.
+    pub fn was_demoted(&self, raft_id: u64) -> bool {
+        self.was_member(raft_id) || self.manager_of(raft_id).is_some_and(|node| !node.is_manager())
     }
 
     /// Whether a node may be this member of the consensus: no other one is it, and none ever was.
@@ -244,18 +255,22 @@ impl State {
         self.config(*self.config_names.get(&name.to_lowercase())?)
     }
 
-    /// Whether an IPv4 address is in use on a network.
-    pub fn is_address_used(&self, network: NetworkId, address: u32) -> bool {
+    /// Whether an address is in use on a network.
+    pub fn is_address_used(&self, network: NetworkId, address: IpAddr) -> bool {
         self.addresses.contains(&(network, address))
     }
 
-    /// The address that was handed out last on a network.
-    pub fn address_cursor(&self, network: NetworkId) -> Option<u32> {
-        self.cursors.get(&network).copied()
+    /// The address of IPv4, or else of IPv6, that was handed out last on a network.
+    pub fn address_cursor(&self, network: NetworkId, is_ipv4: bool) -> Option<IpAddr> {
+        if is_ipv4 {
+            return self.cursors.get(&network).copied().map(IpAddr::V4);
+        }
+        self.ipv6_cursors.get(&network).copied().map(IpAddr::V6)
     }
 
     /// How many addresses are in use on a network.
     pub fn addresses_used(&self, network: NetworkId) -> usize {
-        self.addresses.range((network, 0)..=(network, u32::MAX)).count()
+        let (first, last) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(u128::MAX.into()));
+        self.addresses.range((network, first)..=(network, last)).count()
     }
 }

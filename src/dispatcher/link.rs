@@ -6,17 +6,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use gam_core::assignment::Assignments;
 use gam_core::error::Error;
 use gam_core::model::{NodeDescription, NodeId, TaskId, TaskStatus};
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Clients, Errand, ManagerMessage, PROTOCOL, RpcError};
+use gam_rpc::{AgentMessage, Clients, Errand, ManagerMessage, PROTOCOL, RpcError, SealKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Directive, Session};
 use crate::manager::chain;
+use crate::seal::Key;
 use crate::vital;
 
 /// Batches of reports that may wait to be sent; the agent merges what comes meanwhile.
@@ -31,12 +33,9 @@ const SILENT_BEATS: u32 = 7;
 /// hears several at once is woken once for all of them.
 const MOMENTS: u32 = 2;
 /// The least from one try to the next, so that a cluster that is down costs little; short, because the node counts as gone a
-/// few seconds after its session broke.
-const PAUSE: Duration = Duration::from_millis(150);
-/// For so long after the loss of a session the pause stays short: by then the node counts as gone.
-const EAGER: Duration = Duration::from_secs(6);
-/// The longest pause after that.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// few seconds after its session broke, and for as long as it takes: a node that is back is to know soon what has become of the
+/// others.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is known of the session, for `docker info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,9 +56,10 @@ struct Link {
     state: watch::Sender<LinkState>,
     errands: mpsc::Sender<Errand>,
     reported: mpsc::Receiver<Vec<(TaskId, TaskStatus)>>,
-    described: mpsc::Receiver<NodeDescription>,
-    description: Option<NodeDescription>,
+    described: mpsc::Receiver<Box<NodeDescription>>,
+    description: Option<Box<NodeDescription>>,
     applied: watch::Receiver<u64>,
+    key: Key,
 }
 
 /// Keeps the session of `node` with one of `managers` (`host:port`), and later with one of those that they name, until `stop`.
@@ -68,7 +68,8 @@ pub fn connect(
     clients: Clients,
     managers: Vec<String>,
     stop: CancellationToken,
-) -> (Session, watch::Receiver<LinkState>) {
+) -> Result<(Session, watch::Receiver<LinkState>), Error> {
+    let key = Key::fresh().map_err(|error| Error::internal(format!("cannot make a key: {error}")))?;
     let (assign, assignments) = watch::channel(Arc::new(Assignments::default()));
     let (direct, directives) = watch::channel(Directive::default());
     let (state, states) = watch::channel(LinkState::default());
@@ -87,26 +88,28 @@ pub fn connect(
         described,
         description: None,
         applied: applying,
+        key: key.clone(),
     };
     vital::spawn("the session with a manager", stop.run_until_cancelled_owned(link.run(managers)));
-    (Session { assignments, directives, reports, descriptions, errands: given, applied }, states)
+    Ok((Session { assignments, directives, reports, descriptions, errands: given, key: Some(key), applied }, states))
 }
 
 impl Link {
     async fn run(mut self, known: Vec<String>) {
         // The host must be described before it can be given work.
         self.description = self.described.recv().await;
-        let (mut pause, mut lost, mut tried) = (PAUSE, Instant::now(), String::new());
+        let mut tried = String::new();
         loop {
-            for address in self.candidates(&known, &tried) {
+            let candidates = self.candidates(&known, &tried);
+            if candidates.is_empty() {
+                // Nobody can name one but a manager itself; this node waits to be stopped, or made a manager again.
+                tokio::time::sleep(PAUSE).await;
+            }
+            for address in candidates {
                 let began = Instant::now();
                 let Err(error) = self.hold(&address).await else { return };
                 let had_session = self.note(&address, &error);
-                if had_session {
-                    lost = Instant::now();
-                }
-                pause = if lost.elapsed() < EAGER { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-                tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
+                tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;
                 tried = address;
                 if had_session {
                     // It may have named others than those who were known before it.
@@ -124,8 +127,11 @@ impl Link {
         // What else is wrong later makes no difference.
         let error = if is_removed { &removed } else { error };
         let now = LinkState { manager: None, error: error.message.clone(), is_removed };
-        let had_session = self.state.send_replace(now).manager.is_some();
-        if !is_removed {
+        let before = self.state.send_replace(now);
+        let had_session = before.manager.is_some();
+        if !is_removed && before.error == error.message {
+            tracing::debug!(manager = address, %error, "still no session with a manager");
+        } else if !is_removed {
             tracing::info!(manager = address, %error, "no session with this manager; the next one is tried");
         } else if !was_removed {
             tracing::error!(
@@ -153,9 +159,10 @@ impl Link {
         };
         let gam_rpc::Session { outbound, mut inbound, .. } =
             self.clients.to(address).within(WELCOME_TIMEOUT).session().await.map_err(failed)?;
-        let description = self.description.as_ref().map(wire::encode_description).unwrap_or_default().into();
+        let description = self.description.as_deref().map(wire::encode_description).unwrap_or_default().into();
         let index = self.assign.borrow().index;
-        let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index };
+        let seal_key = SealKey(Bytes::copy_from_slice(self.key.bytes()));
+        let hello = AgentMessage::Hello { protocol: PROTOCOL, description, index, seal_key };
         outbound.send(hello).await.map_err(|_| broken())?;
         let welcome = timeout(WELCOME_TIMEOUT, inbound.recv()).await.map_err(|_| silent())?;
         let Some(ManagerMessage::Welcome { heartbeat_ms, history, .. }) = welcome.map_err(failed)? else {

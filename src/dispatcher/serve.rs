@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use gam_core::assignment::Assignments;
 use gam_core::error::Error;
+use gam_core::model::NodeDescription;
 use gam_core::wire;
-use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer};
+use gam_rpc::{AgentMessage, Inbound, ManagerMessage, Outbound, PROTOCOL, Peer, SealKey};
 use gam_store::{History, Leadership};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Descriptions, Directive, Reports, Session};
 use crate::manager::Manager;
+use crate::seal::Key;
 
 /// How long an agent may take for its first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,29 +38,42 @@ pub async fn serve(
     outbound: Outbound<ManagerMessage>,
 ) -> Result<(), Error> {
     let hello = timeout(HELLO_TIMEOUT, inbound.recv()).await;
-    let Ok(Ok(Some(AgentMessage::Hello { description, .. }))) = hello else {
+    let Ok(Ok(Some(AgentMessage::Hello { description, seal_key, .. }))) = hello else {
         return Err(Error::invalid("a session begins with a hello"));
     };
+    let key = wanted_key(&seal_key)?;
     let stop = CancellationToken::new();
     let _ended = stop.clone().drop_guard();
     let addr = peer.addr.to_canonical().to_string();
     let mut session = super::open(&manager, peer.node, addr.clone(), stop);
     manager.hear(peer.node, &addr);
     // An agent's task ends with its receiver; the session ends with it.
-    let _ = session.descriptions.send(wire::decode_description(&description).map_err(not_understood)?).await;
+    let _ = session.descriptions.send(described(&description)?).await;
     let sinks = Sinks {
         reports: session.reports.clone(),
         descriptions: session.descriptions.clone(),
         applied: session.applied.clone(),
     };
     let pulse = Pulse { beat: manager.beat(), heard: 0, outbound: outbound.clone() };
-    let sent = give(pulse.beat, manager.store().history(), &mut session, outbound);
+    let sent = give(pulse.beat, manager.store().history(), key, &mut session, outbound);
     let heard = take(&manager, &peer, &addr, sinks, inbound, pulse);
     tokio::select! {
         result = heard => result,
         result = sent => result,
         () = leaderless(&manager) => Err(Error::unavailable("this manager knows no leader: ask another one")),
     }
+}
+
+/// The key for the node's secrets. An agent of before there were any says none; it is told the values as they are.
+fn wanted_key(SealKey(said): &SealKey) -> Result<Option<Key>, Error> {
+    if said.is_empty() {
+        return Ok(None);
+    }
+    Key::said(said).map(Some).ok_or_else(|| Error::invalid("the key for values of secrets is none"))
+}
+
+fn described(bytes: &[u8]) -> Result<Box<NodeDescription>, Error> {
+    wire::decode_description(bytes).map(Box::new).map_err(not_understood)
 }
 
 fn not_understood(error: impl std::fmt::Display) -> Error {
@@ -93,10 +108,7 @@ async fn take(
                 let report = wire::decode_report(&bytes).map_err(not_understood)?;
                 reports.send(report).await.is_ok()
             }
-            AgentMessage::Description(bytes) => {
-                let description = wire::decode_description(&bytes).map_err(not_understood)?;
-                descriptions.send(description).await.is_ok()
-            }
+            AgentMessage::Description(bytes) => descriptions.send(described(&bytes)?).await.is_ok(),
             AgentMessage::Heartbeat => {
                 pulse.beat(manager)?;
                 true
@@ -146,10 +158,15 @@ fn gone<E>(_: E) -> Error {
     Error::unavailable("the agent is gone")
 }
 
+fn no_chance(error: std::io::Error) -> Error {
+    Error::internal(format!("cannot seal the values of secrets: {error}"))
+}
+
 /// What the agent is told: everything once, then what differs.
 async fn give(
     beat: Duration,
     history: History,
+    key: Option<Key>,
     session: &mut Session,
     outbound: Outbound<ManagerMessage>,
 ) -> Result<(), Error> {
@@ -162,14 +179,22 @@ async fn give(
     let welcome = ManagerMessage::Welcome { protocol: PROTOCOL, heartbeat_ms, history: history.number() };
     outbound.send(welcome).await.map_err(gone)?;
     direct(&outbound, &directive).await?;
-    let bytes = wire::encode_assignments(&held).into();
+    let bytes = match &key {
+        Some(key) => wire::encode_assignments(&key.seal_all(&held).map_err(no_chance)?),
+        None => wire::encode_assignments(&held),
+    };
+    let bytes = bytes.into();
     outbound.send(ManagerMessage::Full { index: held.index, bytes }).await.map_err(gone)?;
     loop {
         tokio::select! {
             changed = assignments.changed() => {
                 changed.map_err(stopping)?;
                 let next = assignments.borrow_and_update().clone();
-                let bytes = wire::encode_difference(&held.difference(&next)).into();
+                let mut difference = held.difference(&next);
+                if let Some(key) = &key {
+                    difference = key.seal_changed(difference).map_err(no_chance)?;
+                }
+                let bytes = wire::encode_difference(&difference).into();
                 let message = ManagerMessage::Difference { from: held.index, index: next.index, bytes };
                 outbound.send(message).await.map_err(gone)?;
                 held = next;

@@ -7,12 +7,12 @@
 mod describe;
 mod events;
 mod http;
+mod images;
 mod lines;
 mod mounting;
 
 use std::time::Duration;
 
-use ::http::StatusCode;
 use futures_util::stream::{self, StreamExt};
 use gam_core::agent::Inspection;
 use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID, LABEL_TASK_NAME, is_named_by};
@@ -23,15 +23,12 @@ use serde_json::{Value, json};
 
 use crate::engine::{Engine, EngineError};
 use http::{CALL_LIMIT, broken, encode};
-use lines::Lines;
 
 pub use events::{ContainerEvent, ContainerEvents};
 pub use mounting::Ended;
 
 /// dockerd's grace period for a container whose spec says nothing, in seconds.
 const DEFAULT_GRACE_S: u64 = 10;
-/// How long a registry may stay silent in the middle of a pull.
-const PULL_SILENCE: Duration = Duration::from_secs(300);
 
 /// Containers removed at the same time when a node leaves its swarm.
 const PARALLEL_REMOVALS: usize = 32;
@@ -65,12 +62,6 @@ struct ListRow {
 #[serde(default, rename_all = "PascalCase")]
 struct Created {
     id: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Progress {
-    error: String,
 }
 
 impl Engine {
@@ -142,40 +133,6 @@ impl Engine {
         });
         let results: Vec<Result<(), EngineError>> = removals.buffer_unordered(PARALLEL_REMOVALS).collect().await;
         results.into_iter().collect()
-    }
-
-    /// Whether an image is present, by any name that dockerd understands.
-    pub async fn has_image(&self, image: &str) -> Result<bool, EngineError> {
-        match self.ask(Method::GET, &format!("/images/{}/json", encode(image)), None, CALL_LIMIT).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Pulls an image and waits for the end. `image` has a tag or a digest, or everything under the name is pulled.
-    pub async fn pull_image(&self, image: &str) -> Result<(), EngineError> {
-        let target = format!("/images/create?fromImage={}", encode(image));
-        let response = self.open(Method::POST, &target, None, PULL_SILENCE).await?;
-        let mut lines = Lines::new(response.into_body());
-        // The last line says whether the pull failed.
-        let mut last = Vec::new();
-        loop {
-            match tokio::time::timeout(PULL_SILENCE, lines.next()).await {
-                Ok(line) => match line? {
-                    Some(line) => last = line,
-                    None => break,
-                },
-                Err(_) => return Err(broken(std::io::ErrorKind::TimedOut.into())),
-            }
-        }
-        match serde_json::from_slice::<Progress>(&last) {
-            Ok(progress) if !progress.error.is_empty() => Err(EngineError::Refused {
-                status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
-                message: progress.error,
-            }),
-            _ => Ok(()),
-        }
     }
 }
 

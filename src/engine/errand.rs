@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, future};
+use futures_util::{StreamExt as _, future, stream};
 use serde::{Deserialize, Serialize};
 
 use super::logs::{LogLine, LogOptions};
@@ -24,6 +24,8 @@ pub enum Errand {
         /// Which lines.
         options: LogOptions,
     },
+    /// A connection to the node's API, for what may be asked of its tasks' containers.
+    Connect,
 }
 
 impl Errand {
@@ -41,7 +43,7 @@ impl Errand {
 impl Engine {
     /// Does an errand. It ends where dockerd has no more to say, whatever the reason.
     pub fn run(&self, errand: Errand) -> Result<BoxStream<'static, Bytes>, EngineError> {
-        let Errand::Logs { container, options } = errand;
+        let Errand::Logs { container, options } = errand else { return Ok(stream::empty().boxed()) };
         let lines = self.logs(&container, &options)?;
         let lines = lines.map(Result::ok).take_while(|line| future::ready(line.is_some())).filter_map(future::ready);
         Ok(lines.ready_chunks(LINES_MAX).map(|lines| LogLine::encode_all(&lines)).boxed())
@@ -58,7 +60,9 @@ mod tests {
             time::OffsetDateTime::from_unix_timestamp(-62_135_596_800).unwrap() + time::Duration::nanoseconds(7);
         let options = LogOptions { follow: true, stdout: true, stderr: false, since, tail: "all".into() };
         let errand = Errand::Logs { container: "c0ffee".into(), options };
-        assert_eq!(Errand::decode(&errand.encode().unwrap()).unwrap(), errand);
+        for errand in [errand, Errand::Connect] {
+            assert_eq!(Errand::decode(&errand.encode().unwrap()).unwrap(), errand);
+        }
         assert!(Errand::decode(br#"{"Tomorrow":{}}"#).is_err());
     }
 }

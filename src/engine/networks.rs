@@ -4,7 +4,7 @@
 //! it again. Types of bollard do not leave this file.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, EndpointIpamConfig, EndpointSettings, EventMessage,
@@ -45,6 +45,8 @@ pub struct NewNetwork {
     pub driver: String,
     /// Its one IPv4 pool; `None` leaves the choice to dockerd.
     pub pool: Option<Pool>,
+    /// Its one IPv6 pool; `None` is no IPv6.
+    pub ipv6_pool: Option<Pool>,
     /// Whether it has no way out.
     pub internal: bool,
     /// Options of the driver.
@@ -90,6 +92,8 @@ pub struct ContainerEndpoint {
     pub network_id: String,
     /// The address that it was given, or else the one that it has.
     pub address: Option<Ipv4Addr>,
+    /// The same of IPv6.
+    pub ipv6_address: Option<Ipv6Addr>,
     /// Its hardware address; empty unless the container runs.
     pub mac: String,
     /// The endpoint's id; empty unless the container runs.
@@ -102,6 +106,13 @@ pub struct ContainerEndpoint {
     pub driver_opts: BTreeMap<String, String>,
     /// Which endpoint provides the default route: the highest.
     pub gw_priority: i64,
+}
+
+impl ContainerEndpoint {
+    /// Its addresses of both families.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.address.map(IpAddr::V4).into_iter().chain(self.ipv6_address.map(IpAddr::V6))
+    }
 }
 
 /// Something that happened to dockerd's networks or to who is on them.
@@ -137,20 +148,23 @@ impl Engine {
 
     /// Makes a network; returns its id.
     pub async fn create_network(&self, new: &NewNetwork) -> Result<String, EngineError> {
-        let ipam = new.pool.as_ref().map(|pool| Ipam {
+        let config = |pool: &Pool| IpamConfig {
+            subnet: Some(pool.subnet.clone()),
+            ip_range: pool.range.clone(),
+            gateway: pool.gateway.clone(),
+            auxiliary_addresses: None,
+        };
+        let configs: Vec<IpamConfig> = new.pool.iter().chain(&new.ipv6_pool).map(config).collect();
+        let ipam = (!configs.is_empty()).then(|| Ipam {
             driver: Some("default".into()),
-            config: Some(vec![IpamConfig {
-                subnet: Some(pool.subnet.clone()),
-                ip_range: pool.range.clone(),
-                gateway: pool.gateway.clone(),
-                auxiliary_addresses: None,
-            }]),
+            config: Some(configs),
             options: None,
         });
         let request = NetworkCreateRequest {
             name: new.name.clone(),
             driver: Some(new.driver.clone()),
             internal: Some(new.internal),
+            enable_ipv6: new.ipv6_pool.as_ref().map(|_| true),
             ipam,
             options: Some(new.options.clone().into_iter().collect()),
             labels: Some(new.labels.clone().into_iter().collect()),
@@ -180,6 +194,7 @@ impl Engine {
         let config = EndpointSettings {
             ipam_config: endpoint.address.map(|address| EndpointIpamConfig {
                 ipv4_address: Some(address.to_string()),
+                ipv6_address: endpoint.ipv6_address.map(|address| address.to_string()),
                 ..EndpointIpamConfig::default()
             }),
             aliases: Some(endpoint.aliases.clone()).filter(|aliases| !aliases.is_empty()),
@@ -300,12 +315,17 @@ fn container(listed: ContainerSummary) -> NetworkedContainer {
 }
 
 fn endpoint(network: String, settings: EndpointSettings) -> ContainerEndpoint {
-    let given = settings.ipam_config.and_then(|config| config.ipv4_address).filter(|address| !address.is_empty());
+    let given = settings.ipam_config.unwrap_or_default();
+    // What it was given, or else what it has.
+    let address = [given.ipv4_address, settings.ip_address].into_iter().flatten().find(|address| !address.is_empty());
+    let ipv6_address =
+        [given.ipv6_address, settings.global_ipv6_address].into_iter().flatten().find(|address| !address.is_empty());
     let has_endpoint = settings.endpoint_id.as_ref().is_some_and(|id| !id.is_empty());
     ContainerEndpoint {
         network,
         network_id: settings.network_id.unwrap_or_default(),
-        address: given.or(settings.ip_address).and_then(|address| address.parse().ok()),
+        address: address.and_then(|address| address.parse().ok()),
+        ipv6_address: ipv6_address.and_then(|address| address.parse().ok()),
         mac: Some(settings.mac_address.unwrap_or_default()).filter(|_| has_endpoint).unwrap_or_default(),
         endpoint_id: settings.endpoint_id.unwrap_or_default(),
         aliases: settings.aliases.unwrap_or_default(),

@@ -4,8 +4,10 @@
 //! not be told that nothing happened, nor that there is no leader, if that is not known to be true.
 
 use gam_core::error::{Error, Kind};
+use gam_core::model::NodeId;
 use gam_rpc::RpcError;
 
+use super::standing::WORKER;
 use super::{Refusal, chain, no_leader, out_of_time};
 
 /// What earlier tries leave open about one question.
@@ -71,10 +73,14 @@ fn in_doubt(error: &Error) -> Error {
 }
 
 /// Whoever was asked does not lead any more, or is gone; whether it did what was asked, the next leader's state tells.
-pub(super) fn unanswered(leader: &str, error: &RpcError) -> Refusal {
+pub(super) fn unanswered(own: NodeId, leader: &str, error: &RpcError) -> Refusal {
     if let RpcError::Refused(refusal) = error
         && refusal.kind != Kind::Unavailable
     {
+        // The leader is the first to know of a demotion; here it is news.
+        if gam_rpc::says_no_manager(refusal, own) {
+            return Refusal::Error(Error::unavailable(WORKER));
+        }
         return Refusal::Error(refusal.clone());
     }
     tracing::debug!(error = %chain(error), leader, "the leader did not answer");
@@ -146,13 +152,25 @@ mod tests {
         assert_eq!(told(Doubt::of_read()), no_leader(), "nothing can have happened");
     }
 
+    /// Seen for a second or two on a host that was demoted: the leader's words for another manager.
+    #[test]
+    fn that_the_leader_knows_of_no_such_manager_is_told_as_docker_tells_it() {
+        let refused = |error| unanswered(NodeId::MIN, "a", &RpcError::Refused(error));
+        let worker = Refusal::Error(Error::unavailable(WORKER));
+        assert_eq!(refused(gam_rpc::no_manager(NodeId::MIN)), worker);
+        let why = "the call is for managers, and the certificate is that of a swarm-worker";
+        assert_eq!(refused(Error::new(Kind::Forbidden, why)), worker);
+        let other = Error::new(Kind::Forbidden, "left behind");
+        assert_eq!(refused(other.clone()), Refusal::Error(other));
+    }
+
     #[test]
     fn what_was_not_sent_leaves_no_doubt() {
         let connect = RpcError::Connect { address: "a".into(), source: Arc::new(std::io::ErrorKind::NotFound.into()) };
-        assert_eq!(unanswered("a", &connect), Refusal::NotLeading);
+        assert_eq!(unanswered(NodeId::MIN, "a", &connect), Refusal::NotLeading);
         let broken = RpcError::Call { address: "a".into(), cause: "broken".into() };
-        assert_eq!(unanswered("a", &broken), Refusal::Unanswered);
+        assert_eq!(unanswered(NodeId::MIN, "a", &broken), Refusal::Unanswered);
         let stopping = RpcError::Refused(Error::unavailable("stopping"));
-        assert_eq!(unanswered("a", &stopping), Refusal::Unanswered);
+        assert_eq!(unanswered(NodeId::MIN, "a", &stopping), Refusal::Unanswered);
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gam_core::error::Error;
 use gam_core::model::{NodeId, NodeState};
-use gam_rpc::{Errand, Inbound, Piece};
+use gam_rpc::{Errand, Inbound, Outbound, Piece, join_streams};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -37,7 +38,15 @@ pub(super) struct Errands {
 struct Waiting {
     node: NodeId,
     begun: oneshot::Sender<()>,
-    answer: mpsc::Sender<Bytes>,
+    answer: Answer,
+}
+
+/// Where what the node says goes.
+#[derive(Debug)]
+enum Answer {
+    Pieces(mpsc::Sender<Bytes>),
+    /// The other end of what the client speaks on.
+    Connection(UnixStream),
 }
 
 impl Errands {
@@ -52,16 +61,16 @@ impl Errands {
         self.sessions.get(&node).is_some_and(|session| session.try_send(errand).is_ok())
     }
 
-    fn give(&mut self, node: NodeId) -> (u64, oneshot::Receiver<()>, mpsc::Receiver<Bytes>) {
-        let ((begun, begins), (answer, pieces)) = (oneshot::channel(), mpsc::channel(PIECES_MAX));
-        self.waiting.retain(|_, waiting| !waiting.answer.is_closed());
+    fn give(&mut self, node: NodeId, answer: Answer) -> (u64, oneshot::Receiver<()>) {
+        let (begun, begins) = oneshot::channel();
+        self.waiting.retain(|_, waiting| !waiting.begun.is_closed());
         self.last += 1;
         self.waiting.insert(self.last, Waiting { node, begun, answer });
-        (self.last, begins, pieces)
+        (self.last, begins)
     }
 
     /// Only the node that was asked may answer, and only once.
-    fn begin(&mut self, node: NodeId, ticket: u64) -> Option<mpsc::Sender<Bytes>> {
+    fn begin(&mut self, node: NodeId, ticket: u64) -> Option<Answer> {
         if self.waiting.get(&ticket)?.node != node {
             return None;
         }
@@ -90,12 +99,26 @@ impl Manager {
     /// Asks a node, wherever its session is. The pieces of its answer come until it has no more of them; it stops when the
     /// receiver is dropped.
     pub async fn ask_node(&self, node: NodeId, wish: Bytes) -> Result<mpsc::Receiver<Bytes>, Error> {
+        let (answer, pieces) = mpsc::channel(PIECES_MAX);
+        self.give_errand(node, wish, Answer::Pieces(answer)).await?;
+        Ok(pieces)
+    }
+
+    /// A connection to whatever the node has at its end for this wish, wherever its session is.
+    pub async fn connect_to_node(&self, node: NodeId, wish: Bytes) -> Result<UnixStream, Error> {
+        let (client, answer) = UnixStream::pair().map_err(Error::internal)?;
+        self.give_errand(node, wish, Answer::Connection(answer)).await?;
+        Ok(client)
+    }
+
+    /// Gives a node an errand; returns when it has begun to answer.
+    async fn give_errand(&self, node: NodeId, wish: Bytes, answer: Answer) -> Result<(), Error> {
         let gone = || Error::unavailable(format!("node {node} is not available"));
         let state = self.state();
         let is_there = state.node(node).is_some_and(|node| node.status.state == NodeState::Ready);
         let manager = |id: NodeId| Some(state.node(id)?.manager.as_ref()?.addr.clone());
         let Some(own) = manager(self.node_id()).filter(|_| is_there) else { return Err(gone()) };
-        let (ticket, mut begins, pieces) = self.with_errands(|errands| errands.give(node));
+        let (ticket, mut begins) = self.with_errands(|errands| errands.give(node, answer));
         let errand = Errand { ticket, address: own.clone(), bytes: wish };
         // A manager's own session is with itself.
         let others = state.nodes().filter(|other| other.id != node).filter_map(|other| manager(other.id));
@@ -111,7 +134,7 @@ impl Manager {
                 pass.map_err(Error::from)
             };
             match passed {
-                Ok(()) if matches!(timeout(BEGIN_TIMEOUT, &mut begins).await, Ok(Ok(()))) => return Ok(pieces),
+                Ok(()) if matches!(timeout(BEGIN_TIMEOUT, &mut begins).await, Ok(Ok(()))) => return Ok(()),
                 Ok(()) => tracing::debug!(%node, manager = address, "the node did not answer"),
                 Err(error) => tracing::debug!(%node, manager = address, %error, "an errand was not passed on"),
             }
@@ -119,14 +142,34 @@ impl Manager {
         Err(gone())
     }
 
-    /// Takes what a node answers; returns when either side has had enough.
-    pub async fn take_answer(&self, node: NodeId, mut pieces: Inbound<Piece>) -> Result<(), Error> {
-        let first = timeout(BEGIN_TIMEOUT, pieces.recv()).await;
-        let Ok(Ok(Some(Piece::Ticket(ticket)))) = first else {
+    /// Takes a connection that a node opens; returns when it has ended.
+    pub async fn take_connection(
+        &self,
+        node: NodeId,
+        mut inbound: Inbound<Piece>,
+        outbound: Outbound<Piece>,
+    ) -> Result<(), Error> {
+        let Answer::Connection(stream) = self.awaited(node, &mut inbound).await? else {
+            return Err(Error::invalid("no connection was asked for"));
+        };
+        join_streams(stream, inbound, outbound).await;
+        Ok(())
+    }
+
+    /// Who waits for what a node is about to say, by the ticket that it begins with.
+    async fn awaited(&self, node: NodeId, pieces: &mut Inbound<Piece>) -> Result<Answer, Error> {
+        let Ok(Ok(Some(Piece::Ticket(ticket)))) = timeout(BEGIN_TIMEOUT, pieces.recv()).await else {
             return Err(Error::invalid("an answer begins with the errand's ticket"));
         };
         let answer = self.with_errands(|errands| errands.begin(node, ticket));
-        let answer = answer.ok_or_else(|| Error::not_found("nobody waits for this answer"))?;
+        answer.ok_or_else(|| Error::not_found("nobody waits for this answer"))
+    }
+
+    /// Takes what a node answers; returns when either side has had enough.
+    pub async fn take_answer(&self, node: NodeId, mut pieces: Inbound<Piece>) -> Result<(), Error> {
+        let Answer::Pieces(answer) = self.awaited(node, &mut pieces).await? else {
+            return Err(Error::invalid("a connection was asked for"));
+        };
         loop {
             let piece = tokio::select! {
                 piece = pieces.recv() => piece,
@@ -168,15 +211,15 @@ mod tests {
     fn only_who_was_asked_may_answer_and_once() {
         let (node, other) = (NodeId::from(1), NodeId::from(2));
         let mut errands = Errands::default();
-        let (ticket, mut begins, pieces) = errands.give(node);
+        let give = |errands: &mut Errands| errands.give(node, Answer::Pieces(mpsc::channel(1).0));
+        let (ticket, mut begins) = give(&mut errands);
         assert!(errands.begin(other, ticket).is_none() && errands.begin(node, ticket + 1).is_none());
         assert!(begins.try_recv().is_err());
         assert!(errands.begin(node, ticket).is_some());
         assert!(begins.try_recv().is_ok());
         assert!(errands.begin(node, ticket).is_none());
-        drop(pieces);
-        let (given_up, _, _) = errands.give(node);
-        let _kept = errands.give(node);
+        let (given_up, _) = give(&mut errands);
+        let _kept = give(&mut errands);
         assert_eq!(errands.waiting.len(), 1, "a client that has gone waits for nothing");
         assert!(errands.begin(node, given_up).is_none());
     }

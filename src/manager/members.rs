@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gam_core::model::{ManagerStatus, Node, NodeId};
+use gam_core::model::{ManagerStatus, Node, NodeId, NodeState};
 use gam_core::state::State;
 use gam_core::step::Input;
 use gam_store::{Member, StoreError};
@@ -31,6 +31,27 @@ enum Duty {
     Add(u64, String),
     /// A node that is to be a worker has left the consensus.
     Note(NodeId),
+}
+
+impl Duty {
+    /// In words, for whoever reads the log: by the names of hosts, since nobody knows a number of the consensus.
+    fn said(&self, state: &State) -> String {
+        let name = |node: Option<&Arc<Node>>| match node {
+            Some(node) if !node.description.hostname.is_empty() => {
+                format!("{} ({})", node.description.hostname, node.id)
+            }
+            Some(node) => node.id.to_string(),
+            None => "a node that is no manager any more".to_owned(),
+        };
+        match self {
+            Duty::HandOver => "this manager hands over the lead, to leave the consensus".to_owned(),
+            Duty::Remove(member) => format!("{} leaves the consensus", name(state.manager_of(*member))),
+            Duty::Add(member, address) => {
+                format!("{} comes into the consensus at {address}", name(state.manager_of(*member)))
+            }
+            Duty::Note(node) => format!("{} has left the consensus", name(state.node(*node))),
+        }
+    }
 }
 
 /// Everything that is due, the most urgent first.
@@ -91,6 +112,7 @@ impl Keeper {
 
 /// Does one duty; returns it if it failed.
 async fn perform(shared: Arc<Shared>, duty: Duty) -> Option<Duty> {
+    let said = duty.said(&shared.store.state());
     let done = match &duty {
         Duty::HandOver => shared.store.transfer_leadership(None).await,
         Duty::Remove(member) => shared.store.remove_member(*member).await,
@@ -104,18 +126,86 @@ async fn perform(shared: Arc<Shared>, duty: Duty) -> Option<Duty> {
     };
     match done {
         Ok(()) => {
-            tracing::info!(?duty, "the managers changed");
+            tracing::info!("the managers changed: {said}");
             None
         }
         Err(error) => {
-            tracing::warn!(?duty, error = %chain(&error), "the managers could not be changed; it is tried again");
+            tracing::warn!(error = %chain(&error), "not done yet, and tried again: {said}");
             Some(duty)
         }
     }
+}
+
+/// Whether a promotion ends with this manager, `own`, if it goes now: it alone has a vote, and a node that is there is still to get
+/// one.
+pub(super) fn is_promoting_alone(state: &State, members: &[Member], own: u64) -> bool {
+    let is_alone = members.iter().filter(|member| member.voter).all(|member| member.id == own);
+    let is_coming =
+        |node: &Arc<Node>| node.is_manager() && node.status.state == NodeState::Ready && !is_voter(node, members);
+    is_alone && state.nodes().any(is_coming)
 }
 
 /// Whether a node has become a member of the consensus that votes.
 pub(super) fn is_voter(node: &Node, members: &[Member]) -> bool {
     let raft_id = node.manager.as_ref().map(|manager| manager.raft_id);
     members.iter().any(|member| Some(member.id) == raft_id && member.voter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gam_core::model::{Meta, NodeDescription, NodeSpec, NodeStatus};
+    use gam_core::state::{Change, Proposal};
+
+    fn node(number: u128, manager: Option<u64>) -> Node {
+        let description = NodeDescription { hostname: format!("host{number}"), ..NodeDescription::default() };
+        Node {
+            id: NodeId::from(number),
+            meta: Meta::default(),
+            spec: NodeSpec { role: "manager".into(), ..NodeSpec::default() },
+            description,
+            status: NodeStatus { state: NodeState::Ready, ..NodeStatus::default() },
+            manager: manager.map(|raft_id| ManagerStatus { raft_id, addr: "a:1".into() }),
+        }
+    }
+
+    fn state(nodes: Vec<Node>) -> State {
+        let changes = nodes.into_iter().map(|node| Change::NodeCreate(Box::new(node))).collect();
+        let mut state = State::default();
+        state.apply(1, &Proposal { changes, ..Proposal::default() });
+        state
+    }
+
+    fn member(id: u64, voter: bool) -> Member {
+        Member { id, address: "a:1".into(), voter }
+    }
+
+    #[test]
+    fn only_a_promotion_that_nobody_else_can_finish_keeps_a_manager() {
+        let one = member(11, true);
+        assert!(!is_promoting_alone(&state(vec![node(1, Some(11))]), std::slice::from_ref(&one), 11));
+        // It has been told, and has not even asked yet.
+        let both = state(vec![node(1, Some(11)), node(2, None)]);
+        assert!(is_promoting_alone(&both, std::slice::from_ref(&one), 11));
+        let both = state(vec![node(1, Some(11)), node(2, Some(12))]);
+        assert!(is_promoting_alone(&both, &[one.clone(), member(12, false)], 11));
+        assert!(!is_promoting_alone(&both, &[one.clone(), member(12, true)], 11), "done");
+        let third = state(vec![node(1, Some(11)), node(2, Some(12)), node(3, None)]);
+        assert!(!is_promoting_alone(&third, &[one.clone(), member(12, true)], 11), "host2 goes on with it");
+        let mut gone = node(2, None);
+        gone.status.state = NodeState::Down;
+        assert!(!is_promoting_alone(&state(vec![node(1, Some(11)), gone]), &[one], 11), "nobody waits for it");
+    }
+
+    #[test]
+    fn duties_are_told_by_the_names_of_hosts() {
+        let state = state(vec![node(1, Some(11)), node(2, Some(12))]);
+        let said = |duty: Duty| duty.said(&state);
+        let id = NodeId::from(2);
+        let coming = format!("host2 ({id}) comes into the consensus at a:1");
+        assert_eq!(said(Duty::Add(12, "a:1".into())), coming);
+        assert_eq!(said(Duty::Remove(12)), format!("host2 ({id}) leaves the consensus"));
+        assert_eq!(said(Duty::Remove(99)), "a node that is no manager any more leaves the consensus");
+        assert_eq!(said(Duty::Note(id)), format!("host2 ({id}) has left the consensus"));
+    }
 }

@@ -1,7 +1,7 @@
 //! One question to the leader for all who ask the same at about the same time.
 //!
-//! For questions that strangers can cause, so that a flood of them stays this manager's own burden. Whoever asks is answered
-//! by a question that began after he asked, never by an older answer.
+//! For questions that strangers can cause, or many sessions at once, so that a flood of them stays this manager's own burden.
+//! Whoever asks is answered by a question that began after he asked, never by an older answer.
 
 use std::time::Duration;
 

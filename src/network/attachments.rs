@@ -114,6 +114,10 @@ impl Watch {
 
     /// Returns whether dockerd told all that it has to tell.
     async fn look(&self) -> Result<bool, LookError> {
+        if !self.places.are_told() {
+            // Whom to ask comes with that, and most nodes then need not ask.
+            return Ok(false);
+        }
         // The order matters. An attachment is announced as joining before it is in the state, and stops joining after
         // its container exists: so one that is in `before` and not in `joining` has its container in the list, or none.
         let backed = self.networks.backed();
@@ -131,8 +135,8 @@ impl Watch {
         }
         // And a container's attachment is in the state before the container exists.
         let after = self.places.read(names).await?;
-        for (network, address, container) in unknown(&after, self.node, &containers, &self.known(&after)) {
-            self.adopt(network, address, container).await;
+        for (network, endpoint, container) in unknown(&after, self.node, &containers, &self.known(&after)) {
+            self.adopt(network, endpoint, container).await;
         }
         let seen = statuses(attachments(&after, self.node), &containers, &self.known(&after));
         if !seen.is_empty() {
@@ -164,14 +168,15 @@ impl Watch {
         }
     }
 
-    async fn adopt(&self, network: NetworkId, address: Ipv4Addr, container: &NetworkedContainer) {
-        let place = Attachment { network: Some(network), addresses: vec![address.to_string()], aliases: Vec::new() };
+    async fn adopt(&self, network: NetworkId, endpoint: &ContainerEndpoint, container: &NetworkedContainer) {
+        let addresses = endpoint.addresses().map(|address| address.to_string()).collect();
+        let place = Attachment { network: Some(network), addresses, aliases: Vec::new() };
         match self.places.attach(&container.name, &container.id, vec![place]).await {
             Ok((task, _)) => {
-                tracing::info!(%task, container = %container.name, %address, "adopted a container's address");
+                tracing::info!(%task, container = %container.name, address = ?endpoint.address, "adopted a container's address");
             }
             Err(error) => {
-                tracing::warn!(container = %container.name, %address, %error, "cannot adopt a container's address");
+                tracing::warn!(container = %container.name, address = ?endpoint.address, %error, "cannot adopt a container's address");
             }
         }
     }
@@ -227,30 +232,35 @@ fn is_settled(containers: &[NetworkedContainer], known: &BTreeMap<String, Networ
     !endpoints.any(|endpoint| endpoint.mac.is_empty() && network_of(endpoint, known).is_some())
 }
 
-/// What the leader does not know of attachments yet: whose they are, and the hardware addresses that they have now.
+/// What the leader does not know of attachments yet: whose they are, and the hardware addresses and names that their places
+/// have now.
 fn statuses<'a>(
     attachments: impl Iterator<Item = &'a Task>,
     containers: &[NetworkedContainer],
     known: &BTreeMap<String, NetworkId>,
 ) -> Vec<(TaskId, TaskStatus)> {
-    let mut seen: BTreeMap<(NetworkId, Ipv4Addr), (&str, &str)> = BTreeMap::new();
+    let mut seen: BTreeMap<(NetworkId, Ipv4Addr), (&str, &ContainerEndpoint)> = BTreeMap::new();
     for container in containers.iter().filter(|container| !container.is_task) {
         for endpoint in &container.endpoints {
             if let (Some(network), Some(address)) = (network_of(endpoint, known), endpoint.address) {
-                seen.insert((network, address), (&container.id, &endpoint.mac));
+                seen.insert((network, address), (&container.id, endpoint));
             }
         }
     }
     let status = |task: &Task| {
         let mut now = ContainerStatus::default();
         for place in addresses(task) {
-            let (id, mac) = seen.get(&place)?;
+            let (id, endpoint) = seen.get(&place)?;
             now.id = (*id).to_owned();
-            if !mac.is_empty() {
-                now.macs.insert(place.1, (*mac).to_owned());
+            for (told, all) in [(&endpoint.mac, &mut now.macs), (&endpoint.endpoint_id, &mut now.endpoints)] {
+                if !told.is_empty() {
+                    all.insert(place.1, told.clone());
+                }
             }
         }
-        let is_known = task.status.container.as_ref().is_some_and(|known| known.id == now.id && known.macs == now.macs);
+        let is_told =
+            |known: &ContainerStatus| known.id == now.id && known.macs == now.macs && known.endpoints == now.endpoints;
+        let is_known = task.status.container.as_ref().is_some_and(is_told);
         (!is_known).then(|| (task.id, TaskStatus { container: Some(now), ..task.status.clone() }))
     };
     attachments.filter_map(status).collect()
@@ -262,7 +272,7 @@ fn unknown<'a>(
     node: NodeId,
     containers: &'a [NetworkedContainer],
     known: &BTreeMap<String, NetworkId>,
-) -> Vec<(NetworkId, Ipv4Addr, &'a NetworkedContainer)> {
+) -> Vec<(NetworkId, &'a ContainerEndpoint, &'a NetworkedContainer)> {
     let given: BTreeSet<_> = attachments(state, node).flat_map(addresses).collect();
     let mut unknown = Vec::new();
     for container in containers.iter().filter(|container| !container.is_task) {
@@ -271,7 +281,7 @@ fn unknown<'a>(
             let (Some(network), Some(address)) = (known.get(&endpoint.network_id), endpoint.address) else { continue };
             let is_attachable = state.network(*network).is_some_and(|network| network.spec.attachable);
             if is_attachable && !given.contains(&(*network, address)) {
-                unknown.push((*network, address, container));
+                unknown.push((*network, endpoint, container));
             }
         }
     }
@@ -359,10 +369,12 @@ mod tests {
         let mut containers = [container("box", "net7", "e7", "10.0.1.3")];
         for mac in ["", "02:00:00:00:00:01", "02:00:00:00:00:02", ""] {
             containers[0].endpoints[0].mac = mac.into();
+            containers[0].endpoints[0].endpoint_id = if mac.is_empty() { "" } else { "e5" }.into();
             let seen = statuses(attachments(&state, NODE.into()), &containers, &known());
             let [(id, status)] = &seen[..] else { panic!("{seen:?}") };
             let now = status.container.as_ref().unwrap();
             assert_eq!((now.id.as_str(), now.macs.values().next().map_or("", |mac| mac)), ("box", mac));
+            assert_eq!(now.endpoints.len(), now.macs.len(), "told with it");
             let changes = vec![Change::TaskReport { id: *id, status: status.clone() }];
             state.apply(state.index() + 1, &Proposal { at: Timestamp(2), changes });
             assert!(statuses(attachments(&state, NODE.into()), &containers, &known()).is_empty());

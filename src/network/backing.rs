@@ -60,7 +60,8 @@ impl Backing {
 
     /// Whether this backing still fits its network: subnets may be chosen anew.
     pub fn fits(&self, network: &Network) -> bool {
-        ipv4_pool(network).is_none_or(|pool| self.subnets.contains(&pool.subnet))
+        let mut pools = [pool(network, true), pool(network, false)].into_iter().flatten();
+        pools.all(|pool| self.subnets.contains(&pool.subnet))
     }
 }
 
@@ -97,7 +98,8 @@ pub fn plan(network: &Network, name: &str, underlay: Option<u32>) -> NewNetwork 
     let mut new = NewNetwork {
         name: name.to_owned(),
         driver: network.driver().to_owned(),
-        pool: ipv4_pool(network),
+        pool: pool(network, true),
+        ipv6_pool: pool(network, false),
         internal: network.spec.internal,
         options: user.cloned().unwrap_or_default(),
         labels,
@@ -111,28 +113,36 @@ pub fn plan(network: &Network, name: &str, underlay: Option<u32>) -> NewNetwork 
     new
 }
 
-/// The first IPv4 subnet of a network: a bridge can hold but one.
+/// The first subnet of a family: a bridge can hold but one.
 ///
 /// dockerd may hand out nothing but the gateway, which is taken: whoever joins a backing without an address from the
 /// cluster's allocator is refused instead of colliding with an endpoint on another node.
-fn ipv4_pool(network: &Network) -> Option<Pool> {
-    let config = network.ipam.iter().find(|config| first_address(config).is_some())?;
-    let gateway = gateway_of(config)?;
-    Some(Pool { subnet: config.subnet.clone(), range: Some(format!("{gateway}/32")), gateway: Some(gateway) })
+fn pool(network: &Network, is_ipv4: bool) -> Option<Pool> {
+    let (config, gateway) = network.ipam.iter().find_map(|config| {
+        let gateway = gateway_of(config).filter(|gateway| gateway.is_ipv4() == is_ipv4)?;
+        Some((config, gateway))
+    })?;
+    let range = Some(format!("{gateway}/{}", if is_ipv4 { 32 } else { 128 }));
+    Some(Pool { subnet: config.subnet.clone(), range, gateway: Some(gateway.to_string()) })
 }
 
-/// Where the resolver of a network listens: on its gateway, which every host with a backing of it has. There is none on
+/// Where the resolver of a network listens: on its IPv4 gateway, which every host with a backing of it has. There is none on
 /// networks that are not Gam's own.
 pub fn resolver(network: &Network) -> Option<Ipv4Addr> {
-    let is_ours = network.driver() == "overlay" && !network.is_predefined();
-    is_ours.then(|| network.ipam.iter().find_map(gateway_of)?.parse().ok()).flatten()
+    gateways(network).find_map(|(gateway, _)| match gateway {
+        IpAddr::V4(gateway) => Some(gateway),
+        IpAddr::V6(_) => None,
+    })
 }
 
-/// The gateway of a network on this host, with the length of its subnet's prefix.
-pub fn gateway(network: &Network) -> Option<(Ipv4Addr, u8)> {
-    let gateway = resolver(network)?;
-    let config = network.ipam.iter().find(|config| first_address(config).is_some())?;
-    Some((gateway, config.subnet.split_once('/')?.1.parse().ok()?))
+/// The gateways of a network of Gam's own on this host, one of each family that it has, with the lengths of their subnets'
+/// prefixes.
+pub fn gateways(network: &Network) -> impl Iterator<Item = (IpAddr, u8)> + '_ {
+    let is_ours = network.driver() == "overlay" && !network.is_predefined();
+    [true, false].into_iter().filter(move |_| is_ours).filter_map(|is_ipv4| {
+        let pool = pool(network, is_ipv4)?;
+        Some((pool.gateway?.parse().ok()?, pool.subnet.split_once('/')?.1.parse().ok()?))
+    })
 }
 
 /// The subnets of a network: addresses and lengths of prefixes.
@@ -143,19 +153,17 @@ pub fn subnets(network: &Network) -> impl Iterator<Item = (IpAddr, u8)> + '_ {
     })
 }
 
-fn gateway_of(config: &IpamConfig) -> Option<String> {
-    let first = first_address(config)?;
-    Some(match config.gateway.as_str() {
-        "" => first.to_string(),
-        given => given.split('/').next().unwrap_or(given).to_owned(),
-    })
-}
-
-/// The first address of an IPv4 subnet: its gateway unless the user chose another.
-fn first_address(config: &IpamConfig) -> Option<Ipv4Addr> {
+/// The gateway of a subnet: its first address unless the user chose another.
+fn gateway_of(config: &IpamConfig) -> Option<IpAddr> {
     let (base, _) = config.subnet.split_once('/')?;
-    let base: Ipv4Addr = base.parse().ok()?;
-    Some(Ipv4Addr::from(u32::from(base).checked_add(1)?))
+    let first = match base.parse().ok()? {
+        IpAddr::V4(base) => IpAddr::V4(u32::from(base).checked_add(1)?.into()),
+        IpAddr::V6(base) => IpAddr::V6(u128::from(base).checked_add(1)?.into()),
+    };
+    match config.gateway.as_str() {
+        "" => Some(first),
+        given => given.split('/').next().unwrap_or(given).parse().ok(),
+    }
 }
 
 #[cfg(test)]
@@ -190,12 +198,17 @@ mod tests {
 
     #[test]
     fn a_backing_is_a_bridge_that_hands_out_nothing_itself() {
-        let network = network(&[("encrypted", "")], &[("fd00::/64", ""), ("10.0.1.0/24", "10.0.1.1")]);
+        let network = network(&[("encrypted", "")], &[("fd00::/64", "fd00::9"), ("10.0.1.0/24", "10.0.1.1")]);
         let new = plan(&network, "web", None);
         assert_eq!((new.driver.as_str(), new.internal), ("bridge", true));
         let pool = new.pool.unwrap();
         assert_eq!(pool.subnet, "10.0.1.0/24");
         assert_eq!((pool.gateway.as_deref(), pool.range.as_deref()), (Some("10.0.1.1"), Some("10.0.1.1/32")));
+        let pool = new.ipv6_pool.unwrap();
+        assert_eq!((pool.subnet.as_str(), pool.range.as_deref()), ("fd00::/64", Some("fd00::9/128")));
+        let gateways: Vec<String> = gateways(&network).map(|(gateway, length)| format!("{gateway}/{length}")).collect();
+        assert_eq!(gateways, ["10.0.1.1/24", "fd00::9/64"]);
+        assert_eq!(resolver(&network).unwrap().to_string(), "10.0.1.1");
         assert_eq!(new.options[MTU_OPTION], "1350");
         assert_eq!(new.options[BRIDGE_NAME_OPTION].len(), 15);
         assert!(!new.options.contains_key("encrypted"), "options of the overlay driver mean nothing to a bridge");
@@ -249,5 +262,6 @@ mod tests {
             ..EngineNetwork::default()
         };
         assert!(!Backing::of(&listed).unwrap().fits(&network(&[], &[("10.0.2.0/24", "")])));
+        assert!(!Backing::of(&listed).unwrap().fits(&network(&[], &[("10.0.1.0/24", ""), ("fd00::/64", "")])));
     }
 }

@@ -18,16 +18,8 @@ pub async fn program(namespace: &Namespace, text: impl AsRef<str> + Send + 'stat
 
 /// The same on this host.
 pub async fn program_host(text: String) -> io::Result<()> {
-    on_host(move || nft(&["-f", "-"], &text)).await.map(drop)
-}
-
-/// A table of this host's as the kernel has it, in numbers.
-pub async fn listed(table: &'static str) -> io::Result<String> {
-    on_host(move || nft(&["-n", "list", "table", "ip", table], "")).await
-}
-
-async fn on_host(work: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    let work = move || nft(&["-f", "-"], &text);
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error))).map(drop)
 }
 
 /// What is listed, without counters. Asking for nothing is answered by nothing.

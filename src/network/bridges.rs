@@ -21,8 +21,8 @@ pub struct Wanted {
     pub name: String,
     /// What its packets may measure.
     pub mtu: u32,
-    /// The gateway of its network, with the length of the subnet's prefix: the resolver listens there.
-    pub gateway: Option<(IpAddr, u8)>,
+    /// The gateways of its network, with the lengths of the subnets' prefixes: the resolver listens there.
+    pub gateways: Vec<(IpAddr, u8)>,
     /// The host's ends of its containers' links, by number.
     pub plugs: BTreeSet<u32>,
 }
@@ -63,10 +63,9 @@ pub fn repairs(wanted: &[Wanted], seen: &[Interface], known: &BTreeMap<String, M
             Some(link) if !link.up => repairs.push(Repair::Raise(name())),
             Some(_) => {}
         }
-        if let Some((address, length)) = bridge.gateway
-            && !there.is_some_and(|link| link.addresses.contains(&address))
-        {
-            repairs.push(Repair::Address(name(), address, length));
+        let lacks = |address: &IpAddr| !there.is_some_and(|link| link.addresses.contains(address));
+        for (address, length) in bridge.gateways.iter().filter(|(address, _)| lacks(address)) {
+            repairs.push(Repair::Address(name(), *address, *length));
         }
         for plug in seen.iter().filter(|link| bridge.plugs.contains(&link.index)) {
             let is_on = there.is_some_and(|link| plug.controller == Some(link.index));
@@ -83,8 +82,8 @@ mod tests {
     use super::*;
 
     fn wanted() -> [Wanted; 1] {
-        let gateway = Some(("10.0.1.1".parse().unwrap(), 24));
-        [Wanted { network: 7.into(), name: "gam-x".into(), mtu: 1450, gateway, plugs: [5, 6, 9].into() }]
+        let gateways = vec![("10.0.1.1".parse().unwrap(), 24), ("fd00::1".parse().unwrap(), 64)];
+        [Wanted { network: 7.into(), name: "gam-x".into(), mtu: 1450, gateways, plugs: [5, 6, 9].into() }]
     }
 
     fn link(index: u32, name: &str, controller: Option<u32>, addresses: &[&str]) -> Interface {
@@ -95,7 +94,7 @@ mod tests {
     fn whole() -> Vec<Interface> {
         vec![
             link(2, "eth0", None, &[]),
-            link(4, "gam-x", None, &["fe80::1", "10.0.1.1"]),
+            link(4, "gam-x", None, &["fe80::1", "fd00::1", "10.0.1.1"]),
             link(5, "veth5", Some(4), &[]),
             link(6, "veth6", Some(4), &[]),
         ]
@@ -110,13 +109,15 @@ mod tests {
     fn each_harm_is_mended() {
         let mut seen = whole();
         seen[1].up = false;
-        seen[1].addresses.pop();
+        seen[1].addresses.truncate(1);
         seen[2].controller = None;
         seen[3].up = false;
         let raise = Repair::Raise("gam-x".into());
-        let address = Repair::Address("gam-x".into(), "10.0.1.1".parse().unwrap(), 24);
+        let addresses = [("10.0.1.1", 24), ("fd00::1", 64)]
+            .map(|(address, length)| Repair::Address("gam-x".into(), address.parse().unwrap(), length));
         let plugs = [5, 6].map(|plug| Repair::Plug(plug, "gam-x".into()));
-        assert_eq!(repairs(&wanted(), &seen, &BTreeMap::new()), [&[raise, address.clone()], &plugs[..]].concat());
+        let all = [&[raise], &addresses[..], &plugs].concat();
+        assert_eq!(repairs(&wanted(), &seen, &BTreeMap::new()), all);
         // A bridge that was made anew by somebody else is not the one that they were on.
         let mut seen = whole();
         seen[1].index = 8;
@@ -125,6 +126,6 @@ mod tests {
         let mac = [2, 0, 0, 0, 0, 1];
         let make = Repair::Make { network: 7.into(), name: "gam-x".into(), mtu: 1450, mac: Some(mac) };
         let known = [("gam-x".to_owned(), mac)].into();
-        assert_eq!(repairs(&wanted(), &seen, &known), [&[make, address], &plugs[..]].concat());
+        assert_eq!(repairs(&wanted(), &seen, &known), [&[make], &addresses[..], &plugs].concat());
     }
 }

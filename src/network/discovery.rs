@@ -16,22 +16,24 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use gam_core::assignment::Assignments;
 use gam_core::discovery::balance::{self, Texts};
+use gam_core::discovery::leavers::{Leavers, Reach};
 use gam_core::discovery::returns::{self, Returns};
 use gam_core::discovery::{Asker, Balance, Balancers, Names, endpoints};
-use gam_core::model::{Network, NetworkId, Phase, TaskId};
+use gam_core::model::{Network, NetworkId};
 use gam_core::plane::Mac;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::balancing::program;
 use super::conntrack::forget_stale;
 use super::generation::Generation;
-use super::mesh::returns::lead_back;
+use super::mesh::returns::{Watch, lead_back};
 use super::namespace::Namespace;
 use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
-use super::sandboxes::{Sandbox, Sandboxes};
+use super::sandboxes::{Place, Sandbox, Sandboxes};
 use super::{Networks, backing, engine_dns};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
@@ -99,13 +101,23 @@ struct Discovery {
     listening: BTreeMap<NetworkId, (Listening, AbortHandle)>,
     held: BTreeMap<String, Held>,
     progress: Progress,
-    /// Whether the published ports are waited for.
-    waits: bool,
     /// The log index of what is known.
     index: u64,
-    /// The members that nobody is to be sent to any more, and those of them of which it was said.
-    leaving: BTreeSet<(NetworkId, TaskId)>,
-    said: BTreeSet<(NetworkId, TaskId)>,
+    /// The one at which the balancers of all containers are.
+    balanced: Option<u64>,
+    /// The members that nobody is to be sent to any more.
+    leavers: Leavers,
+}
+
+/// How far a round came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// A container's balancers are not what they should be.
+    Broken,
+    /// They are, but not all else is.
+    Balanced,
+    /// All is.
+    Whole,
 }
 
 /// A container that is on networks of the swarm.
@@ -120,6 +132,8 @@ struct Held {
     done: Option<Arc<Balance>>,
     /// What its ways back to the routing mesh's nodes are, likewise.
     returns: Option<Returns>,
+    /// Tells whether anybody changed these.
+    ways: Option<Arc<Watch>>,
     /// Tells whether anybody changed rules there.
     rules: Generation,
     /// What it told when they were what they should be.
@@ -131,7 +145,9 @@ struct Held {
 /// What the rules of a container have become.
 struct Programmed {
     balance: Arc<Balance>,
+    /// `None` as long as it cannot have those that it needs.
     returns: Option<Returns>,
+    ways: Option<Arc<Watch>>,
     /// What [`Generation`] tells if nobody else changed rules meanwhile.
     expected: Option<u32>,
 }
@@ -140,6 +156,11 @@ struct Programmed {
 type Dropping = (Namespace, Option<Arc<Balance>>, Arc<Balance>);
 
 impl Held {
+    /// Whether somebody may have changed its ways back to the mesh.
+    fn is_astray(&self) -> bool {
+        self.ways.as_ref().is_some_and(|ways| ways.is_disturbed())
+    }
+
     /// Whether its rules may be others than those that were programmed.
     fn is_disturbed(&self) -> bool {
         self.done.is_some() && self.settled.is_none_or(|settled| self.rules.read().ok() != Some(settled))
@@ -147,10 +168,10 @@ impl Held {
 
     /// Takes over what was programmed; tells the difference if flows have to be forgotten for it.
     fn settle(&mut self, programmed: Programmed) -> Option<Dropping> {
-        let Programmed { balance, returns, expected } = programmed;
+        let Programmed { balance, returns, ways, expected } = programmed;
         self.settled = expected.filter(|expected| self.rules.read().ok() == Some(*expected));
         self.disturbed = false;
-        self.returns = returns;
+        (self.returns, self.ways) = (returns, ways);
         let old = self.done.replace(balance.clone());
         balance::drops(old.as_deref(), &balance).then(|| (self.namespace.clone(), old, balance))
     }
@@ -183,18 +204,18 @@ impl Discovery {
             listening: BTreeMap::new(),
             held: BTreeMap::new(),
             progress,
-            waits: false,
             index: 0,
-            leaving: BTreeSet::new(),
-            said: BTreeSet::new(),
+            balanced: None,
+            leavers: Leavers::default(),
         }
     }
 
     async fn run(&mut self, news: &Notify) {
-        let mut listed = false;
+        let (mut listed, mut looked) = (false, Instant::now());
         loop {
             self.learn();
             if !listed {
+                looked = Instant::now();
                 match self.look().await {
                     Ok(()) => listed = true,
                     Err(error) => tracing::debug!(%error, "cannot look at the engine's containers now"),
@@ -202,18 +223,20 @@ impl Discovery {
             }
             let done = self.program_all().await;
             // Of containers that were not seen nothing is known.
-            if done && listed {
-                self.acknowledge();
+            if listed && done != Round::Broken {
+                self.balanced = Some(self.index);
             }
-            let pause = if listed && done { SLOW } else { RETRY };
+            self.acknowledge();
+            let due = looked + if listed && done == Round::Whole { SLOW } else { RETRY };
             tokio::select! {
                 changed = self.known.changed() => if changed.is_err() { return },
-                Ok(()) = self.progress.meshed.changed(), if self.waits => {}
+                Ok(()) = self.progress.meshed.changed(), if self.leavers.waits() => {}
                 () = news.notified() => {
                     tokio::time::sleep(SETTLE).await;
                     listed = false;
                 }
-                () = tokio::time::sleep(pause) => listed = false,
+                // Whatever else happens, and however often.
+                () = tokio::time::sleep_until(due) => listed = false,
                 () = disturbed(&self.held) => {}
             }
         }
@@ -229,21 +252,15 @@ impl Discovery {
         self.nodes = returns::numbers(known.peers.keys().copied());
         self.listen(&known);
         self.index = known.index;
-        let leaving = known.members.iter().filter(|(_, member)| member.phase == Phase::Leaving);
-        self.leaving = leaving.map(|(place, _)| *place).collect();
+        self.leavers.learn(&known);
     }
 
-    /// Says that nobody here is sent to a member any more that is leaving: it may be waited for. Nothing else is said, for
-    /// every word costs the managers a step.
+    /// Says that nobody here is sent to a member any more that is leaving: it may be waited for.
     fn acknowledge(&mut self) {
-        let is_news = !self.leaving.is_subset(&self.said);
-        self.waits = is_news && *self.progress.meshed.borrow_and_update() < self.index;
-        if self.waits {
-            return;
-        }
-        self.said.clone_from(&self.leaving);
-        if is_news {
-            self.progress.applied.send_replace(self.index);
+        let meshed = *self.progress.meshed.borrow_and_update();
+        if let Some(index) = self.leavers.acknowledge(Reach { balanced: self.balanced, meshed }) {
+            tracing::debug!(index, "nobody here is sent to members that left by then");
+            self.progress.applied.send_replace(index);
         }
     }
 
@@ -335,17 +352,23 @@ impl Discovery {
             plugs,
             done: None,
             returns: None,
+            ways: None,
             rules,
             settled: None,
             disturbed: false,
         }))
     }
 
-    /// Brings every container's rules to what they should be. `false` if one could not be.
-    async fn program_all(&mut self) -> bool {
-        for held in self.held.values_mut().filter(|held| held.is_disturbed()) {
-            held.disturbed = true;
-            (held.done, held.returns) = (None, None);
+    /// Brings every container's rules to what they should be. Each is told of as soon as it is done.
+    async fn program_all(&mut self) -> Round {
+        for held in self.held.values_mut() {
+            if held.is_disturbed() {
+                held.disturbed = true;
+                (held.done, held.returns) = (None, None);
+            }
+            if held.is_astray() {
+                held.returns = None;
+            }
         }
         let mut texts = Texts::default();
         let balancers = &mut self.balancers;
@@ -354,8 +377,9 @@ impl Discovery {
         let held = self.held.iter().zip(balances);
         let work = held.filter_map(|((id, held), balance)| self.work(id, held, balance, &mut texts));
         let work: Vec<_> = work.collect();
+        let has_work = !work.is_empty();
         let mut done = stream::iter(work).buffer_unordered(PARALLEL);
-        let (mut all, mut dropping) = (true, Vec::new());
+        let (mut round, mut dropping) = (Round::Whole, Vec::new());
         while let Some((id, programmed)) = done.next().await {
             let Some(held) = self.held.get_mut(&id) else { continue };
             match programmed {
@@ -363,16 +387,23 @@ impl Discovery {
                 Err(error) => {
                     tracing::warn!(container = %id, %error, "cannot bring the rules of a container up to date yet");
                     (held.done, held.returns) = (None, None);
-                    all = false;
+                    round = Round::Broken;
                 }
             }
-            self.publish();
+            self.publish_one(&id);
         }
         drop(done);
+        if has_work {
+            // What is known of the others may have changed as well.
+            self.publish();
+        }
+        if round == Round::Whole && !self.held.values().all(|held| held.returns == self.returns(held)) {
+            round = Round::Balanced;
+        }
         stream::iter(dropping)
             .for_each_concurrent(PARALLEL, |(sandbox, old, new)| forget_stale(sandbox, old, new))
             .await;
-        all
+        round
     }
 
     /// What has to be done to a container's rules, if anything: one transaction, once the ways that its marks lead to are there.
@@ -395,16 +426,23 @@ impl Discovery {
         let is_nothing = rules.is_empty() && marks.is_empty();
         let expected = if is_nothing { before } else { before.map(|before| before.wrapping_add(1)) };
         let (id, namespace, disturbed) = (id.to_owned(), held.namespace.clone(), held.disturbed);
+        let ways = held.ways.clone();
         Some(async move {
             let done = async {
+                let (mut returns, mut ways) = (returns, ways);
                 if let Some(back) = &back {
-                    lead_back(&namespace, back).await?;
+                    let watched = watched(&namespace, ways).await?;
+                    if !lead_back(&namespace, back, &watched).await? {
+                        // It has no interface there, for now or for ever: that is no reason to keep it from all else.
+                        returns = None;
+                    }
+                    ways = Some(watched);
                 }
                 let engine = if disturbed { engine_dns::rules(&namespace).await? } else { String::new() };
                 let more = marks + &engine;
                 // Many containers share the rules, and few need more.
                 let text = if more.is_empty() { rules } else { format!("{rules}{more}").into() };
-                program(&namespace, text).await.map(|()| Programmed { balance, returns, expected })
+                program(&namespace, text).await.map(|()| Programmed { balance, returns, ways, expected })
             };
             (id, done.await)
         })
@@ -421,25 +459,38 @@ impl Discovery {
         Some(Returns { address, nodes: self.nodes.clone() })
     }
 
+    /// Tells the resolver of one container, whose rules were programmed. That costs nothing for the others.
+    fn publish_one(&self, id: &str) {
+        let Some(held) = self.held.get(id) else { return };
+        self.sandboxes.add(self.sandbox(held));
+        self.networks.note_ready(id, self.is_ready(held));
+    }
+
+    fn is_ready(&self, held: &Held) -> bool {
+        held.done.is_some() && held.returns == self.returns(held)
+    }
+
+    /// A container as its resolver knows it, at each of its places.
+    fn sandbox<'a>(&self, held: &'a Held) -> impl Iterator<Item = (Place, Arc<Sandbox>)> + use<'a> {
+        let known = self.known.borrow();
+        let sandbox = Arc::new(Sandbox {
+            asker: asker(&known, &held.places),
+            namespace: held.namespace.clone(),
+            balance: held.done.clone().unwrap_or_default(),
+            servers: held.servers.clone(),
+            leads_outside: held.places.iter().any(|(network, _)| leads_outside(&known, *network)),
+            completes: held.completes,
+        });
+        held.places.iter().flat_map(move |(network, addresses)| {
+            let sandbox = sandbox.clone();
+            addresses.iter().map(move |address| ((*network, *address), sandbox.clone()))
+        })
+    }
+
     /// Tells the resolver of all containers.
     fn publish(&self) {
-        let known = self.known.borrow();
-        let mut sandboxes = BTreeMap::new();
-        for held in self.held.values() {
-            let sandbox = Arc::new(Sandbox {
-                asker: asker(&known, &held.places),
-                namespace: held.namespace.clone(),
-                balance: held.done.clone().unwrap_or_default(),
-                servers: held.servers.clone(),
-                leads_outside: held.places.iter().any(|(network, _)| leads_outside(&known, *network)),
-                completes: held.completes,
-            });
-            for (network, addresses) in &held.places {
-                sandboxes.extend(addresses.iter().map(|address| ((*network, *address), sandbox.clone())));
-            }
-        }
-        self.sandboxes.set(sandboxes);
-        let ready = self.held.iter().filter(|(_, held)| held.done.is_some() && held.returns == self.returns(held));
+        self.sandboxes.set(self.held.values().flat_map(|held| self.sandbox(held)).collect());
+        let ready = self.held.iter().filter(|(_, held)| self.is_ready(held));
         self.networks.set_ready(ready.map(|(id, _)| id.clone()).collect());
         let plugs: Plugs = self.held.iter().map(|(id, held)| (id.clone(), held.plugs.clone())).collect();
         self.networks.plugs().send_if_modified(|known| {
@@ -452,11 +503,19 @@ impl Discovery {
     }
 }
 
+/// What tells of changes to a container's ways.
+async fn watched(namespace: &Namespace, known: Option<Arc<Watch>>) -> io::Result<Arc<Watch>> {
+    match known {
+        Some(known) => Ok(known),
+        None => Watch::open(namespace).await.map(Arc::new),
+    }
+}
+
 /// Returns once the rules of a container were changed by somebody else.
 async fn disturbed(held: &BTreeMap<String, Held>) {
     loop {
         tokio::time::sleep(REPAIR).await;
-        if held.values().any(Held::is_disturbed) {
+        if held.values().any(|held| held.is_disturbed() || held.is_astray()) {
             return;
         }
     }

@@ -2,30 +2,33 @@
 //! connections to tasks, and the way for them through the engine's firewall.
 //!
 //! Level, not edge: looks at everything whenever the assignments or the backings changed, and every [`REPAIR`] anyway, so
-//! that whatever somebody else removes comes back. What the rules say is decided by [`gam_core::discovery::mesh`]. A port
-//! that another process of the host has is left to it, and tried again; all others work. Started by the node with its
-//! other roles; when Gam stops, the rules stay and clients from outside are served.
+//! that whatever somebody else removes comes back. Whether anybody changed rules is told by the number of the kernel's rule
+//! set ([`super::guard`]), so such a look costs next to nothing. What the rules say is decided by
+//! [`gam_core::discovery::mesh`]. A port that another process of the host has is left to it, and tried again; all others
+//! work. Started by the node with its other roles; when Gam stops, the rules stay and clients from outside are served.
 
 mod firewall;
-mod flows;
 mod holder;
 pub mod returns;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use gam_core::assignment::Assignments;
 use gam_core::discovery::mesh::{self, Mesh, Port};
-use gam_core::model::{NodeId, mesh_mac};
+use gam_core::model::{Network, NodeId, mesh_mac};
 use rtnetlink::LinkUnspec;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::balancing::{listed, program_host};
-use super::{NetworkError, Networks, backing};
+use super::balancing::program_host;
+use super::guard::Guard;
+use super::namespace::Namespace;
+use super::{NetworkError, Networks, backing, conntrack};
 use crate::manager::chain;
 use holder::Holder;
 
@@ -57,8 +60,16 @@ pub async fn keep(
     meshed: watch::Sender<u64>,
 ) {
     let mut made = networks.watch_made();
-    let mut keeper =
-        Keeper { networks, node, holders: BTreeMap::new(), refused: BTreeSet::new(), done: None, said: String::new() };
+    let mut keeper = Keeper {
+        networks,
+        node,
+        holders: BTreeMap::new(),
+        refused: BTreeSet::new(),
+        guard: Guard::default(),
+        done: None,
+        admitted: None,
+        said: String::new(),
+    };
     let mut repairs = interval(REPAIR);
     repairs.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_due = true;
@@ -89,7 +100,7 @@ pub async fn clear() {
 async fn unpublish() -> Result<(), MeshError> {
     let (rules, way) = (program_host(mesh::render_nothing()).await, firewall::admit(None).await);
     rules.map_err(MeshError::Rules)?;
-    way.map_err(MeshError::Firewall)
+    way.map(drop).map_err(MeshError::Firewall)
 }
 
 struct Keeper {
@@ -98,8 +109,11 @@ struct Keeper {
     holders: BTreeMap<Port, Holder>,
     /// Ports that somebody else has, as it was said.
     refused: BTreeSet<Port>,
+    guard: Guard,
     /// What the rules are; `None` if that is not known.
     done: Option<Done>,
+    /// The bridge that has its way through the firewall, and the number of the rule set at which it was seen to have it.
+    admitted: Option<(String, u32)>,
     /// The last failure that was logged; it is said once.
     said: String,
 }
@@ -109,8 +123,6 @@ struct Keeper {
 struct Done {
     bridge: String,
     mesh: Mesh,
-    /// As the kernel shows them.
-    listed: String,
 }
 
 impl Keeper {
@@ -134,11 +146,13 @@ impl Keeper {
 
     async fn repair(&mut self, held: &Assignments, is_due: bool) -> Result<(), MeshError> {
         let mut mesh = mesh::mesh(held);
-        let Some(network) = held.mesh().filter(|_| !mesh.is_empty()) else {
+        // Without any port there may still be connections to tasks that are leaving.
+        let Some(network) = held.mesh().filter(|network| held.is_needed(self.node, network.id)) else {
             self.holders.clear();
             self.refused.clear();
             if !self.is_idle() {
                 unpublish().await?;
+                (self.guard, self.admitted) = Default::default();
                 self.done = Some(Done::default());
             }
             return Ok(());
@@ -147,35 +161,42 @@ impl Keeper {
         let bridge = backing::bridge_name(network.id);
         self.hold(&mesh);
         mesh.retain(|port, _| self.holders.contains_key(port));
-        let looks = self.done.as_ref().is_none_or(|done| is_due || done.bridge != bridge);
-        if looks {
-            if let Err(error) = address(&bridge, &mesh_mac(self.node)).await {
-                // Somebody removed the network in the engine: the next look makes it anew.
-                self.networks.reload().await?;
-                return Err(error);
-            }
-            // Somebody may have flushed all rules, or changed these.
-            if let Some(done) = &self.done
-                && listed(mesh::TABLE).await.ok().as_ref() != Some(&done.listed)
-            {
-                self.done = None;
-            }
+        let is_new = self.done.as_ref().is_none_or(|done| done.bridge != bridge);
+        if (is_new || is_due)
+            && let Err(error) = address(&bridge, &mesh_mac(self.node)).await
+        {
+            // Somebody removed the network in the engine: the next look makes it anew.
+            self.networks.reload().await?;
+            return Err(error);
         }
-        if self.done.as_ref().is_none_or(|done| done.bridge != bridge || done.mesh != mesh) {
-            self.done = None;
-            program_host(mesh::render(&bridge, &mesh)).await.map_err(MeshError::Rules)?;
-            match flows::forget_stale(&mesh).await {
-                Ok(0) => {}
-                Ok(count) => tracing::debug!(count, "flows to tasks that are gone are forgotten"),
-                Err(error) => {
-                    tracing::debug!(%error, "flows to tasks that are gone stay until their clients are silent")
-                }
-            }
-            let listed = listed(mesh::TABLE).await.map_err(MeshError::Rules)?;
-            self.done = Some(Done { bridge: bridge.clone(), mesh, listed });
+        if is_new || is_due || self.done.as_ref().is_none_or(|done| done.mesh != mesh) {
+            self.program(network, &bridge, mesh).await?;
+            self.admit(&bridge).await?;
         }
-        if looks {
-            firewall::admit(Some(&bridge)).await.map_err(MeshError::Firewall)?;
+        Ok(())
+    }
+
+    /// Makes the rules publish this.
+    async fn program(&mut self, network: &Network, bridge: &str, mesh: Mesh) -> Result<(), MeshError> {
+        let old = self.done.take();
+        let text = mesh::render(bridge, &mesh);
+        let list = format!("list table ip {}\n", mesh::TABLE);
+        let is_made = self.guard.keep(text, list).await.map_err(MeshError::Rules)?;
+        if is_made && mesh::leaves_stale(old.as_ref().map(|done| &done.mesh), &mesh) {
+            let host = Namespace::open(Path::new("/proc/self/ns/net")).map_err(MeshError::Kernel)?;
+            conntrack::forget_unpublished(&host, &mesh, mesh::subnets(network)).await;
+        }
+        self.done = Some(Done { bridge: bridge.to_owned(), mesh });
+        Ok(())
+    }
+
+    /// Lets it through the engine's firewall, unless nobody has changed any rule since it was seen to be.
+    async fn admit(&mut self, bridge: &str) -> Result<(), MeshError> {
+        let now = self.guard.generation().map(|generation| (bridge.to_owned(), generation));
+        if now.is_none() || self.admitted != now {
+            self.admitted = None;
+            let is_counted = firewall::admit(Some(bridge)).await.map_err(MeshError::Firewall)?;
+            self.admitted = now.filter(|_| is_counted);
         }
         Ok(())
     }

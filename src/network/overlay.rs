@@ -83,7 +83,7 @@ pub async fn clear() {
     let cleared = async {
         reconcile(&mut Kernel::open()?, &Plane::new()).await?;
         let (text, list) = (guard::render(&Plane::new(), &[]), guard::list(&Plane::new(), &[]));
-        Guard::default().keep(text, list).await.map_err(OverlayError::Guard)
+        Guard::default().keep(text, list).await.map(drop).map_err(OverlayError::Guard)
     };
     let cleared: Result<(), OverlayError> = cleared.await;
     if let Err(error) = cleared {
@@ -185,7 +185,7 @@ impl Keeper {
         self.made = None;
         let (crypt, plane) = &wanted;
         let plugs = self.plugs(held);
-        let guarded = self.guard.keep(guard::render(plane, &plugs), guard::list(plane, &plugs)).await;
+        let guarded = self.guard.keep(guard::render(plane, &plugs), guard::list(plane, &plugs)).await.map(drop);
         // The other networks do not have to wait for it; those over it are then refused by the kernel, which is as it should be.
         let kept = self.tunnel.keep(crypt.as_ref(), self.networks.identity(), &self.interfaces).await;
         let reconciled = reconcile(&mut Kernel::open()?, plane).await;
@@ -279,10 +279,10 @@ impl Keeper {
         let underlay = underlay(held, self.node, &self.interfaces);
         let wanted = |network: &Arc<Network>| {
             let Bridge { name, mtu } = bridge(network, underlay);
-            let gateway = backing::gateway(network).map(|(address, length)| (IpAddr::V4(address), length));
+            let gateways = backing::gateways(network).collect();
             let plugs = plugs.values().flatten().filter(|plug| plug.network == network.id);
             let plugs = plugs.filter_map(|plug| Some(plug.host_end(&self.interfaces)?.index));
-            bridges::Wanted { network: network.id, name, mtu, gateway, plugs: plugs.collect() }
+            bridges::Wanted { network: network.id, name, mtu, gateways, plugs: plugs.collect() }
         };
         self.overlays(held).map(wanted).collect()
     }

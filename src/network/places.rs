@@ -19,6 +19,7 @@ use gam_core::state::State;
 use gam_core::wire;
 use gam_rpc::{Clients, RpcError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::attachments::attachments;
@@ -68,12 +69,28 @@ pub struct Remote {
     managers: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// This node's attachments and their networks, when last heard of; `None` before that.
     seen: Arc<ArcSwap<Option<Arc<State>>>>,
+    /// What this node is told to hold: its attachments are not in it, but their networks are.
+    assignments: watch::Receiver<Arc<Assignments>>,
 }
 
 impl Remote {
     /// Asks nobody yet.
-    pub fn new(node: NodeId, clients: Clients, managers: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Remote {
-        Remote { node, clients, managers: Arc::new(managers), seen: Arc::default() }
+    pub fn new(
+        node: NodeId,
+        clients: Clients,
+        assignments: watch::Receiver<Arc<Assignments>>,
+        managers: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    ) -> Remote {
+        Remote { node, clients, managers: Arc::new(managers), seen: Arc::default(), assignments }
+    }
+
+    /// Whether it is certain that the node has no attachment. Before a manager was asked that can be told from what the node
+    /// was assigned, and most nodes have none: so they need not ask, each over a connection more.
+    fn has_none(&self) -> bool {
+        match &**self.seen.load() {
+            Some(state) => attachments(state, self.node).next().is_none(),
+            None => is_on_no_network(&self.assignments.borrow()),
+        }
     }
 
     async fn ask(&self, question: &Question) -> Result<Bytes, Error> {
@@ -98,6 +115,11 @@ impl Remote {
             tracing::debug!(%error, "cannot look at this node's attachments now");
         }
     }
+}
+
+/// Whether these are those of a node that takes part in nothing but, perhaps, the routing mesh, which no container can join.
+fn is_on_no_network(held: &Assignments) -> bool {
+    held.index > 0 && held.networks.values().all(|network| network.spec.ingress)
 }
 
 /// Asks one manager after the other until one answers, all of them within `limit`.
@@ -163,10 +185,15 @@ impl Places {
     pub fn has_none(&self) -> bool {
         match self {
             Places::Here(manager) => attachments(&manager.state(), manager.node_id()).next().is_none(),
-            Places::There(remote) => {
-                let seen = remote.seen.load();
-                seen.as_ref().as_ref().is_some_and(|state| attachments(state, remote.node).next().is_none())
-            }
+            Places::There(remote) => remote.has_none(),
+        }
+    }
+
+    /// Whether a manager has said what this node is to hold since it was started.
+    pub fn are_told(&self) -> bool {
+        match self {
+            Places::Here(_) => true,
+            Places::There(remote) => remote.assignments.borrow().index > 0,
         }
     }
 
@@ -287,6 +314,8 @@ fn check(question: &Question) -> Result<(), Error> {
             short("id of the container", container)?;
             few("networks of one container", networks.len())?;
             for network in networks {
+                few("addresses on one network", network.addresses.len())?;
+                network.addresses.iter().try_for_each(|address| short("address", address))?;
                 few("aliases on one network", network.aliases.len())?;
                 network.aliases.iter().try_for_each(|alias| short("alias", alias))?;
             }
@@ -296,7 +325,9 @@ fn check(question: &Question) -> Result<(), Error> {
         Question::Report { seen } => seen.iter().try_for_each(|(_, container)| {
             short("id of the container", &container.id)?;
             few("hardware addresses of one container", container.macs.len())?;
-            container.macs.values().try_for_each(|mac| short("hardware address", mac))
+            container.macs.values().try_for_each(|mac| short("hardware address", mac))?;
+            few("endpoints of one container", container.endpoints.len())?;
+            container.endpoints.values().try_for_each(|endpoint| short("id of an endpoint", endpoint))
         }),
         Question::Look { .. } | Question::Detach { .. } => Ok(()),
     }
@@ -399,6 +430,19 @@ mod tests {
             let refusals = at_once(vec![leaderless(), Error::new(kind, "no"), leaderless()]);
             assert_eq!(asked(ASK_TIMEOUT, &refusals).await, (2, Err(Error::new(kind, "no"))));
         }
+    }
+
+    #[test]
+    fn a_node_on_no_network_has_no_attachment() {
+        let network = |ingress| {
+            let spec = NetworkSpec { ingress, ..NetworkSpec::default() };
+            let network = Network { id: 1.into(), meta: Meta::default(), spec, ipam: Vec::new(), vni: 4097 };
+            [(network.id, Arc::new(network))].into_iter().collect()
+        };
+        let held = |index, networks| Assignments { index, networks, ..Assignments::default() };
+        assert!(!is_on_no_network(&Assignments::default()), "nothing was heard yet");
+        assert!(is_on_no_network(&held(7, network(true))));
+        assert!(!is_on_no_network(&held(7, network(false))), "that may be for an attachment");
     }
 
     #[tokio::test]

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gam_core::assignment::Assignments;
-use gam_core::container::gw_priority;
+use gam_core::container::{endpoint_options, gw_priority};
 use gam_core::model::{Attachment, NetworkId, Task, TaskState, mac_of};
 use gam_core::plane;
 
 use super::interfaces::set_mac;
 use super::namespace::Namespace;
-use super::{NetworkError, Networks, attachments, backing};
+use super::{NetworkError, Networks, backing};
 use crate::engine::networks::ContainerEndpoint;
 
 /// Looks at all tasks of this node.
@@ -49,12 +49,15 @@ async fn rejoin_one(networks: &Networks, held: &Assignments, container: &str, ta
         if found.endpoints.iter().any(is_there) {
             continue;
         }
+        let driver_opts = endpoint_options(task, network);
         let Some(network) = held.networks.get(&network) else { continue };
         let engine_name = networks.ensure(network).await?;
         tracing::warn!(task = %task.id, network = network.name(), "a task's container was taken off its network: it is put back");
         let endpoint = ContainerEndpoint {
             address: Some(address),
+            ipv6_address: place.host(),
             aliases: place.aliases.clone(),
+            driver_opts,
             gw_priority: gw_priority(network.spec.ingress),
             ..ContainerEndpoint::default()
         };
@@ -74,7 +77,7 @@ fn place_of<'a>(held: &Assignments, place: &'a Attachment) -> Option<(NetworkId,
     let network = held.networks.get(&place.network?)?;
     // Only overlays are on bridges of Gam's.
     backing::resolver(network)?;
-    Some((network.id, place, place.addresses.iter().find_map(|address| attachments::host(address))?))
+    Some((network.id, place, place.host()?))
 }
 
 /// dockerd chooses a hardware address of its own for who joins late (before API 1.54): it is given the one that everybody knows.

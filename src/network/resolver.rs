@@ -35,7 +35,7 @@ use upstream::{Upstream, read_framed, write_framed};
 /// container takes to be programmed on a busy host.
 const HOLD: Duration = Duration::from_secs(3);
 /// The port of DNS.
-const PORT: u16 = 53;
+pub const PORT: u16 = 53;
 /// Questions that wait for something: of all askers, and of one. The engine's resolver has as many under way for one
 /// container (`moby: libnetwork/resolver.go`, `maxConcurrent`); each costs a few kilobytes here.
 const WAITING: Limit = Limit { all: 4096, each: 1024 };
@@ -259,7 +259,7 @@ fn shuffle(addresses: &mut [IpAddr]) {
 
 /// A socket on an address that the host may not have yet: the engine makes the bridge when a container needs it, and
 /// may make it anew.
-fn bound(address: SocketAddr, kind: socket2::Type) -> io::Result<socket2::Socket> {
+pub(super) fn bound(address: SocketAddr, kind: socket2::Type) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
     if address.is_ipv4() {
         socket.set_freebind_v4(true)?
@@ -268,6 +268,9 @@ fn bound(address: SocketAddr, kind: socket2::Type) -> io::Result<socket2::Socket
     };
     // A daemon that was killed leaves connections behind that are no reason not to listen.
     socket.set_reuse_address(kind == socket2::Type::STREAM)?;
+    // The swarm may publish this very port on all addresses of the host ([`super::mesh`]); the kernel then brings here what
+    // is for this address.
+    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)

@@ -39,18 +39,26 @@ impl Sandbox {
 /// A place on a network: one address may be there on several networks.
 pub type Place = (NetworkId, IpAddr);
 
+/// All of them.
+pub type Known = BTreeMap<Place, Arc<Sandbox>>;
+
 /// All of them, and the news when that changes.
 #[derive(Clone, Debug, Default)]
-pub struct Sandboxes(watch::Sender<Arc<BTreeMap<Place, Arc<Sandbox>>>>);
+pub struct Sandboxes(watch::Sender<Known>);
 
 impl Sandboxes {
     /// Replaces all.
-    pub fn set(&self, sandboxes: BTreeMap<Place, Arc<Sandbox>>) {
-        self.0.send_replace(Arc::new(sandboxes));
+    pub fn set(&self, sandboxes: Known) {
+        self.0.send_replace(sandboxes);
+    }
+
+    /// Adds some, or replaces them.
+    pub fn add(&self, sandboxes: impl IntoIterator<Item = (Place, Arc<Sandbox>)>) {
+        self.0.send_modify(|known| known.extend(sandboxes));
     }
 
     /// The newest, and later ones.
-    pub fn watch(&self) -> watch::Receiver<Arc<BTreeMap<Place, Arc<Sandbox>>>> {
+    pub fn watch(&self) -> watch::Receiver<Known> {
         self.0.subscribe()
     }
 }

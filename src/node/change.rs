@@ -78,7 +78,8 @@ impl Node {
         roles.stop(STOP_TIMEOUT).await;
         // Without a state it is no manager yet: if this ends in the middle, it starts as a worker, and is made a manager again.
         let meanwhile = Identity { role: NodeRole::Worker, raft_id: 0, history: None, ..identity };
-        let made = match self.0.directory.adopt(&meanwhile) {
+        let opened = self.0.directory.seal_key(Vec::new());
+        let made = match opened.and_then(|()| self.0.directory.adopt(&meanwhile)) {
             Ok(()) => self.start_in_role(meanwhile.clone(), NodeRole::Manager, None).await,
             Err(error) => Err(error.into()),
         };
@@ -98,6 +99,8 @@ impl Node {
         match role {
             NodeRole::Worker => {
                 let identity = Identity { role, raft_id: 0, managers, history, ..identity };
+                // A worker is never locked. First of all, so that a crash leaves none that is.
+                self.0.directory.seal_key(Vec::new())?;
                 self.0.directory.adopt(&identity)?;
                 Store::destroy(&self.0.directory.raft())?;
                 Ok(self.start_worker(identity)?)
@@ -110,3 +113,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

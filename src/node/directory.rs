@@ -5,6 +5,7 @@
 //! to no node yet, or no more, and may be removed. Without either the state of a swarm lies there whose name is lost.
 
 mod certificates;
+mod seals;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 use gam_core::model::{ClusterId, NodeId};
 use gam_core::state::State;
 use serde::{Deserialize, Serialize};
+
+use seals::Seals;
+pub use seals::UnlockKey;
 
 /// The format of `node.json` that this build writes, and the newest that it reads.
 const FORMAT: u32 = 2;
@@ -48,6 +52,12 @@ pub enum DirectoryError {
         "{path} is missing, but the state of a swarm is there: put it back from a copy, or move the state directory away to begin outside of a swarm"
     )]
     Nameless {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The node's key is sealed with an unlock key that is not known.
+    #[error("{path} is sealed: unlock the swarm with its unlock key")]
+    Sealed {
         /// The file.
         path: PathBuf,
     },
@@ -152,6 +162,7 @@ impl Identity {
 pub struct Directory {
     path: PathBuf,
     _lock: File,
+    seals: Seals,
 }
 
 impl Directory {
@@ -168,7 +179,7 @@ impl Directory {
         let lock =
             options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(io(&lock_path))?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock, seals: Seals::default() }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::InUse { path: path.to_owned() }),
             Err(error) => Err(DirectoryError::Io { path: lock_path, source: error.into() }),
         }
@@ -273,6 +284,7 @@ impl Directory {
     /// Makes the directory belong to no node; what no node owns is removed with it.
     pub fn abandon(&self) -> Result<(), DirectoryError> {
         self.disown()?;
+        self.seals.forget();
         for path in [self.identity_path(), self.certificates(), self.raft(), self.unowned_path()] {
             self.remove(&path)?;
         }

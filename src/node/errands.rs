@@ -3,25 +3,39 @@
 //! A manager may have anything run here anyway, so it may also see what became of it.
 
 use futures_util::{StreamExt as _, stream};
+use gam_core::model::NodeId;
 use gam_rpc::{Clients, Errand, Piece, RpcError};
-use tokio::sync::mpsc;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::dispatcher::Directive;
 use crate::engine::{self, Engine};
 use crate::manager::chain;
 
 /// Errands under way at once; each has a connection to a manager and one to dockerd. More wait.
 const UNDER_WAY_MAX: usize = 256;
 
+/// What errands are done with.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) engine: Engine,
+    pub(super) clients: Clients,
+    /// Who the managers are.
+    pub(super) directives: watch::Receiver<Directive>,
+    /// Takes connections of managers to this node's API.
+    pub(super) door: mpsc::Sender<UnixStream>,
+}
+
 /// Does errands as they come; all of them end with this.
-pub(super) async fn run(engine: Engine, clients: Clients, mut errands: mpsc::Receiver<Errand>) {
+pub(super) async fn run(means: Means, mut errands: mpsc::Receiver<Errand>) {
     let mut under_way = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = under_way.join_next() => {}
             errand = errands.recv(), if under_way.len() < UNDER_WAY_MAX => match errand {
                 Some(errand) => {
-                    under_way.spawn(perform(engine.clone(), clients.clone(), errand));
+                    under_way.spawn(perform(means.clone(), errand));
                 }
                 None => return,
             },
@@ -29,31 +43,74 @@ pub(super) async fn run(engine: Engine, clients: Clients, mut errands: mpsc::Rec
     }
 }
 
-async fn perform(engine: Engine, clients: Clients, errand: Errand) {
+async fn perform(means: Means, errand: Errand) {
     let Errand { ticket, address, bytes } = errand;
-    let pieces = match engine::Errand::decode(&bytes) {
-        Ok(errand) => engine.run(errand),
+    let done = match engine::Errand::decode(&bytes) {
+        Ok(engine::Errand::Connect) => connect(&means, &address, ticket).await,
+        Ok(errand) => tell(&means, &address, ticket, errand).await,
         Err(error) => return tracing::warn!(%error, "an errand that this gam does not know"),
     };
+    if let Err(error) = done {
+        tracing::debug!(error = %chain(&error), manager = address, "an errand was not answered");
+    }
+}
+
+/// Tells the manager what the engine has to say.
+async fn tell(means: &Means, address: &str, ticket: u64, errand: engine::Errand) -> Result<(), RpcError> {
     // Without dockerd there is nothing to tell, which is an answer too.
-    let mut pieces = pieces.unwrap_or_else(|error| {
+    let mut pieces = means.engine.run(errand).unwrap_or_else(|error| {
         tracing::debug!(error = %chain(&error), "an errand came to nothing");
         stream::empty().boxed()
     });
-    let sent = async {
-        let answer = clients.to(&address).answer(ticket).await?;
-        loop {
-            let piece = tokio::select! {
-                piece = pieces.next() => piece,
-                () = answer.closed() => None,
-            };
-            let Some(piece) = piece else { return Ok::<_, RpcError>(()) };
-            if answer.send(Piece::Bytes(piece)).await.is_err() {
-                return Ok(());
+    let answer = means.clients.to(address).answer(ticket).await?;
+    loop {
+        let piece = tokio::select! {
+            piece = pieces.next() => piece,
+            () = answer.closed() => None,
+        };
+        let Some(piece) = piece else { return Ok(()) };
+        if answer.send(Piece::Bytes(piece)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Connects a manager with this node's API, which decides what it may ask. Whoever answers at the address has shown a manager's
+/// certificate of this swarm; one that was demoted or removed may still have such a certificate, so the node must also know it as a
+/// manager now.
+async fn connect(means: &Means, address: &str, ticket: u64) -> Result<(), RpcError> {
+    let carried = means.clients.to(address).carry(ticket).await?;
+    let manager = carried.manager.node;
+    if !is_manager(&means.directives.borrow(), manager) {
+        tracing::warn!(%manager, "a node that is no manager of this swarm may ask nothing of containers");
+        return Ok(());
+    }
+    match UnixStream::pair() {
+        Ok((ours, theirs)) => {
+            // Nobody is at the door when the daemon stops.
+            if means.door.send(theirs).await.is_ok() {
+                carried.join(ours).await;
             }
         }
-    };
-    if let Err(error) = sent.await {
-        tracing::debug!(error = %chain(&error), manager = address, "an errand was not answered");
+        Err(error) => tracing::warn!(%error, "no connection can be made for a manager"),
+    }
+    Ok(())
+}
+
+fn is_manager(directive: &Directive, node: NodeId) -> bool {
+    directive.managers.iter().any(|(manager, _)| *manager == node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whom_the_cluster_names_is_a_manager() {
+        let (manager, demoted) = (NodeId::from(1), NodeId::from(2));
+        let directive = Directive { managers: vec![(manager, "m:2377".into())], ..Directive::default() };
+        assert!(is_manager(&directive, manager));
+        assert!(!is_manager(&directive, demoted));
+        assert!(!is_manager(&Directive::default(), manager), "nor whom it has not named yet");
     }
 }

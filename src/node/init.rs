@@ -15,7 +15,7 @@ use gam_store::{KeySource, Store};
 use zeroize::Zeroizing;
 
 use super::addresses::{self, HostPort, Subnet};
-use super::directory::{Advertised, Identity, NodeRole};
+use super::directory::{Advertised, Identity, NodeRole, UnlockKey};
 use super::join::new_raft_id;
 use super::trust::Trust;
 use super::{Node, Roles, internal};
@@ -49,9 +49,17 @@ pub struct Init {
 }
 
 /// The bytes of `SWMKEY-1-<base 64>`.
-pub(super) fn parse_unlock_key(key: &str) -> Option<Zeroizing<[u8; 32]>> {
+pub(super) fn parse_unlock_key(key: &str) -> Option<UnlockKey> {
     let bytes = STANDARD_NO_PAD.decode(key.trim().strip_prefix("SWMKEY-1-")?).ok()?;
     bytes.try_into().ok().map(Zeroizing::new)
+}
+
+/// The key that the user keeps.
+pub(super) fn given(source: &KeySource) -> Option<UnlockKey> {
+    match source {
+        KeySource::OnDisk => None,
+        KeySource::Given(key) => Some(key.clone()),
+    }
 }
 
 /// Which key seals the store's data keys.
@@ -74,6 +82,7 @@ impl Node {
             return Err(Error::invalid("swarm spec must be named \"default\""));
         }
         let addresses = self.addresses(&request.listen_addr, &request.advertise_addr, &request.data_path_addr).await?;
+        self.engine().check_free().await.map_err(internal)?;
         let description = self.engine().describe().await.map_err(internal)?;
         self.networks().gwbridge().await.map_err(internal)?;
         let mut ids = IdSource::new(seed().map_err(internal)?);
@@ -104,6 +113,7 @@ impl Node {
         let founded = async {
             let directory = &self.0.directory;
             directory.disown().map_err(internal)?;
+            directory.unlock_with(given(&key));
             directory.keep_certificates(&root_ca.cert, &certificate, &node_key).map_err(internal)?;
             let trust = Trust::open(directory)?;
             let listener = self.listen(&identity.listen).await?;

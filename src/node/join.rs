@@ -218,6 +218,7 @@ impl Node {
     /// times for the user, and without end once nobody waits.
     async fn attempt(self, attempt: Attempt) -> Result<Made, Error> {
         let Attempt { request, addresses, digest, deadline } = &attempt;
+        self.engine().check_free().await.map_err(internal)?;
         let description = self.engine().describe().await.map_err(internal)?;
         let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
         let mut tried = 0;

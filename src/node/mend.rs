@@ -64,8 +64,9 @@ impl Node {
             self.0.directory.check_room()?;
             match self.open_roles(identity.clone(), key).await {
                 Ok(roles) => self.become_(Life::Active(roles.into())),
-                // Its key is not on the disk, and nobody remembers it: whoever knows it must say it.
-                Err(NodeError::Store(StoreError::Locked)) => {
+                // Its key is not on the disk, and nobody remembers it, or it failed in the middle of a change of that key: whoever
+                // knows it must say it.
+                Err(NodeError::Store(StoreError::Locked | StoreError::WrongKey)) => {
                     self.become_(Life::Locked(identity));
                     return Ok(());
                 }

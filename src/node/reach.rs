@@ -1,20 +1,18 @@
 //! A node that has lost its managers asks the local link for them again and again.
 //!
-//! Its cable may have been out, and may be back at any moment: for the first seconds, while the node does not count as gone
-//! yet, each tenth of one counts. Later the kernel's own pace will do.
+//! Its cable may have been out, and may be back at any moment. For the first seconds the node does not count as gone yet, and
+//! later its names and balancers say what is no longer so: each tenth of a second counts, and the kernel asks but once a second.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::network::neighbours::Neighbours;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
-/// For so long after the managers were lost; a node that is away for longer counts as gone, at default settings.
-const EAGER: Duration = Duration::from_secs(6);
 
 /// Follows a value that says whether this node has lost its managers, who are at `managers` (`host:port`), until it ends.
 pub(super) async fn keep_asking<T>(
@@ -23,15 +21,15 @@ pub(super) async fn keep_asking<T>(
     managers: impl Fn() -> Vec<String>,
 ) {
     while watched.wait_for(|now| is_lost(now)).await.is_ok() {
-        let until = Instant::now() + EAGER;
         match Neighbours::open() {
             Ok(neighbours) => {
-                while Instant::now() < until && is_lost(&watched.borrow_and_update()) {
-                    if let Err(error) = neighbours.forget_unanswered(&addresses(&managers())).await {
+                while is_lost(&watched.borrow_and_update()) {
+                    if let Err(error) = neighbours.ask_again(&addresses(&managers())).await {
                         tracing::debug!(%error, "cannot read the neighbours of this host");
                     }
-                    // An error, the end, is found again by the waits around this one.
-                    let _ = timeout(PAUSE, watched.changed()).await;
+                    if let Ok(Err(_)) = timeout(PAUSE, watched.changed()).await {
+                        return;
+                    }
                 }
             }
             Err(error) => tracing::debug!(%error, "cannot ask for the neighbours of this host"),
@@ -63,7 +61,7 @@ mod tests {
             let (sender, watched) = watch::channel(lost);
             let asking = tokio::spawn(keep_asking(watched, |lost| *lost, Vec::new));
             drop(sender);
-            timeout(EAGER * 2, asking).await.expect("it ends").unwrap();
+            timeout(Duration::from_secs(10), asking).await.expect("it ends").unwrap();
         }
     }
 }

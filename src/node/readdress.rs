@@ -24,7 +24,13 @@ impl Node {
                 return identity;
             }
         };
-        let Some(new) = self.new_address(&identity, old, &interfaces).await else { return identity };
+        match self.new_address(&identity, old, &interfaces).await {
+            Some(new) => self.move_to(identity, old, new),
+            None => identity,
+        }
+    }
+
+    fn move_to(&self, identity: Identity, old: IpAddr, new: IpAddr) -> Identity {
         let identity = moved(identity, old, new);
         tracing::info!(%old, %new, "the address of this host has changed; the other nodes are told the new one");
         if let Err(error) = self.0.directory.adopt(&identity) {
@@ -77,12 +83,14 @@ mod tests {
     use gam_core::model::IdSource;
 
     use super::*;
-    use crate::node::directory::NodeRole;
+    use crate::agent::AgentConfig;
+    use crate::engine::Engine;
+    use crate::network::Networks;
+    use crate::node::directory::{Directory, NodeRole};
 
-    #[test]
-    fn the_node_stays_the_same_at_its_new_address() {
+    fn identity() -> Identity {
         let mut ids = IdSource::new([5; 32]);
-        let before = Identity {
+        Identity {
             format: 2,
             node: ids.fresh(),
             cluster: ids.fresh(),
@@ -94,11 +102,38 @@ mod tests {
             data_path: None,
             managers: vec!["192.0.2.9:2377".into()],
             history: None,
-        };
+        }
+    }
+
+    #[test]
+    fn the_node_stays_the_same_at_its_new_address() {
+        let before = identity();
         let [old, new] = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
         let after = Identity { advertise: "[2001:db8::1]:4000".into(), ..before.clone() };
         assert_eq!(moved(before.clone(), old, new), after);
         let only_there = Identity { listen: "192.0.2.1:2377".into(), ..before };
         assert_eq!(moved(only_there, old, new), Identity { listen: "[2001:db8::1]:2377".into(), ..after });
+    }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_written_down_counts_all_the_same() {
+        let folder = std::env::temp_dir().join(format!("gam-readdress-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let directory = Directory::open(&folder).unwrap();
+        let engine = Engine::new("/nowhere/docker.sock");
+        let agent = AgentConfig::new(engine.clone(), Networks::new(engine), None);
+        let node = Node::open(directory, agent).await.unwrap();
+        let before = identity();
+        node.0.directory.adopt(&before).unwrap();
+        // Where the new file would be made.
+        std::fs::create_dir(folder.join("node.new")).unwrap();
+        let [old, new] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let after = node.move_to(before.clone(), old, new);
+        assert_eq!(after.advertise, "192.0.2.2:4000");
+        assert_eq!(node.0.directory.identity().unwrap(), Some(before.clone()), "the next start finds it again");
+        std::fs::remove_dir(folder.join("node.new")).unwrap();
+        assert_eq!(node.move_to(before, old, new), after);
+        assert_eq!(node.0.directory.identity().unwrap(), Some(after));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

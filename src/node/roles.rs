@@ -9,25 +9,27 @@ use gam_core::control;
 use gam_core::error::Error;
 use gam_core::model::{ManagerStatus, NodeDescription};
 use gam_rpc::serve;
-use gam_store::{Config as StoreConfig, KeySource, Leadership, Store};
+use gam_store::{Config as StoreConfig, KeySource, Leadership, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{DirectoryError, Identity, NodeRole};
-use super::init::key_source;
+use super::errands::Means;
+use super::init::{given, key_source};
 use super::membership::{ADMIT_RETRY, forget_others, is_voter};
 use super::reach;
 use super::service::ManagerService;
 use super::transport::RaftTransport;
 use super::trust::Trust;
-use super::{LocalInfo, Node, NodeError};
+use super::{LocalInfo, Node, NodeError, internal};
 use crate::agent::{Agent, AgentConfig};
 use crate::ca;
 use crate::dispatcher::link::{self, LinkState};
 use crate::dispatcher::{self, Directive, Session};
+use crate::engine::EngineError;
 use crate::manager::{Manager, chain};
 use crate::network::attachments::spawn_attachment_watch;
 use crate::network::discovery::{Progress, spawn_discovery};
@@ -41,6 +43,8 @@ const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
 /// Between two tries to listen again on a port that is being given up.
 const LISTEN_RETRY: Duration = Duration::from_millis(20);
+/// Between two looks at what seals the state on the disk, while nobody can say what should.
+const SEAL_RETRY: Duration = Duration::from_secs(1);
 /// How long a leave waits for what the cluster says of its managers (moby: `managerStats`).
 const VIEW_TIMEOUT: Duration = Duration::from_secs(3);
 /// What there is to do for the user of a node that was removed.
@@ -71,9 +75,9 @@ impl Node {
     /// Holds the port on which other nodes reach this one; Docker's words if somebody else has it.
     pub(super) async fn listen(&self, address: &str) -> Result<TcpListener, Error> {
         TcpListener::bind(address).await.map_err(|error| {
-            let why = if error.kind() == std::io::ErrorKind::AddrInUse { "address already in use" } else { "cannot listen" };
+            let why = system_words(&error);
             Error::internal(format!(
-                "manager stopped: can't initialize raft node: failed to listen on remote API address: listen tcp {address}: bind: {why} ({error})"
+                "manager stopped: failed to listen on remote API address: listen tcp {address}: bind: {why}"
             ))
         })
     }
@@ -98,6 +102,14 @@ impl Node {
         if !Store::exists(&self.0.directory.raft()) {
             // A manager's state is made before the node is called one, so it is not that it never was there.
             return Err(DirectoryError::Stateless { path: self.0.directory.raft() }.into());
+        }
+        self.0.directory.unlock_with(given(&key));
+        match self.0.directory.certificates_kept() {
+            Err(DirectoryError::Sealed { .. }) => {
+                let is_given = matches!(key, KeySource::Given(_));
+                return Err(if is_given { StoreError::WrongKey } else { StoreError::Locked }.into());
+            }
+            kept => kept.map(drop)?,
         }
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
@@ -128,7 +140,7 @@ impl Node {
         let session = dispatcher::open(&manager, identity.node, addr, stop.clone());
         let places = Places::Here(manager.clone());
         self.run("the swarm's events", &stop, self.events().clone().follow(manager.clone()));
-        self.run("the settings of the swarm's state", &stop, keep_settings(manager.clone()));
+        self.run("the settings of the swarm's state", &stop, keep_settings(self.clone(), manager.clone()));
         let managers = {
             let manager = manager.clone();
             move || manager.state().manager_addresses().map(str::to_owned).collect()
@@ -149,13 +161,13 @@ impl Node {
         let stop = CancellationToken::new();
         let trust = Trust::open(&self.0.directory)?;
         let (session, link) =
-            link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone());
+            link::connect(identity.node, trust.clients.clone(), identity.managers.clone(), stop.clone())?;
         let (kept, told) = (identity.history, session.directives.clone());
         trust.clients.of_history(move || told.borrow().history.or(kept));
         let places = {
             let (held, known, named) = (link.clone(), identity.managers.clone(), session.directives.clone());
             let likeliest = move || link::likeliest(held.borrow().manager.as_deref(), &named.borrow(), &known);
-            Places::There(Remote::new(identity.node, trust.clients.clone(), likeliest))
+            Places::There(Remote::new(identity.node, trust.clients.clone(), session.assignments.clone(), likeliest))
         };
         let (known, named) = (identity.managers.clone(), session.directives.clone());
         let managers = move || -> Vec<String> {
@@ -170,7 +182,7 @@ impl Node {
 
     fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
         let Parts { manager, places, link, trust, session } = parts;
-        let Session { assignments, directives, reports, descriptions, errands, applied } = session;
+        let Session { assignments, directives, reports, descriptions, errands, key, applied } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
         let keeping = overlay::keep(config.networks.clone(), identity.node, assignments.clone());
@@ -181,7 +193,13 @@ impl Node {
         let data_path = identity.data_path.clone().unwrap_or_default();
         let describing = keep_described(self.clone(), config.clone(), data_path, descriptions);
         self.run("the description of this host", &stop, describing);
-        let running = super::errands::run(config.engine.clone(), trust.clients.clone(), errands);
+        let means = Means {
+            engine: config.engine.clone(),
+            clients: trust.clients.clone(),
+            directives: directives.clone(),
+            door: self.0.door.clone(),
+        };
+        let running = super::errands::run(means, errands);
         self.run("the errands of managers", &stop, running);
         let following = self.clone().follow_directives(identity.clone(), trust, manager.clone(), directives.clone());
         self.run("the certificate of this node", &stop, following);
@@ -189,7 +207,8 @@ impl Node {
         spawn_discovery(engine, config.networks.clone(), assignments.clone(), progress, stop.clone());
         let (engine, networks) = (config.engine.clone(), config.networks.clone());
         spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
-        let agent = tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), reports, stop.clone())));
+        let agent =
+            tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), key, reports, stop.clone())));
         Roles { identity, manager, directives, assignments, places, link, stop, agent }
     }
 
@@ -293,16 +312,23 @@ impl Roles {
     }
 }
 
+/// The system's words for an error, as Go shows them: without the number, and in small letters.
+fn system_words(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 /// Tells the manager what the host is like, at once and whenever that changes.
 async fn keep_described(
     node: Node,
     config: AgentConfig,
     data_path: String,
-    descriptions: mpsc::Sender<NodeDescription>,
+    descriptions: mpsc::Sender<Box<NodeDescription>>,
 ) {
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
     let mut renewed = node.0.renewed.subscribe();
     let mut key = config.networks.identity().watch();
+    let mut is_free = true;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
@@ -311,6 +337,15 @@ async fn keep_described(
             Ok(()) = key.changed() => {}
         }
         let tunnel_key = key.borrow_and_update().clone();
+        match config.engine.check_free().await {
+            // Said once: nothing is done about it, for the swarm is the user's.
+            Err(error @ EngineError::InSwarm { .. }) if is_free => {
+                tracing::error!(%error, "two swarms have this host");
+                is_free = false;
+            }
+            Err(_) => {}
+            Ok(()) => is_free = true,
+        }
         let description = match config.engine.describe().await {
             Ok(description) => NodeDescription { data_path: data_path.clone(), tunnel_key, ..description },
             Err(error) => {
@@ -322,7 +357,7 @@ async fn keep_described(
         let Ok([roots, chain_pem, _]) = node.0.directory.certificates_kept() else { continue };
         match ca::describe(&roots, &chain_pem, description) {
             Ok(description) => {
-                if descriptions.send(description).await.is_err() {
+                if descriptions.send(Box::new(description)).await.is_err() {
                     return;
                 }
             }
@@ -331,33 +366,66 @@ async fn keep_described(
     }
 }
 
-/// Seals the store's keys with the unlock key of the cluster, and keeps its snapshot policy, whenever they change.
-async fn keep_settings(manager: Manager) {
+/// Seals the store's keys and the node's own with the unlock key of the cluster, and keeps its snapshot policy, whenever they change.
+async fn keep_settings(node: Node, manager: Manager) {
     let mut applied = manager.subscribe();
-    let unlock_key = || manager.state().cluster().map(|cluster| cluster.unlock_key.clone()).unwrap_or_default();
-    let mut held = unlock_key();
+    // What was not told yet what the cluster wants must not lay a locked state open.
+    let unlock_key = || manager.state().cluster().map(|cluster| cluster.unlock_key.clone());
+    // At a start nobody knows whether the last change was done to the end, nor whether the state here is the newest yet.
+    let mut held = None;
     loop {
         if let Some(cluster) = manager.state().cluster() {
             let raft = &cluster.spec.raft;
             manager.store().set_snapshot_policy(raft.snapshot_interval.max(1), raft.keep_old_snapshots.unwrap_or(0));
         }
-        let wanted = unlock_key();
-        if wanted != held {
-            match manager.store().set_key(key_source(&wanted)).await {
-                Ok(()) => held = wanted,
-                Err(error) => tracing::error!(error = %chain(&error), "could not change the key of the swarm's state"),
+        let is_stale = unlock_key().is_some_and(|wanted| held.as_ref() != Some(&wanted));
+        if is_stale
+            && (held.is_some() || manager.read().await.is_ok())
+            && let Some(wanted) = unlock_key()
+        {
+            match seal(&node, manager.store(), key_source(&wanted)).await {
+                Ok(()) => held = Some(wanted),
+                Err(error) => tracing::error!(%error, "could not change the key of the swarm's state"),
             }
         }
-        match applied.recv().await {
-            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-            Err(broadcast::error::RecvError::Closed) => return,
+        let changed = applied.recv();
+        let changed = if held.is_some() { Ok(changed.await) } else { timeout(SEAL_RETRY, changed).await };
+        if matches!(changed, Ok(Err(broadcast::error::RecvError::Closed))) {
+            return;
         }
     }
+}
+
+/// Changes the key that seals what this manager has on its disk. After a crash in the middle the old one or the new one opens
+/// all of it.
+pub(super) async fn seal(node: &Node, store: &Store, source: KeySource) -> Result<(), Error> {
+    let directory = &node.0.directory;
+    let new = given(&source);
+    directory.seal_key_also(new.clone()).map_err(internal)?;
+    store.set_key(source).await.map_err(internal)?;
+    directory.seal_key(new.into_iter().collect()).map_err(internal)
 }
 
 /// Has the store opened anew once it can no longer be written. That ends these roles, so it is no part of them.
 async fn watch_store(node: Node, store: Store) {
     if store.failed().wait_for(Option::is_some).await.is_ok() {
         vital::spawn("the opening of the swarm's state", node.mend());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_quoted_as_go_quotes_it() {
+        use rustix::io::Errno;
+        for (error, words) in [
+            (Errno::ADDRINUSE, "address already in use"),
+            (Errno::ADDRNOTAVAIL, "cannot assign requested address"),
+            (Errno::ACCESS, "permission denied"),
+        ] {
+            assert_eq!(system_words(&error.into()), words);
+        }
     }
 }

@@ -40,7 +40,7 @@ impl ManagerService {
         {
             return Ok(());
         }
-        Err(not_allowed(peer_node, "is not a manager of this swarm"))
+        Err(gam_rpc::no_manager(peer_node))
     }
 
     /// One that is being demoted still speaks for the agents whose sessions it holds, and for its own: they must not count as
@@ -58,7 +58,7 @@ impl ManagerService {
         if may_speak(&self.manager.state(), peer.node, leaderless) {
             return Ok(());
         }
-        Err(not_allowed(peer.node, "is not a manager of this swarm"))
+        Err(gam_rpc::no_manager(peer.node))
     }
 
     /// Refuses whoever speaks in the consensus as somebody else.
@@ -276,6 +276,10 @@ impl Service for ManagerService {
 
     async fn answer(&self, peer: Peer, pieces: Inbound<Piece>) -> Result<(), Error> {
         self.manager.take_answer(peer.node, pieces).await
+    }
+
+    async fn carry(&self, peer: Peer, inbound: Inbound<Piece>, outbound: Outbound<Piece>) -> Result<(), Error> {
+        self.manager.take_connection(peer.node, inbound, outbound).await
     }
 
     async fn place(&self, peer: Peer, question: Bytes) -> Result<Bytes, Error> {

@@ -12,14 +12,14 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::error::status;
 use crate::gate::{Caller, Told};
-use crate::message::{AgentMessage, ManagerMessage, Piece, Wire as _};
+use crate::message::{AgentMessage, Piece, Wire};
 use crate::peer::{Peer, Role};
 use crate::proto::control_server::Control;
 use crate::proto::dispatch_server::Dispatch;
 use crate::proto::trust_server::Trust;
 use crate::proto::{self, Done, Payload};
 use crate::service::Service;
-use crate::stream::{Inbound, direction};
+use crate::stream::{Inbound, Outbound, direction};
 
 /// One service for all that is generated.
 pub(crate) struct Calls<S> {
@@ -145,7 +145,8 @@ impl<S: Service> Control for Calls<S> {
 
 #[tonic::async_trait]
 impl<S: Service> Dispatch for Calls<S> {
-    type SessionStream = Pin<Box<dyn Stream<Item = Result<proto::ManagerMessage, Status>> + Send>>;
+    type SessionStream = Said<proto::ManagerMessage>;
+    type CarryStream = Said<proto::Piece>;
 
     async fn answer(&self, request: Request<Streaming<proto::Piece>>) -> Reply<Done> {
         let (peer, from) = (peer(&request)?, caller(&request)?.from);
@@ -163,38 +164,60 @@ impl<S: Service> Dispatch for Calls<S> {
         reply(answer.map(|bytes| Payload { bytes }))
     }
 
-    /// The session runs in a task of its own: a slow reader must not keep it from taking reports and watching the clock.
+    async fn carry(&self, request: Request<Streaming<proto::Piece>>) -> Reply<Self::CarryStream> {
+        let (peer, from) = (peer(&request)?, caller(&request)?.from);
+        let inbound = Inbound::<Piece>::new(request.into_inner(), from.to_string(), ());
+        let service = self.service.clone();
+        Ok(self.converse(|outbound| async move { service.carry(peer, inbound, outbound).await }))
+    }
+
     async fn session(&self, request: Request<Streaming<proto::AgentMessage>>) -> Reply<Self::SessionStream> {
         let (peer, from) = (peer(&request)?, caller(&request)?.from);
         self.admit_history(&request, peer, peer.role == Role::Manager)?;
         let inbound = Inbound::<AgentMessage>::new(request.into_inner(), from.to_string(), ());
-        let (outbound, messages) = direction();
-        let (end, ended) = oneshot::channel();
-        let (service, stop) = (self.service.clone(), self.stop.clone());
-        tokio::spawn(async move {
-            let gone = outbound.clone();
-            let outcome = tokio::select! {
-                outcome = service.session(peer, inbound, outbound) => outcome,
-                () = gone.closed() => return,
-                () = stop.cancelled() => Err(Error::unavailable("the manager is stopping")),
-            };
-            // Nobody listens any more if the agent left in the same moment.
-            let _ = end.send(outcome);
-        });
-        let mut answers = Answers { messages, ended, outcome: None };
-        Ok(Response::new(Box::pin(stream::poll_fn(move |cx| answers.poll(cx)))))
+        let service = self.service.clone();
+        Ok(self.converse(|outbound| async move { service.session(peer, inbound, outbound).await }))
     }
 }
 
-/// What an agent is sent: the session's messages, then its refusal if it ended with one.
-struct Answers {
-    messages: mpsc::Receiver<ManagerMessage>,
+impl<S: Service> Calls<S> {
+    /// Serves a call of two directions in a task of its own: a slow reader must not keep it from taking what the other side
+    /// says and watching the clock.
+    fn converse<M, F>(&self, serve: impl FnOnce(Outbound<M>) -> F) -> Response<Said<M::Form>>
+    where
+        M: Wire,
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (outbound, messages) = direction();
+        let (end, ended) = oneshot::channel();
+        let (gone, stop) = (outbound.clone(), self.stop.clone());
+        let served = serve(outbound);
+        tokio::spawn(async move {
+            let outcome = tokio::select! {
+                outcome = served => outcome,
+                () = gone.closed() => return,
+                () = stop.cancelled() => Err(Error::unavailable("the manager is stopping")),
+            };
+            // Nobody listens any more if the node left in the same moment.
+            let _ = end.send(outcome);
+        });
+        let mut answers = Answers { messages, ended, outcome: None };
+        Response::new(Box::pin(stream::poll_fn(move |cx| answers.poll(cx))))
+    }
+}
+
+/// What a call of two directions is answered with.
+type Said<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What a node is sent: messages, then the refusal if it ended with one.
+struct Answers<M> {
+    messages: mpsc::Receiver<M>,
     ended: oneshot::Receiver<Result<(), Error>>,
     outcome: Option<Result<(), Error>>,
 }
 
-impl Answers {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<proto::ManagerMessage, Status>>> {
+impl<M: Wire> Answers<M> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<M::Form, Status>>> {
         if self.outcome.is_none()
             && let Poll::Ready(outcome) = self.ended.poll_unpin(cx)
         {

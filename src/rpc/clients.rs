@@ -2,22 +2,24 @@
 //!
 //! One connection for each address and lane, dialled when first needed and once for all who wait. It is dialled anew when it is
 //! closed, when the node's credentials have changed, and after a call that got no answer: behind a cable that was cut, TCP
-//! would try again for minutes. Nothing is sent twice here; a caller that may, does.
+//! would try again for minutes. One that is not used for a while is closed: an agent makes a call now and then, and its manager
+//! would keep a connection for each agent. Nothing is sent twice here; a caller that may, does.
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use futures_util::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
 use futures_util::{StreamExt as _, stream};
 use gam_core::model::NodeId;
 use http::Uri;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
+use crate::carried::Carried;
 use crate::dial::{Connection, Expected, MANAGER_NAME};
 use crate::error::RpcError;
 use crate::gate::{HISTORY, MANAGER_MESSAGE_MAX};
@@ -39,6 +41,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const RAFT_CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// Connections kept. Seven managers need 28; more addresses than that come only from managers that have moved.
 const KEPT_MAX: usize = 64;
+
+/// How long a connection is kept that no call is begun on. A call that lasts longer keeps it for itself.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// What a connection is for: calls of one lane do not wait behind those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +75,7 @@ type Belief = Box<dyn Fn() -> Option<u64> + Send + Sync>;
 
 struct Pool {
     tls: Tls,
+    idle: Duration,
     history: OnceLock<Belief>,
     kept: Mutex<HashMap<(String, Lane), Link>>,
 }
@@ -80,8 +86,10 @@ struct Link {
     /// Made with these credentials.
     held: Arc<Held>,
     used: Instant,
-    dialled: Shared<BoxFuture<'static, Result<Connection, RpcError>>>,
+    dialled: Shared<Dialling>,
 }
+
+type Dialling = BoxFuture<'static, Result<Connection, RpcError>>;
 
 impl Link {
     /// Dials in a task of its own, so that a caller in a hurry does not take the connection from those who wait.
@@ -110,7 +118,12 @@ impl Link {
 impl Clients {
     /// Calls that show the newest credentials of `tls`.
     pub fn new(tls: Tls) -> Clients {
-        Clients(Arc::new(Pool { tls, history: OnceLock::new(), kept: Mutex::default() }))
+        Clients::that_keep(tls, IDLE)
+    }
+
+    /// The same, with connections that are closed after so long without a call.
+    pub(crate) fn that_keep(tls: Tls, idle: Duration) -> Clients {
+        Clients(Arc::new(Pool { tls, idle, history: OnceLock::new(), kept: Mutex::default() }))
     }
 
     /// Calls say from now on to which history of the cluster this node belongs, if it knows. It can be told once.
@@ -136,7 +149,7 @@ impl Pool {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn link(&self, address: &str, lane: Lane) -> Link {
+    fn link(self: &Arc<Self>, address: &str, lane: Lane) -> Link {
         let held = self.tls.held();
         let key = (address.to_owned(), lane);
         let mut kept = self.lock();
@@ -145,6 +158,9 @@ impl Pool {
             return link.clone();
         }
         let link = Link::dial(address, held, lane.connect_limit());
+        if let Some(dialled) = link.dialled.downgrade() {
+            tokio::spawn(expire(Arc::downgrade(self), key.clone(), dialled, self.idle));
+        }
         kept.insert(key, link.clone());
         if kept.len() > KEPT_MAX
             && let Some(oldest) = kept.iter().min_by_key(|(_, link)| link.used).map(|(key, _)| key.clone())
@@ -170,6 +186,22 @@ impl Pool {
         let mut kept = self.lock();
         if kept.get(&key).is_some_and(|newest| newest.dialled.ptr_eq(&link.dialled)) {
             kept.remove(&key);
+        }
+    }
+}
+
+/// Lets go of a connection once it has been idle, unless another has taken its place.
+async fn expire(pool: Weak<Pool>, key: (String, Lane), dialled: WeakShared<Dialling>, idle: Duration) {
+    let mut at = Instant::now() + idle;
+    loop {
+        sleep_until(at).await;
+        let (Some(pool), Some(dialled)) = (pool.upgrade(), dialled.upgrade()) else { return };
+        let mut kept = pool.lock();
+        let Some(link) = kept.get(&key).filter(|link| link.dialled.ptr_eq(&dialled)) else { return };
+        at = link.used + idle;
+        if at <= Instant::now() {
+            kept.remove(&key);
+            return;
         }
     }
 }
@@ -302,13 +334,25 @@ impl Client {
         Ok(outbound)
     }
 
+    /// Opens the connection that an errand asks for, over a connection of its own, so that a reader who is slow holds up nothing
+    /// else. The limit is for the opening.
+    pub async fn carry(&self, ticket: u64) -> Result<Carried, RpcError> {
+        let deadline = Instant::now() + self.limit;
+        let (connection, manager) = self.own_connection(deadline).await?;
+        let (outbound, mut pieces) = direction();
+        let first = stream::iter([Piece::Ticket(ticket)]);
+        let pieces = first.chain(stream::poll_fn(move |cx| pieces.poll_recv(cx))).map(Piece::to_wire);
+        let mut client = DispatchClient::with_origin(connection.clone(), origin());
+        let opened = timeout_at(deadline, client.carry(pieces)).await.map_err(|_| self.late())?;
+        let opened = opened.map_err(|status| RpcError::from_status(&self.address, &status))?;
+        let inbound = Inbound::new(opened.into_inner(), self.address.clone(), connection);
+        Ok(Carried { manager, outbound, inbound })
+    }
+
     /// Opens a session, on a connection of its own that ends with it. The limit is for the opening.
     pub async fn session(&self) -> Result<Session, RpcError> {
         let deadline = Instant::now() + self.limit;
-        let link = Link::dial(&self.address, self.pool.tls.held(), CONNECT_LIMIT);
-        let connection = self.connected(&link, deadline).await?;
-        let nobody = || io::Error::new(io::ErrorKind::InvalidData, "who answers has no name");
-        let manager = connection.peer().ok_or_else(|| RpcError::connect(&self.address, nobody()))?;
+        let (connection, manager) = self.own_connection(deadline).await?;
         let (outbound, mut messages) = direction();
         let messages = stream::poll_fn(move |cx| messages.poll_recv(cx)).map(AgentMessage::to_wire);
         let client = DispatchClient::with_origin(connection.clone(), origin());
@@ -318,6 +362,15 @@ impl Client {
         let opened = opened.map_err(|status| RpcError::from_status(&self.address, &status))?;
         let inbound = Inbound::new(opened.into_inner(), self.address.clone(), connection);
         Ok(Session { manager, outbound, inbound })
+    }
+
+    /// A connection that no other call shares, and who is at its other end.
+    async fn own_connection(&self, deadline: Instant) -> Result<(Connection, Peer), RpcError> {
+        let link = Link::dial(&self.address, self.pool.tls.held(), CONNECT_LIMIT);
+        let connection = self.connected(&link, deadline).await?;
+        let nobody = || io::Error::new(io::ErrorKind::InvalidData, "who answers has no name");
+        let manager = connection.peer().ok_or_else(|| RpcError::connect(&self.address, nobody()))?;
+        Ok((connection, manager))
     }
 
     async fn call<T, F>(&self, call: impl FnOnce(Connection) -> F) -> Result<T, RpcError>

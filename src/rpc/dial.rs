@@ -36,9 +36,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// … and given up when none comes for this long, so that an agent turns to another manager within four seconds.
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(2);
 /// Between two first packets to an address that does not answer …
-const KNOCK: Duration = Duration::from_millis(250);
-/// … of which so many wait for an answer at once; then TCP's own repetitions of them are frequent enough.
-const KNOCKS_MAX: usize = 8;
+const KNOCK: Duration = Duration::from_millis(100);
+/// … of which so many wait for an answer at once, two seconds' worth; then TCP's own repetitions of them are as frequent.
+const KNOCKS_MAX: usize = 20;
 /// Bytes that a manager may send on one call ahead of being read.
 const CALL_WINDOW: u32 = 256 * 1024;
 /// Bytes that it may send on all calls of a connection together.

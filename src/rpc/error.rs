@@ -12,6 +12,7 @@ use gam_core::model::NodeId;
 use tonic::{Code, Status};
 
 use crate::dial::Unsent;
+use crate::peer::Role;
 
 /// The format of the details of a refusal.
 const FORMAT: u8 = 1;
@@ -84,6 +85,21 @@ pub fn removed(node: NodeId) -> Error {
         gam_core::error::Code::PermissionDenied,
         format!("Permission denied: node {node} was removed from swarm"),
     )
+}
+
+/// What a manager answers a node that asks for what only managers may, and is none (any more).
+pub fn no_manager(node: NodeId) -> Error {
+    Error::new(Kind::Forbidden, format!("node {node} is not a manager of this swarm"))
+}
+
+/// The same of one whose certificate already says so.
+pub(crate) fn no_managers_certificate(role: Role) -> Error {
+    Error::new(Kind::Forbidden, format!("the call is for managers, and the certificate is that of a {}", role.unit()))
+}
+
+/// Whether a manager has refused the node `own` because that is no manager, by the swarm's state or by its own certificate.
+pub fn says_no_manager(refusal: &Error, own: NodeId) -> bool {
+    *refusal == no_manager(own) || *refusal == no_managers_certificate(Role::Worker)
 }
 
 /// What a user is told: a refusal in its own words, and that a manager cannot be reached as a lack of service.

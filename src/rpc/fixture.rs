@@ -9,14 +9,15 @@ use gam_core::error::{Error, Kind};
 use gam_core::model::{ClusterId, IdSource, NodeId};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     AgentMessage, Credentials, Errand, Inbound, IssueRequest, Issued, ManagerMessage, Outbound, Peer, Piece, ReadIndex,
-    Role, Service, Tls, serve,
+    Role, Service, Tls, join_streams, serve,
 };
 
 /// How long anything in a test may take.
@@ -158,9 +159,23 @@ impl Service for Fake {
                 Piece::Ticket(ticket) => heard += &ticket.to_string(),
                 Piece::Bytes(bytes) if bytes == "enough" => break,
                 Piece::Bytes(bytes) => heard += &String::from_utf8_lossy(&bytes),
+                Piece::End => heard += "!",
             }
         }
         let _ = self.answers.send(heard).await;
+        Ok(())
+    }
+
+    /// Whoever comes is given what it said, with its ticket before that.
+    async fn carry(&self, _: Peer, mut inbound: Inbound<Piece>, outbound: Outbound<Piece>) -> Result<(), Error> {
+        let Ok(Some(Piece::Ticket(ticket))) = inbound.recv().await else { return Ok(()) };
+        let (ours, mut theirs) = UnixStream::pair().map_err(Error::internal)?;
+        let echo = async {
+            theirs.write_all(ticket.to_string().as_bytes()).await.unwrap();
+            let (mut reads, mut writes) = theirs.into_split();
+            let _ = tokio::io::copy(&mut reads, &mut writes).await;
+        };
+        tokio::join!(join_streams(ours, inbound, outbound), echo);
         Ok(())
     }
 

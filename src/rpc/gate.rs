@@ -15,7 +15,7 @@ use tonic::body::Body;
 use tower::ServiceExt as _;
 
 use crate::calls::Calls;
-use crate::error::status;
+use crate::error::{no_managers_certificate, status};
 use crate::peer::{Peer, Role};
 use crate::proto::control_server::ControlServer;
 use crate::proto::dispatch_server::DispatchServer;
@@ -101,7 +101,7 @@ fn admit(service: &str, peer: Option<Peer>, own: Peer) -> Result<(), Error> {
         }
         None if service != "gam.v1.Trust" => forbidden("the call needs a certificate of this cluster".to_owned()),
         Some(peer) if peer.role != Role::Manager && !matches!(service, "gam.v1.Trust" | "gam.v1.Dispatch") => {
-            forbidden(format!("the call is for managers, and the certificate is that of a {}", peer.role.unit()))
+            Err(no_managers_certificate(peer.role))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@
 //! | calls | for |
 //! |---|---|
 //! | [`Service::root`], [`Service::issue`] | anyone, so that a node can join; small messages, few connections, short lives |
-//! | [`Service::session`], [`Service::answer`] | nodes of the cluster |
+//! | [`Service::session`], [`Service::answer`], [`Service::carry`] | nodes of the cluster |
 //! | all others | managers of the cluster |
 //!
 //! TLS checks that a certificate comes from a trusted root and is in date. `gate` checks on **every call** what it says: the
@@ -31,6 +31,7 @@
 
 mod body;
 mod calls;
+mod carried;
 mod clients;
 mod codec;
 mod dial;
@@ -56,10 +57,11 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use carried::{Carried, join as join_streams};
 pub use clients::{Client, Clients, Lane, Session};
-pub use error::{RpcError, removed};
+pub use error::{RpcError, no_manager, removed, says_no_manager};
 pub use join::{fetch_root, issue};
-pub use message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, PROTOCOL, Piece, ReadIndex};
+pub use message::{AgentMessage, Errand, IssueRequest, Issued, ManagerMessage, PROTOCOL, Piece, ReadIndex, SealKey};
 pub use peer::{BACKDATE_SECONDS, Peer, Role};
 pub use serve::serve;
 pub use service::Service;

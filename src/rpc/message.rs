@@ -3,6 +3,8 @@
 //! Payloads are bytes that this crate never reads. A message of a kind that this build does not know is skipped: a newer node
 //! sends what is new only as an offer.
 
+use std::fmt;
+
 use bytes::Bytes;
 use gam_core::model::{ClusterId, NodeId};
 
@@ -72,6 +74,18 @@ pub enum Piece {
     Ticket(u64),
     /// A part of the answer.
     Bytes(Bytes),
+    /// The end of this direction of a connection; the other one may go on.
+    End,
+}
+
+/// The key with which an agent wants the values of its secrets sealed. Printed it shows nothing.
+#[derive(Clone, Default, PartialEq)]
+pub struct SealKey(pub Bytes);
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey")
+    }
 }
 
 /// What an agent says in its session.
@@ -85,6 +99,8 @@ pub enum AgentMessage {
         description: Bytes,
         /// Index of the assignments that it holds; 0 if none.
         index: u64,
+        /// For the values of its secrets.
+        seal_key: SealKey,
     },
     /// Observed statuses of tasks.
     Report(Bytes),
@@ -212,8 +228,8 @@ impl Wire for AgentMessage {
     fn to_wire(self) -> proto::AgentMessage {
         use proto::agent_message::Kind;
         let kind = match self {
-            AgentMessage::Hello { protocol, description, index } => {
-                Kind::Hello(proto::Hello { protocol, description, index })
+            AgentMessage::Hello { protocol, description, index, seal_key: SealKey(seal_key) } => {
+                Kind::Hello(proto::Hello { protocol, description, index, seal_key })
             }
             AgentMessage::Report(bytes) => Kind::Report(bytes),
             AgentMessage::Description(bytes) => Kind::Description(bytes),
@@ -226,8 +242,8 @@ impl Wire for AgentMessage {
     fn from_wire(form: proto::AgentMessage) -> Option<AgentMessage> {
         use proto::agent_message::Kind;
         Some(match form.kind? {
-            Kind::Hello(proto::Hello { protocol, description, index }) => {
-                AgentMessage::Hello { protocol, description, index }
+            Kind::Hello(proto::Hello { protocol, description, index, seal_key }) => {
+                AgentMessage::Hello { protocol, description, index, seal_key: SealKey(seal_key) }
             }
             Kind::Report(bytes) => AgentMessage::Report(bytes),
             Kind::Description(bytes) => AgentMessage::Description(bytes),
@@ -299,13 +315,18 @@ impl Wire for Piece {
 
     fn to_wire(self) -> proto::Piece {
         match self {
-            Piece::Ticket(ticket) => proto::Piece { ticket, bytes: Bytes::new() },
-            Piece::Bytes(bytes) => proto::Piece { ticket: 0, bytes },
+            Piece::Ticket(ticket) => proto::Piece { ticket, ..proto::Piece::default() },
+            Piece::Bytes(bytes) => proto::Piece { bytes, ..proto::Piece::default() },
+            Piece::End => proto::Piece { end: true, ..proto::Piece::default() },
         }
     }
 
     fn from_wire(form: proto::Piece) -> Option<Piece> {
-        Some(if form.ticket == 0 { Piece::Bytes(form.bytes) } else { Piece::Ticket(form.ticket) })
+        Some(match form {
+            proto::Piece { end: true, .. } => Piece::End,
+            proto::Piece { ticket: 0, bytes, .. } => Piece::Bytes(bytes),
+            proto::Piece { ticket, .. } => Piece::Ticket(ticket),
+        })
     }
 }
 
@@ -341,11 +362,16 @@ mod tests {
         ] {
             assert_eq!(ManagerMessage::from_wire(message.clone().to_wire()), Some(message));
         }
-        for piece in [Piece::Ticket(4), Piece::Bytes(bytes.clone())] {
+        for piece in [Piece::Ticket(4), Piece::Bytes(bytes.clone()), Piece::End] {
             assert_eq!(Piece::from_wire(piece.clone().to_wire()), Some(piece));
         }
         for message in [
-            AgentMessage::Hello { protocol: PROTOCOL, description: bytes.clone(), index: 3 },
+            AgentMessage::Hello {
+                protocol: PROTOCOL,
+                description: bytes.clone(),
+                index: 3,
+                seal_key: SealKey(bytes.clone()),
+            },
             AgentMessage::Report(bytes.clone()),
             AgentMessage::Description(bytes),
             AgentMessage::Heartbeat,
@@ -353,6 +379,14 @@ mod tests {
         ] {
             assert_eq!(AgentMessage::from_wire(message.clone().to_wire()), Some(message));
         }
+    }
+
+    #[test]
+    fn a_key_is_not_printed() {
+        let seal_key = SealKey(Bytes::from_static(b"hush"));
+        let hello = AgentMessage::Hello { protocol: PROTOCOL, description: Bytes::new(), index: 0, seal_key };
+        let shown = format!("{hello:?}");
+        assert!(shown.contains("SealKey") && !shown.contains("hush") && !shown.contains("104"), "{shown}");
     }
 
     #[test]

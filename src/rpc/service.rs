@@ -56,6 +56,15 @@ pub trait Service: Send + Sync + 'static {
     /// What a node answers to an errand of this manager. The node stops when this returns.
     fn answer(&self, peer: Peer, pieces: Inbound<Piece>) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// A connection that a node opens for an errand of this manager. It ends when this returns, when the node goes away, or
+    /// when the manager stops.
+    fn carry(
+        &self,
+        peer: Peer,
+        inbound: Inbound<Piece>,
+        outbound: Outbound<Piece>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// What a node asks about places of its containers on networks, and the answer.
     fn place(&self, peer: Peer, question: Bytes) -> impl Future<Output = Result<Bytes, Error>> + Send;
 

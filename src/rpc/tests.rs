@@ -126,6 +126,52 @@ async fn a_call_says_to_which_history_its_node_belongs() {
     }
 }
 
+/// A reader that does not read holds the writer up, an end passes one way alone, and nothing is lost.
+#[tokio::test]
+async fn a_carried_connection_is_bounded_and_ends_way_by_way() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let client = clients(authority.issue(node(3), Role::Worker)).to(&server.address);
+    let carried = client.carry(6).await.unwrap();
+    assert_eq!(carried.manager.node, node(1));
+    let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+    let joined = tokio::spawn(carried.join(theirs));
+    let (mut reads, mut writes) = ours.into_split();
+    let piece = vec![7_u8; 64 * 1024];
+    let mut written = 0;
+    // What all queues, windows and sockets on the way and back hold together is far less than this.
+    let most = 64 << 20;
+    while written < most
+        && let Ok(n) = tokio::time::timeout(Duration::from_secs(1), writes.write(&piece)).await
+    {
+        written += n.unwrap();
+    }
+    assert!((1..most / 4).contains(&written), "{written} bytes went in and nobody read");
+    let finish = async {
+        writes.write_all(&piece).await.unwrap();
+        writes.shutdown().await.unwrap();
+    };
+    let mut heard = Vec::new();
+    let (read, ()) = within(async { tokio::join!(reads.read_to_end(&mut heard), finish) }).await;
+    assert_eq!(read.unwrap(), 1 + written + piece.len());
+    assert_eq!((heard[0], heard[heard.len() - 1]), (b'6', 7));
+    within(joined).await.unwrap();
+}
+
+/// A client that goes while nothing is said is noticed at the other end.
+#[tokio::test]
+async fn a_carried_connection_ends_with_either_side() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let client = clients(authority.issue(node(3), Role::Worker)).to(&server.address);
+    let (mut ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+    let joined = tokio::spawn(client.carry(6).await.unwrap().join(theirs));
+    let mut ticket = [0];
+    within(ours.read_exact(&mut ticket)).await.unwrap();
+    drop(ours);
+    within(joined).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_answer_goes_on_until_either_side_has_had_enough() {
     let authority = Authority::new();
@@ -141,6 +187,54 @@ async fn an_answer_goes_on_until_either_side_has_had_enough() {
     endless.send(Piece::Bytes("enough".into())).await.unwrap();
     within(endless.closed()).await;
     assert_eq!(within(server.answer()).await, format!("{}:7", node(3)));
+}
+
+#[tokio::test]
+async fn a_connection_of_a_join_ends_with_its_call() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = between.local_addr().unwrap().to_string();
+    let request = || IssueRequest { token: "token".into(), csr_der: b"csr".to_vec(), ..IssueRequest::default() };
+    for call in ["root", "issue"] {
+        let carried = async {
+            let (mut near, _) = between.accept().await.unwrap();
+            let mut far = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        };
+        let called = async {
+            match call {
+                "root" => drop(fetch_root(&address).await.unwrap()),
+                _ => drop(issue(&address, &authority.pem, request()).await.unwrap()),
+            }
+        };
+        within(async { tokio::join!(carried, called) }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_not_kept() {
+    let authority = Authority::new();
+    let server = Server::start(authority.issue(node(1), Role::Manager)).await;
+    let between = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tls = Tls::new(authority.issue(node(2), Role::Manager)).unwrap();
+    let clients = Clients::that_keep(tls, Duration::from_millis(300));
+    let client = clients.to(&between.local_addr().unwrap().to_string());
+    let (opened, mut closed) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = between.accept().await.unwrap();
+            let mut far = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            opened.send_modify(|ended| *ended += 1);
+        }
+    });
+    for round in 1..3 {
+        // Two calls in a row share a connection: the second would otherwise wait for the first one's to end.
+        client.root().await.unwrap();
+        client.root().await.unwrap();
+        within(closed.wait_for(|ended| *ended == round)).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -334,7 +428,12 @@ async fn a_session_carries_both_ways_and_ends_with_a_word() {
     let server = Server::start(authority.issue(node(1), Role::Manager)).await;
     let mut session = clients(authority.issue(node(3), Role::Worker)).to(&server.address).session().await.unwrap();
     let mut talk = server.talk().await;
-    let hello = AgentMessage::Hello { protocol: PROTOCOL, description: Bytes::from_static(b"{}"), index: 0 };
+    let hello = AgentMessage::Hello {
+        protocol: PROTOCOL,
+        description: Bytes::from_static(b"{}"),
+        index: 0,
+        seal_key: SealKey(Bytes::from_static(b"key")),
+    };
     session.outbound.send(hello.clone()).await.unwrap();
     assert_eq!(within(talk.inbound.recv()).await.unwrap(), Some(hello));
     let full = ManagerMessage::Full { index: 3, bytes: Bytes::from_static(b"all") };

@@ -41,7 +41,18 @@ pub struct Keyring {
     dir: PathBuf,
     keys: ArcSwap<DataKeys>,
     /// The present key-encryption key, and at most one change of it at a time.
-    kek: Mutex<Secret>,
+    kek: Mutex<Kek>,
+}
+
+struct Kek {
+    key: Secret,
+    is_on_disk: bool,
+}
+
+impl Kek {
+    fn of(source: &KeySource, key: Secret) -> Kek {
+        Kek { key, is_on_disk: matches!(source, KeySource::OnDisk) }
+    }
 }
 
 #[derive(Clone)]
@@ -84,7 +95,7 @@ impl Keyring {
         let keys = DataKeys { current: 1, keys: BTreeMap::from([(1, random_key().map_err(StoreError::io(dir))?)]) };
         place_kek(dir, source, &kek)?;
         write_keys(dir, &keys, &[&kek])?;
-        Ok(Keyring { dir: dir.to_owned(), keys: ArcSwap::from_pointee(keys), kek: Mutex::new(kek) })
+        Ok(Keyring { dir: dir.to_owned(), keys: ArcSwap::from_pointee(keys), kek: Mutex::new(Kek::of(source, kek)) })
     }
 
     /// Opens the data keys. [`StoreError::Locked`] if the key should be on disk and is not, [`StoreError::WrongKey`] if
@@ -100,7 +111,16 @@ impl Keyring {
             return Err(StoreError::Damaged(format!("{KEYS_FILE}: the current data key is missing")));
         }
         let keys = DataKeys { current: file.current, keys };
-        Ok(Keyring { dir: dir.to_owned(), keys: ArcSwap::from_pointee(keys), kek: Mutex::new(kek) })
+        Ok(Keyring { dir: dir.to_owned(), keys: ArcSwap::from_pointee(keys), kek: Mutex::new(Kek::of(source, kek)) })
+    }
+
+    /// Whether the data keys are sealed with a key from this source now.
+    pub fn is_held_by(&self, source: &KeySource) -> bool {
+        let kek = self.kek.lock().unwrap_or_else(PoisonError::into_inner);
+        match source {
+            KeySource::OnDisk => kek.is_on_disk,
+            KeySource::Given(key) => !kek.is_on_disk && kek.key == *key,
+        }
     }
 
     /// Changes the key-encryption key, and begins a new data key, since the old ones may have lain open on the disk.
@@ -114,11 +134,11 @@ impl Keyring {
         let mut keys = DataKeys::clone(&self.keys.load());
         keys.current += 1;
         keys.keys.insert(keys.current, random_key().map_err(StoreError::io(&self.dir))?);
-        write_keys(&self.dir, &keys, &[&new, &old])?;
+        write_keys(&self.dir, &keys, &[&new, &old.key])?;
         place_kek(&self.dir, source, &new)?;
         write_keys(&self.dir, &keys, &[&new])?;
         self.keys.store(Arc::new(keys));
-        *old = new;
+        *old = Kek::of(source, new);
         Ok(())
     }
 
@@ -140,6 +160,21 @@ impl Keyring {
         let key = keys.keys.get(&id).ok_or(SealError::UnknownKey(id))?;
         unseal_with(key, place, sealed).ok_or(SealError::NotAuthentic)
     }
+}
+
+/// Seals something that lies outside of a store with a key that the user keeps; `place` as for a record.
+///
+/// # Errors
+/// Of the system's random numbers.
+pub fn seal_with_given(key: &[u8; KEY_LEN], place: &str, plain: &[u8]) -> io::Result<String> {
+    let mut sealed = Vec::new();
+    seal_with(&Zeroizing::new(*key), place.as_bytes(), plain, &mut sealed)?;
+    Ok(to_hex(&sealed))
+}
+
+/// Opens what [`seal_with_given`] sealed for this place; `None` with another key, or if it was changed.
+pub fn unseal_with_given(key: &[u8; KEY_LEN], place: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+    unseal_with(&Zeroizing::new(*key), place.as_bytes(), &from_hex(sealed)?).map(Zeroizing::new)
 }
 
 /// Removes the key files of a folder: what was sealed stays sealed for good.

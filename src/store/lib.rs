@@ -76,6 +76,7 @@ pub use config::{
     DEFAULT_SNAPSHOT_INTERVAL, KeySource,
 };
 pub use error::StoreError;
+pub use keys::{seal_with_given, unseal_with_given};
 pub use leadership::Leadership;
 pub use lineage::{History, Kinship};
 pub use message::Message;

@@ -204,8 +204,8 @@ impl RaftNetworkV2<Types> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let (member, address) = (self.target, &self.address);
-        tracing::info!("sending the state as of {} to member {member:x} at {address}", shown(&snapshot));
+        let address = &self.address;
+        tracing::info!("sending the state as of {} to the manager at {address}", shown(&snapshot));
         tokio::select! {
             closed = cancel => Err(closed.into()),
             sent = self.send(vote, snapshot.snapshot) => {

@@ -57,7 +57,10 @@ const MESSAGE_OVERHEAD: usize = 8 << 20;
 /// The largest message between members, for the transport's limits.
 pub const MAX_MESSAGE: usize = MAX_PROPOSAL + MESSAGE_OVERHEAD;
 /// Pauses before a member that could not be reached is tried again. Short: it may be back after a moment, and a message costs little.
-const BACKOFF: &str = "20ms, 40ms, 80ms ...200ms";
+const BACKOFF: &str = "20ms, 40ms, 80ms ...100ms";
+/// Entries in one message to a member that is behind, if they have few bytes ([`Log`] sees to that): it writes each message to its
+/// disk by itself, and a minute's entries are to be a few of them.
+const ENTRIES_MAX: u64 = 2000;
 /// A leader that was not heard for so many of the longest election time-outs leads no more, as far as this member knows: by
 /// then the others have elected another one, if they can.
 const SILENT_ELECTIONS: u32 = 2;
@@ -365,8 +368,13 @@ impl Store {
     /// Changes the key-encryption key: to one that the user keeps (the state is then locked at rest), or back to one on disk.
     /// Everything written from now on is sealed with a new data key. A crash leaves a store that opens with the old source or
     /// with the new one.
+    ///
+    /// Does nothing if it is this key already.
     pub async fn set_key(&self, source: KeySource) -> Result<(), StoreError> {
         self.check()?;
+        if self.inner.keyring.is_held_by(&source) {
+            return Ok(());
+        }
         let keyring = self.inner.keyring.clone();
         blocking(move || keyring.change(&source)).await
     }
@@ -492,6 +500,7 @@ fn raft_config(config: &Config) -> Result<openraft::Config, StoreError> {
         // A member that comes back does not disturb a leader that the others follow.
         enable_pre_vote: Some(true),
         backoff: BACKOFF.to_owned(),
+        max_payload_entries: ENTRIES_MAX,
         // A leader that was restarted must be elected again: only a new term's first entry proves that all it has
         // acknowledged before is applied.
         enable_leader_restore: Some(false),

@@ -19,6 +19,7 @@ if [ "$TARGET" = gam ]; then
   until_ok 5 'both answer after one map was flushed' both
   guarded() { try run nft list table inet gam-guard | grep -q "saddr $H2 return" && try run nft list table bridge gam-guard | grep -q veth; }
   until_ok 5 'the host is guarded' guarded
+  until_ok 1 'and it is known to be' '! grep "keep strangers out" "$LAB_DIR/h1/gam.log"'
   quiet run nft flush ruleset
   until_ok 5 'the host is guarded after a flush' guarded
   quiet run nft flush chain bridge gam-guard plug-0

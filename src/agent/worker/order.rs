@@ -66,7 +66,10 @@ impl Worker {
         };
         tokio::select! {
             // Late or not, it is over.
-            _ = timeout_at(began + DRAIN_MAX, ended(pid, began)) => self.sight.drained = true,
+            ended = timeout_at(began + DRAIN_MAX, ended(pid, began)) => {
+                tracing::debug!(task = %self.task.id, after = ?began.elapsed(), is_late = ended.is_err(), "connections have ended");
+                self.sight.drained = true;
+            }
             () = self.inbox.changed() => {}
         }
     }
@@ -90,9 +93,9 @@ async fn is_connected(pid: i64) -> bool {
     false
 }
 
-/// `TCP_ESTABLISHED`, `TCP_CLOSE_WAIT` (the client has said all, and may wait for the answer) and `TCP_LISTEN`
-/// (`linux/include/net/tcp_states.h`).
-const OPEN: [&str; 2] = ["01", "08"];
+/// `TCP_ESTABLISHED`, `TCP_SYN_RECV` (the client is just told that it may speak), `TCP_CLOSE_WAIT` (it has said all, and may
+/// wait for the answer) and `TCP_LISTEN` (`linux/include/net/tcp_states.h`).
+const OPEN: [&str; 3] = ["01", "03", "08"];
 const LISTENING: &str = "0A";
 /// In these tables the bytes of each word are in the order of the host.
 const LOOPBACK_V6: &str = "00000000000000000000000001000000";
@@ -135,8 +138,9 @@ mod tests {
    3: 0100007F:0050 0100007F:A003 01 00000000:00000000 00:00000000 00000000     0        0 4 1
    4: 0301000A:0050 0901000A:A1B5 08 00000000:00000000 00:00000000 00000000     0        0 5 1
    5: 0301000A:0050 0901000A:A1B4 06 00000000:00000000 00:00000000 00000000     0        0 5 1
+   6: 0301000A:0050 0901000A:A1B6 03 00000000:00000000 01:00000064 00000000     0        0 0 1
 ";
-        assert_eq!(incoming(table), 2);
+        assert_eq!(incoming(table), 3);
         let six = "head
    0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 1 1
    1: 0000000000000000FFFF00000301000A:0050 0000000000000000FFFF00000901000A:A1B2 01 0:0 0:0 0 0 0 2 1

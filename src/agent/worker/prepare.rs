@@ -1,7 +1,7 @@
 //! Networks, image, container: what a task needs before it can start.
 
 use gam_core::agent::{Container, Health, Phase, Seen};
-use gam_core::container::{EngineEndpoint, Host, Places, create_body, familiar_image};
+use gam_core::container::{EngineEndpoint, Host, Places, create_body, endpoint_options, familiar_image};
 
 use super::{Trouble, Worker};
 use crate::engine::EngineError;
@@ -24,8 +24,9 @@ impl Worker {
             }
         };
         let image = familiar_image(self.task.spec().container_spec.as_ref().map_or("", |spec| &spec.image));
+        let credential = self.task.origin.credential();
         tokio::select! {
-            () = self.context.images.refresh(&image) => {}
+            () = self.context.images.refresh(&image, credential) => {}
             () = self.inbox.unwanted() => return Ok(()),
         }
         let name = self.task.name();
@@ -44,6 +45,7 @@ impl Worker {
                 error: String::new(),
                 ports: Vec::new(),
                 macs: Default::default(),
+                endpoints: Default::default(),
             }),
             Err(EngineError::Refused { status, message }) => {
                 // The name is taken: by an earlier attempt of this task, which is adopted, or by a stranger.
@@ -73,6 +75,7 @@ impl Worker {
                     let resolver = backing::resolver(&network);
                     endpoints.push(EngineEndpoint {
                         resolver,
+                        options: endpoint_options(&self.task, id),
                         leads: network.spec.ingress,
                         ..EngineEndpoint::new(name, &attachment)
                     });

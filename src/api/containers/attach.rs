@@ -1,7 +1,7 @@
 //! How a container that the swarm did not make comes to its place on an overlay: an address from the managers, a
 //! backing in dockerd, both in the container's settings.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::super::networks::refused;
 use super::super::{Api, ApiError};
+use crate::network::Backing;
 use crate::network::places::Places;
-use crate::network::{Backing, attachments::host};
 
 /// Begins the words that stand for containers that have no id yet; no id begins so.
 pub const WORD: &str = "create-";
@@ -23,8 +23,8 @@ pub const WORD: &str = "create-";
 pub struct Wanted {
     /// On this network.
     pub network: Arc<Network>,
-    /// This address; `None` is any.
-    pub address: Option<Ipv4Addr>,
+    /// These addresses, at most one of each family; any of a family of which there is none.
+    pub addresses: Vec<IpAddr>,
     /// Names under which it wants to be found.
     pub aliases: Vec<String>,
 }
@@ -36,6 +36,8 @@ pub struct Joined {
     pub task: TaskId,
     /// Its address.
     pub address: Ipv4Addr,
+    /// The one of IPv6, on networks that have it.
+    pub ipv6_address: Option<Ipv6Addr>,
     /// The network in dockerd.
     pub backing: Backing,
 }
@@ -45,13 +47,15 @@ pub struct Joined {
 pub async fn join(api: &Api, places: &Places, name: &str, container: &str, wanted: Wanted) -> Result<Joined, ApiError> {
     let place = Attachment {
         network: Some(wanted.network.id),
-        addresses: wanted.address.iter().map(Ipv4Addr::to_string).collect(),
+        addresses: wanted.addresses.iter().map(IpAddr::to_string).collect(),
         aliases: wanted.aliases,
     };
     let (task, given) = places.attach(name, container, vec![place]).await?;
-    let address = given.iter().flat_map(|place| &place.addresses).find_map(|address| host(address));
-    let made = match address {
-        Some(address) => backing(api, &wanted.network).await.map(|backing| Joined { task, address, backing }),
+    let made = match given.iter().find_map(Attachment::host) {
+        Some(address) => {
+            let ipv6_address = given.iter().find_map(Attachment::host);
+            backing(api, &wanted.network).await.map(|backing| Joined { task, address, ipv6_address, backing })
+        }
         None => Err(Error::internal(format!("network {} has no IPv4 address to give", wanted.network.name())).into()),
     };
     if made.is_err() {
@@ -115,6 +119,9 @@ pub fn starting(error: ApiError, name: &str) -> ApiError {
 pub fn place(endpoint: &mut Map<String, Value>, joined: &Joined, with_mac: bool) -> Option<()> {
     let ipam = object(endpoint, "IPAMConfig")?;
     set(ipam, "IPv4Address", joined.address.to_string());
+    if let Some(address) = joined.ipv6_address {
+        set(ipam, "IPv6Address", address.to_string());
+    }
     let has_mac = field(endpoint, "MacAddress").and_then(Value::as_str).is_some_and(|mac| !mac.is_empty());
     if with_mac && !has_mac {
         set(endpoint, "MacAddress", mac_of(joined.address));

@@ -6,7 +6,7 @@
 //! ([`super::start`]).
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -161,7 +161,7 @@ fn wanted(body: &Map<String, Value>, named: &Named) -> Option<Vec<Wanted>> {
     let Some(endpoints) = endpoints(body) else {
         let network = named.get(mode(body)).cloned();
         return Some(
-            network.into_iter().map(|network| Wanted { network, address: None, aliases: Vec::new() }).collect(),
+            network.into_iter().map(|network| Wanted { network, addresses: Vec::new(), aliases: Vec::new() }).collect(),
         );
     };
     let mut wanted: Vec<Wanted> = Vec::new();
@@ -169,17 +169,21 @@ fn wanted(body: &Map<String, Value>, named: &Named) -> Option<Vec<Wanted>> {
         let Some(network) = named.get(name) else { continue };
         let endpoint = endpoint.as_object()?;
         let ipam = field(endpoint, "IPAMConfig").and_then(Value::as_object);
-        let address = match ipam.and_then(|ipam| field(ipam, "IPv4Address")).and_then(Value::as_str) {
-            None | Some("") => None,
-            Some(text) => Some(text.parse::<Ipv4Addr>().ok()?),
-        };
+        let asked = |name| ipam.and_then(|ipam| field(ipam, name)?.as_str()).filter(|address| !address.is_empty());
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        if let Some(address) = asked("IPv4Address") {
+            addresses.push(IpAddr::V4(address.parse().ok()?));
+        }
+        if let Some(address) = asked("IPv6Address") {
+            addresses.push(IpAddr::V6(address.parse().ok()?));
+        }
         let aliases = field(endpoint, "Aliases").and_then(Value::as_array).into_iter().flatten();
         let aliases = aliases.filter_map(Value::as_str).map(str::to_owned).collect();
         if wanted.iter().any(|other| other.network.id == network.id) {
             // One network under two names: dockerd joins it once and then fails.
             return None;
         }
-        wanted.push(Wanted { network: network.clone(), address, aliases });
+        wanted.push(Wanted { network: network.clone(), addresses, aliases });
     }
     Some(wanted)
 }
@@ -263,6 +267,7 @@ mod tests {
         Joined {
             task: 1.into(),
             address: "10.0.1.5".parse().unwrap(),
+            ipv6_address: "fd00::5".parse().ok(),
             backing: Backing {
                 network: 7.into(),
                 name: "att".into(),
@@ -279,9 +284,9 @@ mod tests {
         Value::Object(body)
     }
 
-    fn places(body: Value) -> Option<Vec<(Option<Ipv4Addr>, Vec<String>)>> {
+    fn places(body: Value) -> Option<Vec<(Vec<IpAddr>, Vec<String>)>> {
         let wanted = wanted(body.as_object().unwrap(), &named())?;
-        Some(wanted.into_iter().map(|wanted| (wanted.address, wanted.aliases)).collect())
+        Some(wanted.into_iter().map(|wanted| (wanted.addresses, wanted.aliases)).collect())
     }
 
     /// What `docker run --network att --network-alias al --ip 10.0.1.5` sends, in part.
@@ -297,11 +302,13 @@ mod tests {
 
     #[test]
     fn a_place_is_read_from_endpoints_or_mode() {
-        assert_eq!(places(run("att")), Some(vec![(None, vec!["al".to_owned()])]));
-        assert_eq!(places(json!({ "HostConfig": { "NetworkMode": "att" } })), Some(vec![(None, vec![])]));
+        assert_eq!(places(run("att")), Some(vec![(vec![], vec!["al".to_owned()])]));
+        assert_eq!(places(json!({ "HostConfig": { "NetworkMode": "att" } })), Some(vec![(vec![], vec![])]));
         assert_eq!(places(json!({ "HostConfig": { "NetworkMode": "bridge" } })), Some(vec![]));
         let asked = json!({ "networkingconfig": { "endpointsconfig": { ID: { "ipamconfig": { "ipv4address": "10.0.1.9" } } } } });
-        assert_eq!(places(asked), Some(vec![("10.0.1.9".parse().ok(), vec![])]));
+        assert_eq!(places(asked), Some(vec![(vec!["10.0.1.9".parse().unwrap()], vec![])]));
+        let asked = json!({ "NetworkingConfig": { "EndpointsConfig": { "att": { "IPAMConfig": { "IPv6Address": "fd00::9" } } } } });
+        assert_eq!(places(asked), Some(vec![(vec!["fd00::9".parse().unwrap()], vec![])]));
         // With endpoints given, the mode alone joins nothing, as in dockerd.
         let other = json!({ "HostConfig": { "NetworkMode": "att" }, "NetworkingConfig": { "EndpointsConfig": { "bridge": {} } } });
         assert_eq!(places(other), Some(vec![]));
@@ -309,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_left_to_dockerd() {
-        for endpoint in [json!(null), json!("x"), json!({ "IPAMConfig": { "IPv4Address": "bogus" } })] {
+        for endpoint in [json!(null), json!("x"), json!({ "IPAMConfig": { "IPv6Address": "10.0.1.9" } })] {
             assert_eq!(places(json!({ "NetworkingConfig": { "EndpointsConfig": { "att": endpoint } } })), None);
         }
         assert_eq!(places(json!({ "NetworkingConfig": { "EndpointsConfig": { "att": {}, ID: {} } } })), None);
@@ -320,6 +327,7 @@ mod tests {
         let body = rewritten(run("att"), "att", false);
         let mut expected = run("att");
         expected["NetworkingConfig"]["EndpointsConfig"]["att"]["IPAMConfig"]["IPv4Address"] = "10.0.1.5".into();
+        expected["NetworkingConfig"]["EndpointsConfig"]["att"]["IPAMConfig"]["IPv6Address"] = "fd00::5".into();
         expected["NetworkingConfig"]["EndpointsConfig"]["att"]["MacAddress"] = "02:42:0a:00:01:05".into();
         assert_eq!(body.to_string(), expected.to_string(), "order and big numbers included");
     }

@@ -199,16 +199,18 @@ async fn place(
         };
     }
     let named = if endpoint.network_id.is_empty() { endpoint.network.clone() } else { network.id.to_string() };
-    let wanted = Wanted { network: network.clone(), address: endpoint.address, aliases: endpoint.aliases.clone() };
+    let addresses = endpoint.addresses().collect();
+    let wanted = Wanted { network: network.clone(), addresses, aliases: endpoint.aliases.clone() };
     let _joining = api.networks.joining(&container.id);
     let mut joined = attach::join(api, places, &container.name, &container.id, wanted.clone()).await;
     if joined.is_err() && !endpoint.network_id.is_empty() {
         // The address of an earlier run is no wish of the user's.
-        let any = Wanted { address: None, ..wanted };
+        let any = Wanted { addresses: Vec::new(), ..wanted };
         joined = attach::join(api, places, &container.name, &container.id, any).await;
     }
     let joined = joined.map_err(|error| attach::starting(error, &named))?;
-    let endpoint = ContainerEndpoint { address: Some(joined.address), ..endpoint.clone() };
+    let endpoint =
+        ContainerEndpoint { address: Some(joined.address), ipv6_address: joined.ipv6_address, ..endpoint.clone() };
     let connected = connect(api, container, &endpoint, &joined.backing).await;
     if connected.is_err() {
         attach::give_back(places, &[joined.task]).await;

@@ -18,7 +18,7 @@ use super::super::{Api, ApiError};
 use super::upstream::{self, Outline};
 use super::{asked, swarm_network};
 use crate::engine::networks::NetworkedContainer;
-use crate::network::attachments::{addresses, attachments, host};
+use crate::network::attachments::{addresses, attachments};
 use crate::network::places::Places;
 use crate::network::rewrite::Rewriter;
 
@@ -42,6 +42,8 @@ struct EndpointConfig {
 struct IpamConfig {
     #[serde(rename = "IPv4Address")]
     ipv4_address: String,
+    #[serde(rename = "IPv6Address")]
+    ipv6_address: String,
 }
 
 /// What a request is about, once it turned out to be Gam's.
@@ -97,9 +99,10 @@ async fn join(
         let sentence = format!("{} is already attached to network {}", case.container.name, network.name());
         return Err(ApiError::new(StatusCode::CONFLICT, sentence));
     }
+    let asked = case.options.endpoint_config.ipam_config;
     let wanted = attach::Wanted {
         network,
-        address: host(&case.options.endpoint_config.ipam_config.ipv4_address),
+        addresses: [asked.ipv4_address, asked.ipv6_address].iter().filter_map(|asked| asked.parse().ok()).collect(),
         aliases: case.options.endpoint_config.aliases,
     };
     let _joining = api.networks.joining(&case.container.id);
@@ -177,6 +180,7 @@ mod tests {
         let joined = Joined {
             task: 1.into(),
             address: "10.0.1.5".parse().unwrap(),
+            ipv6_address: None,
             backing: Backing {
                 network: 7.into(),
                 name: "att".into(),

@@ -21,6 +21,8 @@ use super::upstream::{self, Outline};
 
 /// dockerd's last word on a swarm network when it is in no swarm: everything else was right.
 const VALID: &str = "cannot create a swarm scoped network when swarm is not active";
+/// Makes a name that dockerd has not of one that it has; nothing is made under it.
+const PROBE_SUFFIX: &str = "gam-probe";
 
 /// `moby: api/types/network.CreateRequest`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -101,7 +103,12 @@ impl CreateRequest {
             configs: ipam
                 .config
                 .into_iter()
-                .map(|pool| IpamConfig { subnet: pool.subnet, range: pool.range, gateway: pool.gateway })
+                .map(|pool| IpamConfig {
+                    subnet: pool.subnet,
+                    range: pool.range,
+                    gateway: pool.gateway,
+                    auxiliary_addresses: pool.auxiliary_addresses,
+                })
                 .collect(),
         });
         NetworkSpec {
@@ -181,8 +188,12 @@ fn local_body(create: &CreateRequest, body: bytes::Bytes) -> bytes::Bytes {
 
 /// What dockerd, or libnetwork beneath it, has against a swarm network, in the order in which they look.
 async fn check(api: &Api, outline: &Outline, create: &CreateRequest) -> Result<Option<Response>, ApiError> {
-    let probe = outline.with(create.probe().to_string());
-    let checked = upstream::ask(api, probe).await?;
+    let mut checked = upstream::ask(api, outline.with(create.probe().to_string())).await?;
+    if checked.status() == StatusCode::CONFLICT && !is_local(api, &create.name).await? {
+        // What has the name is the backing of a network that is gone, whose last containers are stopping: nobody else sees it.
+        let probe = CreateRequest { name: format!("{}-{PROBE_SUFFIX}", create.name), ..create.clone() }.probe();
+        checked = upstream::ask(api, outline.with(probe.to_string())).await?;
+    }
     if checked.status() == StatusCode::CREATED {
         // Not the dockerd that this was written for: it made the network. Take it away again and go on.
         if let Err(error) = api.engine.remove_network(&create.name).await {
@@ -193,6 +204,11 @@ async fn check(api: &Api, outline: &Outline, create: &CreateRequest) -> Result<O
         return Ok(Some(checked.into_response()));
     }
     refusal(create).map_or(Ok(None), Err)
+}
+
+/// Whether dockerd has a network of its own of this name.
+async fn is_local(api: &Api, name: &str) -> Result<bool, ApiError> {
+    Ok(super::local_networks(api).await?.iter().any(|network| network.name == name))
 }
 
 /// What the swarm has against a request by itself.

@@ -23,7 +23,7 @@ impl Filter<'_> {
     pub fn takes(&self, network: &Network) -> bool {
         let id = network.id.to_string();
         let is_predefined = PREDEFINED.contains(&network.name());
-        self.0.any("driver", |driver| driver == network.driver())
+        self.0.any("driver", |driver| driver == super::render::shown_driver(network))
             && self.0.any("name", |pattern| matches(pattern, network.name()))
             && self.0.any("id", |pattern| matches(pattern, &id))
             && self.0.any("scope", |scope| scope == "swarm")

@@ -41,6 +41,8 @@ pub(in crate::api) const MAX_HEAD: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Engine {
     path: PathBuf,
+    /// A connection that was opened elsewhere, and is the only one.
+    given: Option<Mutex<Option<Socket>>>,
     idle: Mutex<VecDeque<EngineConn>>,
 }
 
@@ -64,7 +66,11 @@ impl std::fmt::Debug for EngineConn {
 
 impl Engine {
     pub(super) fn new(path: PathBuf) -> Engine {
-        Engine { path, idle: Mutex::default() }
+        Engine { path, given: None, idle: Mutex::default() }
+    }
+
+    pub(super) fn over(socket: Socket) -> Engine {
+        Engine { path: PathBuf::new(), given: Some(Mutex::new(Some(socket))), idle: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -73,6 +79,9 @@ impl Engine {
 
     /// Opens a raw connection.
     pub(super) async fn dial(&self) -> Result<Socket, ProxyError> {
+        if let Some(given) = &self.given {
+            return given.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(ProxyError::Silent);
+        }
         let unreachable = |source| ProxyError::Unreachable { path: self.path.clone(), source };
         let watch = |stream| Unwatched::unix(stream)?.watch();
         for _ in 1..CONNECT_ATTEMPTS {

@@ -1,5 +1,6 @@
 pub(in crate::api) mod fake;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -261,6 +262,43 @@ async fn an_engine_that_is_down_is_told_in_dockers_words_and_found_again() {
     fake.engine_up();
     client.write(ping).await;
     client.expect(OK).await;
+}
+
+#[tokio::test]
+async fn pings_of_the_same_moment_are_one_for_the_engine() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let (asked, open) = (Arc::new(AtomicUsize::new(0)), gate.clone());
+    let count = asked.clone();
+    let fake = Fake::start("pings", move |mut head, mut stream| {
+        let (open, count) = (open.clone(), count.clone());
+        async move {
+            while !head.is_empty() {
+                count.fetch_add(1, Ordering::SeqCst);
+                open.acquire().await.expect("open").forget();
+                stream.write(OK).await;
+                head = stream.head().await;
+            }
+        }
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..64 {
+        let mut client = fake.client().await;
+        client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        clients.push(client);
+    }
+    gate.add_permits(1000);
+    for client in &mut clients {
+        client.expect(OK).await;
+    }
+    // Each of the carriers' threads asks twice at most for those who came while it was asking; the rest came later.
+    let first = asked.swap(0, Ordering::SeqCst);
+    assert!(first < 64, "{first} of 64");
+    for client in &mut clients {
+        client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        client.expect(OK).await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 64, "each of those asked after the last was answered");
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ pub struct Container {
     pub ports: Vec<PortConfig>,
     /// The hardware address of each of its endpoints, by IP address; none unless it runs.
     pub macs: BTreeMap<Ipv4Addr, String>,
+    /// The engine's name for each of them, likewise.
+    pub endpoints: BTreeMap<Ipv4Addr, String>,
 }
 
 /// How far a container is.
@@ -106,6 +108,8 @@ struct Endpoint {
     #[serde(rename = "IPAddress")]
     ip_address: String,
     mac_address: String,
+    #[serde(rename = "EndpointID")]
+    endpoint_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -143,7 +147,8 @@ impl Inspection {
             pid: self.state.pid,
             exit_code: self.state.exit_code,
             ports: ports(&self.network_settings.ports),
-            macs: macs(&self.network_settings.networks),
+            macs: by_address(&self.network_settings.networks, |endpoint| &endpoint.mac_address),
+            endpoints: by_address(&self.network_settings.networks, |endpoint| &endpoint.endpoint_id),
             error: self.state.error,
             id: self.id,
         }
@@ -162,9 +167,13 @@ impl Inspection {
     }
 }
 
-fn macs(networks: &BTreeMap<String, Endpoint>) -> BTreeMap<Ipv4Addr, String> {
-    let known = networks.values().filter(|endpoint| !endpoint.mac_address.is_empty());
-    known.filter_map(|endpoint| Some((endpoint.ip_address.parse().ok()?, endpoint.mac_address.clone()))).collect()
+/// Something of each endpoint that has it.
+fn by_address(
+    networks: &BTreeMap<String, Endpoint>,
+    what: impl Fn(&Endpoint) -> &String,
+) -> BTreeMap<Ipv4Addr, String> {
+    let known = networks.values().filter(|endpoint| !what(endpoint).is_empty());
+    known.filter_map(|endpoint| Some((endpoint.ip_address.parse().ok()?, what(endpoint).clone()))).collect()
 }
 
 /// One entry for each binding, so twice where the engine binds IPv4 and IPv6, as Docker's own swarm mode lists them.

@@ -23,6 +23,7 @@ fn present(phase: Phase, health: Health, exit_code: i64) -> Sight {
         error: String::new(),
         ports: Vec::new(),
         macs: Default::default(),
+        endpoints: Default::default(),
     };
     Sight { container: Seen::Present(container), ..Sight::default() }
 }
@@ -197,7 +198,7 @@ fn reads_what_dockerd_says() {
         r#"{"Id":"c1","State":{"Status":"running","Pid":42,"ExitCode":0,"Error":"","Health":{"Status":"starting"}},
             "Config":{"Labels":{"a":"b"},"Healthcheck":{"Test":["CMD","true"]}},"NetworkSettings":{"Ports":{"80/tcp":null,
             "81/udp":[{"HostIp":"0.0.0.0","HostPort":"8181"},{"HostIp":"::","HostPort":"8181"}]},
-            "Networks":{"net":{"IPAddress":"10.0.1.3","MacAddress":"02:42:0a:00:01:03"},"off":{"MacAddress":""}}}}"#,
+            "Networks":{"net":{"IPAddress":"10.0.1.3","MacAddress":"02:42:0a:00:01:03","EndpointID":"e5"},"off":{"MacAddress":""}}}}"#,
     );
     let port = PortConfig {
         name: String::new(),
@@ -217,6 +218,7 @@ fn reads_what_dockerd_says() {
             error: String::new(),
             ports: vec![port.clone(), port],
             macs: [([10, 0, 1, 3].into(), "02:42:0a:00:01:03".to_owned())].into(),
+            endpoints: [([10, 0, 1, 3].into(), "e5".to_owned())].into(),
         }
     );
     for (status, phase) in [

@@ -82,11 +82,12 @@ fn key(port: &PortConfig) -> (String, u32) {
     (port.protocol.clone(), port.published_port)
 }
 
-/// What other services have, or are about to get because they ask for it by number.
+/// What other services have, or are about to get because they ask for it by number, and what the swarm needs itself.
 fn taken_by_others(state: &State, own: ServiceId) -> BTreeSet<(String, u32)> {
     let others = state.services().filter(|service| service.id != own);
     let ports = others.flat_map(|service| wanted(&service.spec).iter().chain(&service.endpoint.ports));
-    ports.filter(|port| port.published_port != 0).map(key).collect()
+    let data_path = state.cluster().map(|cluster| ("udp".to_owned(), cluster.data_path_port));
+    ports.filter(|port| port.published_port != 0).map(key).chain(data_path).collect()
 }
 
 fn wanted(spec: &ServiceSpec) -> &[PortConfig] {

@@ -1,18 +1,22 @@
 //! No address twice, none that is not a host's, none again too soon, and every shortage explained.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Fixture;
-use crate::model::{IpamConfig, NetworkAttachmentConfig, PortConfig};
+use crate::model::{Cluster, IpamConfig, NetworkAttachmentConfig, PortConfig};
+
+fn config(subnet: &str, range: &str, gateway: &str) -> IpamConfig {
+    IpamConfig { subnet: subnet.into(), range: range.into(), gateway: gateway.into(), ..IpamConfig::default() }
+}
 
 /// Gives a network the IPAM that a real one has.
 fn ipam(fixture: &mut Fixture, name: &str, subnet: &str, range: &str, gateway: &str) {
-    let config = IpamConfig { subnet: subnet.into(), range: range.into(), gateway: gateway.into() };
-    fixture.apply(vec![Change::NetworkIpam { id: fixture.network(name), ipam: vec![config] }]);
+    let ipam = vec![config(subnet, range, gateway)];
+    fixture.apply(vec![Change::NetworkIpam { id: fixture.network(name), ipam, vni: None }]);
 }
 
 fn with_net(text: &str) -> Fixture {
@@ -135,31 +139,88 @@ fn addresses_come_from_the_range_and_others_only_when_asked_for() {
     ipam(&mut fixture, "net", "10.20.0.0/24", "10.20.0.128/30", "10.20.0.128");
     assert_eq!(fixture.plan(plan), "~ web net=10.20.0.129/24\n~ web.1 net=10.20.0.130/24\n");
     let network = fixture.state.network(fixture.network("net")).unwrap().clone();
-    assert_eq!(ipam::ask(&fixture.state, &network, "10.20.0.7").unwrap(), "10.20.0.7/24");
-    assert_eq!(ipam::ask(&fixture.state, &network, "10.20.0.7/24").unwrap(), "10.20.0.7/24");
+    let ask = |asked: &str| Ipam::default().give(&fixture.state, &network, &[asked.to_owned()]);
+    assert_eq!(ask("10.20.0.7").unwrap(), ["10.20.0.7/24"]);
+    assert_eq!(ask("10.20.0.7/24").unwrap(), ["10.20.0.7/24"]);
     for used in ["10.20.0.0", "10.20.0.255", "10.20.0.128", "10.20.0.130"] {
-        assert_eq!(ipam::ask(&fixture.state, &network, used), Err(ipam::Refusal::InUse), "{used}");
+        assert_eq!(ask(used), Err(ipam::Refusal::InUse(used.into())), "{used}");
     }
     for outside in ["10.21.0.1", "fd00::1", "x", ""] {
-        assert_eq!(ipam::ask(&fixture.state, &network, outside), Err(ipam::Refusal::OutOfRange), "{outside}");
+        assert_eq!(ask(outside), Err(ipam::Refusal::OutOfRange(outside.into())), "{outside}");
     }
+}
+
+#[test]
+fn on_a_network_of_both_families_everybody_has_an_address_of_each() {
+    let mut fixture = Fixture::new("network net 10.0.1.0/24\nnode n1 ready\nservice web network=net\ntask web.1 new");
+    let both = vec![config("fd00:1::/64", "", "fd00:1::1"), config("10.0.1.0/24", "", "10.0.1.1")];
+    fixture.apply(vec![Change::NetworkIpam { id: fixture.network("net"), ipam: both, vni: None }]);
+    let printed = fixture.plan(plan);
+    assert_eq!(printed, "~ web net=10.0.1.2/24 net=fd00:1::2/64\n~ web.1 net=10.0.1.3/24,fd00:1::3/64\n");
+    assert_eq!(fixture.plan(plan), "");
+    let network = fixture.state.network(fixture.network("net")).unwrap().clone();
+    assert_eq!(fixture.state.addresses_used(network.id), 4);
+    let ask = |asked: &[&str]| {
+        let asked: Vec<String> = asked.iter().map(|asked| (*asked).to_owned()).collect();
+        Ipam::default().give(&fixture.state, &network, &asked)
+    };
+    assert_eq!(ask(&["fd00:1::77"]).unwrap(), ["10.0.1.4/24", "fd00:1::77/64"], "the other one is any");
+    assert_eq!(ask(&["fd00:1::77", "10.0.1.9"]).unwrap(), ["10.0.1.9/24", "fd00:1::77/64"]);
+    for used in ["fd00:1::", "fd00:1::1", "fd00:1::2", "fd00:1::3"] {
+        assert_eq!(ask(&[used]), Err(ipam::Refusal::InUse(used.into())));
+    }
+    assert_eq!(ask(&["fd00:2::1"]), Err(ipam::Refusal::OutOfRange("fd00:2::1".into())));
+    // A snapshot knows what is in use, and what was given last.
+    let state = crate::state::codec::decode_state(&crate::state::codec::encode_state(&fixture.state)).unwrap();
+    assert_eq!(state.addresses_used(network.id), 4);
+    assert_eq!(state.address_cursor(network.id, false), "fd00:1::3".parse().ok());
+    // Whoever goes frees both.
+    fixture.add("remove service web");
+    assert_eq!(fixture.state.addresses_used(network.id), 2);
+}
+
+#[test]
+fn a_network_without_an_ipv6_address_left_is_full() {
+    let mut fixture = Fixture::new("network net 10.0.1.0/24\nservice web network=net\ntask web.1 new\ntask web.2 new");
+    let both = vec![config("10.0.1.0/24", "", "10.0.1.1"), config("fd00:1::/126", "", "fd00:1::1")];
+    fixture.apply(vec![Change::NetworkIpam { id: fixture.network("net"), ipam: both, vni: None }]);
+    assert_eq!(
+        fixture.plan(plan),
+        "~ web net=10.0.1.2/24 net=fd00:1::2/126\n~ web.1 net=10.0.1.3/24,fd00:1::3/126\n\
+         ~ web.2 new \"could not find an available IP on network net\"\n"
+    );
+}
+
+#[test]
+fn addresses_that_are_kept_for_others_are_given_to_nobody() {
+    let mut fixture = Fixture::new("network net 10.3.0.0/29\nservice web network=net\ntask web.1 new\ntask web.2 new");
+    let mut kept = config("10.3.0.0/29", "10.3.0.0/29", "10.3.0.1");
+    kept.auxiliary_addresses = [("router", "10.3.0.2"), ("printer", "10.3.0.4"), ("name", "10.3.0.0")]
+        .map(|(name, address)| (name.to_owned(), address.to_owned()))
+        .into();
+    fixture.apply(vec![Change::NetworkIpam { id: fixture.network("net"), ipam: vec![kept], vni: None }]);
+    assert_eq!(fixture.plan(plan), "~ web net=10.3.0.3/29\n~ web.1 net=10.3.0.5/29\n~ web.2 net=10.3.0.6/29\n");
+    let network = fixture.state.network(fixture.network("net")).unwrap();
+    let asked = Ipam::default().give(&fixture.state, network, &["10.3.0.4".into()]);
+    assert_eq!(asked, Err(ipam::Refusal::InUse("10.3.0.4".into())));
 }
 
 #[test]
 fn the_subnet_of_a_network_that_is_still_leaving_is_not_given_away() {
     let mut fixture = with_net("service web network=net\ntask web.1 n1 running net=10.0.1.9/24");
     fixture.add("remove service web\nremove network net\ntask web.1 desired=remove");
-    assert_eq!(subnet::choose(&fixture.state, None).unwrap().to_string(), "10.0.2.0/24");
+    assert_eq!(subnet::choose(&fixture.state, &[], None).unwrap().to_string(), "10.0.2.0/24");
     fixture.add("task web.1 shutdown");
-    assert_eq!(subnet::choose(&fixture.state, None).unwrap().to_string(), "10.0.1.0/24");
+    assert_eq!(subnet::choose(&fixture.state, &[], None).unwrap().to_string(), "10.0.1.0/24");
 }
 
 #[test]
-fn pools_run_out_with_libnetworks_sentence() {
+fn pools_run_out() {
     let fixture = with_net("");
-    let error = subnet::choose(&fixture.state, Some(8)).unwrap_err();
-    assert_eq!(error, "all predefined address pools have been fully subnetted");
-    assert_eq!(subnet::choose(&fixture.state, Some(9)).unwrap().to_string(), "10.128.0.0/9");
+    assert_eq!(subnet::choose(&fixture.state, &[], Some(8)), None);
+    assert_eq!(subnet::choose(&fixture.state, &[], Some(9)).unwrap().to_string(), "10.128.0.0/9");
+    let also = [subnet::Subnet::parse("10.128.0.0/9").unwrap()];
+    assert_eq!(subnet::choose(&fixture.state, &also, Some(9)), None);
 }
 
 /// What happens to a network in the property test.
@@ -174,8 +235,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![any::<u8>().prop_map(Step::Start), any::<u8>().prop_map(Step::End), Just(Step::Plan)]
 }
 
-fn host(address: &str) -> u32 {
-    address.split('/').next().unwrap().parse::<Ipv4Addr>().unwrap().into()
+fn host(address: &str) -> IpAddr {
+    address.split('/').next().unwrap().parse().unwrap()
 }
 
 proptest! {
@@ -186,9 +247,9 @@ proptest! {
         let subnet = subnet::Subnet::parse(&format!("10.7.0.0/{bits}")).unwrap();
         let mut fixture = Fixture::new("network net 10.7.0.0/29\nnode n1 ready\nservice web network=net mode=dnsrr");
         ipam(&mut fixture, "net", &subnet.to_string(), "", "10.7.0.1");
-        let size = subnet.last() - subnet.first() + 1;
+        let size = 1_usize << (32 - bits);
         // Where each address was last given away, counted in addresses.
-        let mut given: Vec<u32> = Vec::new();
+        let mut given: Vec<IpAddr> = Vec::new();
         for step in steps {
             match step {
                 Step::Start(slot) if fixture.state.task(fixture.task(&format!("web.{slot}"))).is_none() => {
@@ -208,26 +269,26 @@ proptest! {
                         let last = given.last().copied().unwrap_or(subnet.first());
                         let mut between = last;
                         loop {
-                            between = if between == subnet.last() { subnet.first() } else { between + 1 };
+                            between = subnet.next(between).unwrap_or(subnet.first());
                             if between == address {
                                 break;
                             }
                             let skipped = subnet.is_reserved(between)
                                 || between == host("10.7.0.1")
                                 || fixture.state.is_address_used(network, between);
-                            prop_assert!(skipped, "{} was passed over", Ipv4Addr::from(between));
+                            prop_assert!(skipped, "{} was passed over", between);
                         }
                         given.push(address);
                     }
                 }
             }
             let tasks: Vec<_> = fixture.state.tasks().filter(|task| !task.status.state.is_terminal()).cloned().collect();
-            let used: Vec<u32> =
+            let used: Vec<IpAddr> =
                 tasks.iter().flat_map(|task| &task.networks).map(|attached| host(&attached.addresses[0])).collect();
-            let distinct: BTreeSet<u32> = used.iter().copied().collect();
+            let distinct: BTreeSet<IpAddr> = used.iter().copied().collect();
             prop_assert_eq!(distinct.len(), used.len());
             let waiting = tasks.iter().filter(|task| !task.status.err.is_empty()).count();
-            prop_assert!(waiting == 0 || used.len() as u32 <= size - 3);
+            prop_assert!(waiting == 0 || used.len() <= size - 3);
         }
     }
 
@@ -288,6 +349,17 @@ fn publishing(mut fixture: Fixture, name: &str, ports: &[(u32, u32)]) -> Fixture
     known.ports = ports.iter().map(port).collect();
     fixture.apply(vec![Change::ServiceUpdate { id, spec: Box::new(spec), previous: None, update_status: None }]);
     fixture
+}
+
+#[test]
+fn the_port_of_the_swarms_own_packets_is_given_to_nobody() {
+    let mut fixture = with_net("cluster history=5");
+    let mut cluster = Cluster::clone(fixture.state.cluster().unwrap());
+    cluster.data_path_port = 30000;
+    fixture.apply(vec![Change::ClusterCreate(Box::new(cluster))]);
+    fixture.add("service a publish=0:80/udp publish=0:80");
+    let printed = fixture.plan(plan);
+    assert!(printed.contains(" port=30001:80/udp port=30000:80/tcp\n"), "{printed}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Assignments, is_published, named, peer};
+use super::{Assignments, is_in_use, is_published, named, peer};
 use crate::model::{Member, NetworkId, NodeId, Service, ServiceId, Task, TaskId, TaskState};
 use crate::state::{Pair, State};
 
@@ -88,7 +88,7 @@ impl Follower {
     fn go_on(&mut self, old: &State) {
         let state = self.state.clone();
         let mut touched = Touched::default();
-        let (before, published) = (self.networks(), self.publishes());
+        let (before, meshed) = (self.networks(old), self.mesh(old));
         let mut entrusts = state.entrusts_otherwise(old);
         for (old, new) in state.changed_tasks(old) {
             entrusts |= [old, new].into_iter().flatten().any(|task| self.is_own(task) && is_entrusted(task));
@@ -99,7 +99,7 @@ impl Follower {
             self.work += self.held.tasks.len();
         }
         state.changed_services(old).for_each(|pair| self.take_service(pair, &mut touched));
-        let after = self.networks();
+        let after = self.networks(&state);
         for network in before.difference(&after) {
             self.leave(*network, &mut touched);
         }
@@ -119,7 +119,7 @@ impl Follower {
         for node in state.changed_nodes(old).filter_map(|(old, new)| new.or(old)) {
             touched.nodes.insert(node.id);
         }
-        if before != after || published != self.publishes() {
+        if before != after || meshed != self.mesh(&state) {
             // Which of their addresses the node knows depends on its networks, and so may which nodes.
             touched.services.extend(self.held.services.keys());
             touched.nodes.extend(self.held.peers.keys());
@@ -153,15 +153,14 @@ impl Follower {
         task.node == Some(self.node) && task.status.state >= TaskState::Assigned
     }
 
-    /// Whether something is published on every node.
-    fn publishes(&self) -> bool {
-        self.published > 0 && self.held.mesh().is_some()
+    /// The routing mesh, if every node needs it.
+    fn mesh(&self, state: &State) -> Option<NetworkId> {
+        self.held.mesh().map(|network| network.id).filter(|mesh| is_in_use(state, *mesh, self.published))
     }
 
     /// The networks whose members the node must know.
-    fn networks(&self) -> BTreeSet<NetworkId> {
-        let mesh = self.held.mesh().map(|network| network.id).filter(|_| self.published > 0);
-        self.joined.keys().copied().chain(mesh).collect()
+    fn networks(&self, state: &State) -> BTreeSet<NetworkId> {
+        self.joined.keys().copied().chain(self.mesh(state)).collect()
     }
 
     fn leave(&mut self, network: NetworkId, touched: &mut Touched) {
@@ -205,17 +204,16 @@ impl Follower {
     /// Makes records again, of those that the node must know.
     fn renew(&mut self, touched: Touched, networks: &BTreeSet<NetworkId>) {
         self.work += touched.services.len() + touched.nodes.len();
-        let publishes = self.publishes();
+        let meshes = self.mesh(&self.state).is_some();
         for id in touched.services {
-            let is_known =
-                |service: &&Arc<Service>| self.services.contains_key(&id) || publishes && is_published(service);
+            let is_known = |service: &&Arc<Service>| self.services.contains_key(&id) || meshes && is_published(service);
             match self.state.service(id).filter(is_known) {
                 Some(service) => _ = self.held.services.insert(id, Arc::new(named(service, networks))),
                 None => _ = self.held.services.remove(&id),
             }
         }
         for id in touched.nodes {
-            let is_known = id == self.node || publishes || self.nodes.contains_key(&id);
+            let is_known = id == self.node || meshes || self.nodes.contains_key(&id);
             match self.state.node(id).filter(|_| is_known) {
                 Some(node) => _ = self.held.peers.insert(id, Arc::new(peer(node))),
                 None => _ = self.held.peers.remove(&id),

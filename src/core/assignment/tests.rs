@@ -38,6 +38,26 @@ fn a_change_of_wish_carries_no_spec() {
 }
 
 #[test]
+fn a_credential_goes_to_the_nodes_with_tasks_of_its_service_and_to_no_other() {
+    let mut fixture = Fixture::new(START);
+    let before = held(&fixture);
+    fixture.add(
+        "service db credential=hush-1\n task db.1 n1 assigned\n service far credential=hush-2 \n task far.1 n2 running",
+    );
+    let after = held(&fixture);
+    let full = wire::encode_assignments(&after);
+    assert_eq!(wire::decode_assignments(&full).unwrap(), after);
+    let difference = wire::encode_difference(&before.difference(&after));
+    for bytes in [full, difference.clone()] {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("hush-1") && !text.contains("hush-2"), "{text}");
+    }
+    let mut told = before;
+    told.apply(wire::decode_difference(&difference).unwrap()).unwrap();
+    assert_eq!(told, after);
+}
+
+#[test]
 fn networks_come_and_go_with_their_tasks() {
     let mut fixture = Fixture::new(START);
     let before = held(&fixture);
@@ -138,7 +158,7 @@ fn a_node_knows_everybody_on_its_networks_and_nobody_else() {
     let mut fixture = Fixture::new(START);
     fixture.add("task web.3 n2 assigned net=10.0.1.4/24\nattach box n1 net=10.0.1.9/24");
     let known = members(&fixture, &held(&fixture));
-    let expected = "net box n1 Coming \nnet web.1 n1 Serving 02:42:0a:00:01:02\nnet web.2 n2 Serving 02:42:0a:00:01:03\n\
+    let expected = "net box n1 Coming 02:42:0a:00:01:09\nnet web.1 n1 Serving 02:42:0a:00:01:02\nnet web.2 n2 Serving 02:42:0a:00:01:03\n\
         net web.3 n2 Coming 02:42:0a:00:01:04\nother api.1 n1 Serving 02:42:0a:00:02:02\n";
     assert_eq!(known, expected);
     let n2 = Assignments::of(&fixture.state, fixture.node("n2"));
@@ -171,8 +191,16 @@ fn the_engines_own_mac_wins_and_a_container_is_found_once_it_has_one() {
     let id = fixture.task("box");
     let mut status = fixture.state.task(id).unwrap().status.clone();
     status.container.as_mut().unwrap().macs = [([10, 0, 1, 9].into(), "02:00:00:00:00:09".to_owned())].into();
+    status.container.as_mut().unwrap().endpoints = [([10, 0, 1, 9].into(), "e9".to_owned())].into();
     fixture.apply(vec![crate::state::Change::TaskReport { id, status }]);
     assert!(members(&fixture, &held(&fixture)).contains("net box n2 Serving 02:00:00:00:00:09"));
+    let held = held(&fixture);
+    let endpoints: Vec<&str> = held.members.values().map(|member| member.endpoint.as_str()).collect();
+    assert_eq!(
+        endpoints.iter().filter(|endpoint| **endpoint == "e9").count(),
+        1,
+        "the name of its place is told: {endpoints:?}"
+    );
 }
 
 #[test]

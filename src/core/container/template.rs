@@ -1,12 +1,18 @@
-//! Placeholders in environment, mounts and host name: `{{.Service.Name}}`, `{{.Node.Hostname}}`, `{{.Task.Slot}}` …
+//! Templates in environment, mounts and host name: `{{.Service.Name}}`, `{{.Node.Hostname}}`, `{{.Task.Slot}}` …
 //!
-//! The part of Go's `text/template` that these fields are used with, as swarmkit's `template` package offers it: field
-//! paths, `index` of the labels, `join`, quoted text, comments and the trim markers. Anything else is refused with a
-//! sentence, never passed on unexpanded.
+//! Says what a template may know of its task and node, and which fields are templates (swarmkit `template/context.go`,
+//! `template/expand.go`). They are expanded on the node; a manager expands them once for a task that does not exist, so
+//! that what cannot be expanded at all is refused when the service is made ([`try_out`]).
 
-use crate::model::{ContainerSpec, Mount, NodeId, StringMap, Task};
+use std::cell::Cell;
+use std::sync::Arc;
 
 use super::SpecError;
+use crate::model::{ContainerSpec, Mount, NodeId, StringMap, Task};
+use crate::template::{NoFunctions, Value, expand};
+
+/// Steps that all templates of one service may take together ([`expand`]): the leader takes them, too, and others wait.
+const STEPS: usize = 100_000;
 
 /// What a template may know of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,197 +27,154 @@ pub struct Host {
     pub os: String,
 }
 
-/// The spec with every placeholder replaced; errors are worded as swarmkit's `template/expand.go` words them.
-pub(super) fn expand(spec: &ContainerSpec, task: &Task, host: &Host) -> Result<ContainerSpec, SpecError> {
-    let scope = Scope { task, host };
+/// What a template may know, as texts.
+struct Facts<'f> {
+    service_id: String,
+    service_name: &'f str,
+    labels: StringMap,
+    node_id: String,
+    hostname: &'f str,
+    architecture: &'f str,
+    os: &'f str,
+    task_id: String,
+    task_name: String,
+    slot: String,
+}
+
+impl Facts<'_> {
+    /// As the fields of Go's type `name`; Go's names of types are part of its errors.
+    fn context(self, name: &'static str) -> Value {
+        let service = vec![
+            ("ID", self.service_id.into()),
+            ("Name", self.service_name.into()),
+            ("Labels", Value::Map(Arc::new(self.labels))),
+        ];
+        let platform = vec![("Architecture", self.architecture.into()), ("OS", self.os.into())];
+        let node = vec![
+            ("ID", self.node_id.into()),
+            ("Hostname", self.hostname.into()),
+            ("Platform", Value::of("template.Platform", platform)),
+        ];
+        let task = vec![("ID", self.task_id.into()), ("Name", self.task_name.into()), ("Slot", self.slot.into())];
+        Value::of(
+            name,
+            vec![
+                ("Service", Value::of("struct { ID string; Name string; Labels map[string]string }", service)),
+                ("Node", Value::of("struct { ID string; Hostname string; Platform template.Platform }", node)),
+                ("Task", Value::of("struct { ID string; Name string; Slot string }", task)),
+            ],
+        )
+    }
+}
+
+/// What templates know of a task; `name` is Go's name of the whole.
+pub(super) fn context(task: &Task, host: &Host, name: &'static str) -> Value {
+    let facts = Facts {
+        service_id: task.service.map(|id| id.to_string()).unwrap_or_default(),
+        service_name: task.service_name(),
+        labels: task.origin.labels.clone(),
+        node_id: host.node.to_string(),
+        hostname: &host.hostname,
+        architecture: &host.architecture,
+        os: &host.os,
+        task_id: task.id.to_string(),
+        task_name: task.name(),
+        // What has no slot has its node instead.
+        slot: if task.slot == 0 { host.node.to_string() } else { task.slot.to_string() },
+    };
+    facts.context(name)
+}
+
+/// Go's name of what the templates of a service know.
+const CONTEXT: &str = "*template.Context";
+
+/// The spec with every template expanded for a task; errors are worded as swarmkit words them.
+pub(super) fn expand_for(spec: &ContainerSpec, task: &Task, host: &Host) -> Result<ContainerSpec, SpecError> {
+    if has_template(spec) { expand_spec(spec, &context(task, host, CONTEXT)) } else { Ok(spec.clone()) }
+}
+
+/// The spec as it would be for some task, whose facts are made up (swarmkit `controlapi.validateContainerSpec`).
+///
+/// As there, that task's service has no labels, so that `{{.Service.Labels.x}}` is refused; `{{index .Service.Labels
+/// "x"}}` is what works.
+pub fn try_out(spec: &ContainerSpec) -> Result<ContainerSpec, SpecError> {
+    if !has_template(spec) {
+        return Ok(spec.clone());
+    }
+    let facts = Facts {
+        service_id: "serviceid".into(),
+        service_name: "servicename",
+        labels: StringMap::new(),
+        node_id: "nodeid".into(),
+        hostname: "nodeHostname",
+        architecture: "architecture",
+        os: "os",
+        task_id: String::new(),
+        task_name: "taskname".into(),
+        slot: "1".into(),
+    };
+    expand_spec(spec, &facts.context(CONTEXT))
+}
+
+/// Whether anything that is expanded holds the start of a template.
+fn has_template(spec: &ContainerSpec) -> bool {
+    let is_template = |text: &str| text.contains("{{");
+    let in_mount = |mount: &Mount| {
+        let options = mount.volume_options.as_ref();
+        let labels = options.into_iter().flat_map(|options| options.labels.values());
+        let driver = options.and_then(|options| options.driver_config.as_ref());
+        let driver = driver.into_iter().flat_map(|driver| driver.options.values());
+        is_template(&mount.source) || is_template(&mount.target) || labels.chain(driver).any(|text| is_template(text))
+    };
+    let in_variable = |variable: &String| is_template(variable);
+    is_template(&spec.hostname) || spec.env.iter().any(in_variable) || spec.mounts.iter().any(in_mount)
+}
+
+fn expand_spec(spec: &ContainerSpec, context: &Value) -> Result<ContainerSpec, SpecError> {
+    let left = Cell::new(STEPS);
+    let expand = |text: &str| {
+        let mut steps = left.get();
+        let expanded = expand(text, context, &NoFunctions, &mut steps).map(|text| text.to_string());
+        left.set(steps);
+        expanded.map_err(|error| error.to_string())
+    };
     let mut spec = spec.clone();
     for entry in &mut spec.env {
+        // Of a variable only the value is a template, never the name.
         if let Some((name, value)) = entry.split_once('=') {
-            let value = scope
-                .expand(value)
+            let value = expand(value)
                 .map_err(|error| SpecError(format!("expanding env failed: expanding env {entry:?}: {error}")))?;
             *entry = format!("{name}={value}");
         }
     }
     for mount in &mut spec.mounts {
-        expand_mount(&scope, mount).map_err(|error| SpecError(format!("expanding mounts failed: {error}")))?;
+        expand_mount(&expand, mount).map_err(|error| SpecError(format!("expanding mounts failed: {error}")))?;
     }
-    spec.hostname =
-        scope.expand(&spec.hostname).map_err(|error| SpecError(format!("expanding hostname failed: {error}")))?;
+    spec.hostname = expand(&spec.hostname).map_err(|error| SpecError(format!("expanding hostname failed: {error}")))?;
     Ok(spec)
 }
 
-fn expand_mount(scope: &Scope<'_>, mount: &mut Mount) -> Result<(), String> {
+type Expand<'e> = dyn Fn(&str) -> Result<String, String> + 'e;
+
+fn expand_mount(expand: &Expand<'_>, mount: &mut Mount) -> Result<(), String> {
     mount.source =
-        scope.expand(&mount.source).map_err(|error| format!("expanding mount source {:?}: {error}", mount.source))?;
+        expand(&mount.source).map_err(|error| format!("expanding mount source {:?}: {error}", mount.source))?;
     mount.target =
-        scope.expand(&mount.target).map_err(|error| format!("expanding mount target {:?}: {error}", mount.target))?;
+        expand(&mount.target).map_err(|error| format!("expanding mount target {:?}: {error}", mount.target))?;
     if let Some(options) = &mut mount.volume_options {
-        expand_map(scope, &mut options.labels).map_err(|error| format!("expanding volume labels: {error}"))?;
+        expand_map(expand, &mut options.labels).map_err(|error| format!("expanding volume labels: {error}"))?;
         if let Some(driver) = &mut options.driver_config {
-            expand_map(scope, &mut driver.options)
+            expand_map(expand, &mut driver.options)
                 .map_err(|error| format!("expanding volume driver config: {error}"))?;
         }
     }
     Ok(())
 }
 
-fn expand_map(scope: &Scope<'_>, map: &mut StringMap) -> Result<(), String> {
+fn expand_map(expand: &Expand<'_>, map: &mut StringMap) -> Result<(), String> {
     for (key, value) in map {
-        let expanded =
-            scope.expand(value).map_err(|error| format!("expanding map entry {key:?}={value:?}: {error}"))?;
+        let expanded = expand(value).map_err(|error| format!("expanding map entry {key:?}={value:?}: {error}"))?;
         *value = expanded;
     }
     Ok(())
-}
-
-struct Scope<'a> {
-    task: &'a Task,
-    host: &'a Host,
-}
-
-impl Scope<'_> {
-    fn expand(&self, text: &str) -> Result<String, String> {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(open) = rest.find("{{") {
-            let (before, after) = (&rest[..open], &rest[open + 2..]);
-            let Some(close) = after.find("}}") else {
-                return Err("template: expansion:1: unclosed action".into());
-            };
-            let mut action = &after[..close];
-            rest = &after[close + 2..];
-            // `{{- ` and ` -}}` eat the white space outside.
-            match action.strip_prefix("- ") {
-                Some(trimmed) => {
-                    action = trimmed;
-                    out.push_str(before.trim_end());
-                }
-                None => out.push_str(before),
-            }
-            if let Some(trimmed) = action.strip_suffix(" -") {
-                action = trimmed;
-                rest = rest.trim_start();
-            }
-            let action = action.trim();
-            if action.starts_with("/*") && action.ends_with("*/") {
-                continue;
-            }
-            let column = text.find(action).unwrap_or_default();
-            out.push_str(&self.action(action, column)?);
-        }
-        out.push_str(rest);
-        Ok(out)
-    }
-
-    fn action(&self, action: &str, column: usize) -> Result<String, String> {
-        let words = words(action)?;
-        match words.as_slice() {
-            [] => Err("template: expansion:1: missing value for command".into()),
-            [word] => self.value(word, column),
-            [Word::Bare("index"), Word::Bare(".Service.Labels"), key] => {
-                let key = self.value(key, column)?;
-                // Go's `index` of a missing key is the zero value.
-                Ok(self.task.origin.labels.get(&key).cloned().unwrap_or_default())
-            }
-            [Word::Bare("join"), separator, parts @ ..] => {
-                let separator = self.value(separator, column)?;
-                let parts: Vec<String> =
-                    parts.iter().map(|part| self.value(part, column)).collect::<Result<_, String>>()?;
-                Ok(parts.join(&separator))
-            }
-            _ => Err(format!("template: expansion:1: unsupported action {{{{{action}}}}}")),
-        }
-    }
-
-    fn value(&self, word: &Word<'_>, column: usize) -> Result<String, String> {
-        match word {
-            Word::Quoted(text) => Ok(text.clone()),
-            Word::Bare(path) if path.starts_with('.') => self.field(path, column),
-            Word::Bare(name) => Err(format!("template: expansion:1: function {name:?} not defined")),
-        }
-    }
-
-    fn field(&self, path: &str, column: usize) -> Result<String, String> {
-        let (task, host) = (self.task, self.host);
-        let text = match path {
-            ".Service.ID" => task.service.map(|id| id.to_string()).unwrap_or_default(),
-            ".Service.Name" => task.service_name().to_owned(),
-            ".Service.Labels" => go_map(&task.origin.labels),
-            ".Node.ID" => host.node.to_string(),
-            ".Node.Hostname" => host.hostname.clone(),
-            ".Node.Platform" => format!("{{{} {}}}", host.architecture, host.os),
-            ".Node.Platform.Architecture" => host.architecture.clone(),
-            ".Node.Platform.OS" => host.os.clone(),
-            ".Task.ID" => task.id.to_string(),
-            ".Task.Name" => task.name(),
-            ".Task.Slot" if task.slot == 0 => host.node.to_string(),
-            ".Task.Slot" => task.slot.to_string(),
-            _ => return self.unknown_field(path, column),
-        };
-        Ok(text)
-    }
-
-    fn unknown_field(&self, path: &str, column: usize) -> Result<String, String> {
-        let fail = |reason: String| {
-            Err(format!("template: expansion:1:{column}: executing \"expansion\" at <{path}>: {reason}"))
-        };
-        if let Some(key) = path.strip_prefix(".Service.Labels.") {
-            return match self.task.origin.labels.get(key) {
-                Some(value) => Ok(value.clone()),
-                None => fail(format!("map has no entry for key {key:?}")),
-            };
-        }
-        let (owner, field) = path.rsplit_once('.').unwrap_or(("", path));
-        let owner = match owner {
-            ".Service" => "struct { ID string; Name string; Labels map[string]string }",
-            ".Node" => "struct { ID string; Hostname string; Platform template.Platform }",
-            ".Node.Platform" => "template.Platform",
-            ".Task" => "struct { ID string; Name string; Slot string }",
-            _ => "*template.Context",
-        };
-        fail(format!("can't evaluate field {field} in type {owner}"))
-    }
-}
-
-/// A map as Go prints it.
-fn go_map(map: &StringMap) -> String {
-    let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}:{value}")).collect();
-    format!("map[{}]", entries.join(" "))
-}
-
-enum Word<'a> {
-    Bare(&'a str),
-    Quoted(String),
-}
-
-/// Splits an action into words; a quoted text is one word.
-fn words(action: &str) -> Result<Vec<Word<'_>>, String> {
-    let mut words = Vec::new();
-    let mut rest = action.trim_start();
-    while let Some(first) = rest.chars().next() {
-        if first == '"' || first == '`' {
-            let Some(end) = closing_quote(&rest[1..], first) else {
-                return Err("template: expansion:1: unterminated quoted string".into());
-            };
-            let text = &rest[1..=end];
-            let text = if first == '"' { text.replace("\\\"", "\"").replace("\\\\", "\\") } else { text.to_owned() };
-            words.push(Word::Quoted(text));
-            rest = rest[end + 2..].trim_start();
-        } else {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            words.push(Word::Bare(&rest[..end]));
-            rest = rest[end..].trim_start();
-        }
-    }
-    Ok(words)
-}
-
-fn closing_quote(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    text.char_indices().find_map(|(at, c)| {
-        let closes = c == quote && !escaped;
-        escaped = quote == '"' && c == '\\' && !escaped;
-        closes.then_some(at)
-    })
 }

@@ -14,8 +14,11 @@ pub(crate) fn task(spec: ServiceSpec) -> Task {
         desired: TaskState::Running,
         status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::default() },
         networks: Vec::new(),
+        generic: Vec::new(),
+        default_log_driver: None,
         restart: RestartPlan::default(),
         parting: None,
+        iteration: None,
     }
 }
 
@@ -167,13 +170,18 @@ fn networks_keep_address_and_mac() {
         addresses: vec!["fd00::2/64".into(), "10.0.1.3/24".into()],
         aliases: vec!["db".into()],
     };
-    let overlay = EngineEndpoint::new("gam-ov".into(), &attachment);
+    let options = [("foo".to_owned(), "bar".to_owned())].into();
+    let overlay = EngineEndpoint { options, ..EngineEndpoint::new("gam-ov".into(), &attachment) };
     let task = task(service(json!({ "Image": "a" })));
     let made = create_body(&task, &host(), &[overlay], places(None)).unwrap();
     assert_eq!(made["HostConfig"]["NetworkMode"], "bridge");
     assert_eq!(
         made["NetworkingConfig"]["EndpointsConfig"],
-        json!({ "gam-ov": { "IPAMConfig": { "IPv4Address": "10.0.1.3" }, "MacAddress": "02:42:0a:00:01:03" } })
+        json!({ "gam-ov": {
+            "IPAMConfig": { "IPv4Address": "10.0.1.3", "IPv6Address": "fd00::2" },
+            "MacAddress": "02:42:0a:00:01:03",
+            "DriverOpts": { "foo": "bar" },
+        } })
     );
     assert_eq!(made["HostConfig"]["Dns"], json!(null));
     let on_host = EngineEndpoint::new("host".into(), &Attachment::default());
@@ -316,7 +324,7 @@ fn wrong_placeholders_are_refused_in_swarmkits_words() {
         ),
         (
             "{{.Service.Labels.x}}",
-            "expanding env failed: expanding env \"X={{.Service.Labels.x}}\": template: expansion:1:2: executing \
+            "expanding env failed: expanding env \"X={{.Service.Labels.x}}\": template: expansion:1:10: executing \
              \"expansion\" at <.Service.Labels.x>: map has no entry for key \"x\"",
         ),
         (
@@ -327,7 +335,7 @@ fn wrong_placeholders_are_refused_in_swarmkits_words() {
         let task = task(service(json!({ "Image": "a", "Env": [format!("X={text}")] })));
         assert_eq!(check(&task, &host()).unwrap_err().to_string(), sentence);
     }
-    for text in ["{{if true}}x{{end}}", "{{nope}}", "{{}}", "{{\"a}}"] {
+    for text in ["{{if true}}x", "{{nope}}", "{{}}", "{{\"a}}"] {
         let task = task(service(json!({ "Image": "a", "Hostname": text })));
         assert!(check(&task, &host()).is_err(), "{text}");
     }

@@ -1,7 +1,7 @@
 //! Networks: how they come to be and go, and how containers that the swarm did not make join them.
 //!
 //! Decides whether a request is taken, and chooses subnets and VXLAN identifiers; never touches a node. A subnet that
-//! cannot be had is refused at once, where Docker makes a network that never works. Sentences are those of dockerd
+//! overlaps with another one is refused at once, where Docker makes a network that does not work. Sentences are those of dockerd
 //! (`daemon/network.go`), swarmkit (`manager/controlapi/network.go`, `manager/resourceapi`) and libnetwork.
 
 mod ipam;
@@ -12,7 +12,8 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::Response;
-use crate::allocator::ipam::{Ipam, Refusal, ask};
+use crate::allocator::ipam::{Ipam, Refusal};
+use crate::allocator::network::{self as allocation, allocate, wanted_vni};
 use crate::allocator::{networks_of, ports};
 use crate::error::{Code, Error, Kind};
 use crate::model::{
@@ -22,25 +23,18 @@ use crate::model::{
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
-/// The first VXLAN identifier: `ingress` gets 4096, the first network of a user 4097 (libnetwork's `vxlanIDStart`).
-const FIRST_VNI: u32 = 4096;
-/// The last VXLAN identifier: the field has 24 bits.
-const LAST_VNI: u32 = (1 << 24) - 1;
-
 /// Makes a swarm-scoped network.
 pub(super) fn create(plan: &mut Plan<'_>, spec: NetworkSpec) -> Result<Response, Error> {
     spec::validate(plan.state(), &spec)?;
-    let state = plan.state();
-    let ipam = ipam::allocate(state, spec.ipam_options.as_ref())?;
-    let vni = match spec::wanted_vni(&spec)? {
-        Some(vni) if vnis(state).contains(&vni) => {
-            let pool = ipam.first().map_or("", |config| &config.subnet);
-            return Err(Error::invalid(format!(
-                "could not assign vxlan id {vni} to pool {pool}: requested bit is already allocated"
-            )));
+    ipam::refuse_others(&spec)?;
+    let (ipam, vni) = match allocate(plan.state(), &spec) {
+        Ok(found) => found,
+        // The allocator goes on to look for them.
+        Err(allocation::Refusal::Exhausted) => {
+            wanted_vni(&spec)?;
+            (Vec::new(), 0)
         }
-        Some(vni) => vni,
-        None => free_vni(state)?,
+        Err(allocation::Refusal::Error(error)) => return Err(error),
     };
     let id = plan.ids.fresh();
     plan.push(Change::NetworkCreate(Box::new(Network { id, meta: Meta::default(), spec, ipam, vni })));
@@ -60,8 +54,7 @@ pub(crate) fn ingress(plan: &mut Plan<'_>) -> Change {
         ..NetworkSpec::default()
     };
     // A new cluster has no other network, so both are free; without them the network would be there but unused.
-    let ipam = ipam::allocate(plan.state(), None).unwrap_or_default();
-    let vni = free_vni(plan.state()).unwrap_or(FIRST_VNI);
+    let (ipam, vni) = allocate(plan.state(), &spec).unwrap_or_default();
     Change::NetworkCreate(Box::new(Network { id: plan.ids.fresh(), meta: Meta::default(), spec, ipam, vni }))
 }
 
@@ -132,7 +125,7 @@ pub(super) fn attach(
             let sentence = format!("{name} is already attached to network {}", network.name());
             return Err(Error::new(Kind::Conflict, sentence));
         }
-        let addresses = vec![address(state, &mut ipam, network, wanted.addresses.first())?];
+        let addresses = addresses(state, &mut ipam, network, &wanted.addresses)?;
         attached.push(Attachment { network: Some(network.id), addresses, aliases: wanted.aliases });
     }
     let id: TaskId = plan.ids.fresh();
@@ -165,21 +158,21 @@ fn attachable(state: &State, id: Option<NetworkId>) -> Result<&Network, Error> {
     Ok(network)
 }
 
-/// The address that was asked for, or any. Docker lets the caller wait 20 s for an address that is taken and then
-/// blames a deadline; here the reason is told at once, in libnetwork's words.
-fn address(state: &State, ipam: &mut Ipam, network: &Network, asked: Option<&String>) -> Result<String, Error> {
+/// The addresses that were asked for, and any of a family of which none was. Docker lets the caller wait 20 s for an address
+/// that is taken and then blames a deadline; here the reason is told at once, in libnetwork's words.
+fn addresses(state: &State, ipam: &mut Ipam, network: &Network, asked: &[String]) -> Result<Vec<String>, Error> {
     let name = network.name();
-    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
-        let full = || Error::unavailable(format!("Could not attach to network {name}: could not find an available IP"));
-        return ipam.take(state, network).ok_or_else(full);
-    };
-    ask(state, network, asked).map_err(|refusal| match refusal {
-        Refusal::OutOfRange => Error::invalid(format!(
+    let asked: Vec<String> = asked.iter().filter(|asked| !asked.is_empty()).cloned().collect();
+    ipam.give(state, network, &asked).map_err(|refusal| match refusal {
+        Refusal::OutOfRange(asked) => Error::invalid(format!(
             "invalid config for network {name}: invalid endpoint settings:\n\
              no configured subnet or ip-range contain the IP address {asked}"
         )),
-        Refusal::InUse => {
+        Refusal::InUse(asked) => {
             Error::new(Kind::Forbidden, format!("Could not attach to network {name}: Address already in use: {asked}"))
+        }
+        Refusal::Full => {
+            Error::unavailable(format!("Could not attach to network {name}: could not find an available IP"))
         }
     })
 }
@@ -195,10 +188,10 @@ fn is_of(task: &Task, container: &str) -> bool {
 fn is_attachment(task: &Task, container: &str, networks: &[Attachment]) -> bool {
     let same = |(has, asked): (&Attachment, &Attachment)| {
         let host = |address: &String| address.split('/').next().unwrap_or_default().to_owned();
-        let address = asked.addresses.first().filter(|asked| !asked.is_empty());
+        let mut addresses = asked.addresses.iter().filter(|asked| !asked.is_empty());
         has.network == asked.network
             && has.aliases == asked.aliases
-            && address.is_none_or(|asked| has.addresses.iter().any(|address| host(address) == host(asked)))
+            && addresses.all(|asked| has.addresses.iter().any(|address| host(address) == host(asked)))
     };
     is_of(task, container) && task.networks.len() == networks.len() && task.networks.iter().zip(networks).all(same)
 }
@@ -210,22 +203,6 @@ fn names(spec: &ServiceSpec, id: NetworkId) -> bool {
 
 /// Whether a task is there to stay and uses the network.
 fn needs(task: &Task, id: NetworkId) -> bool {
-    let stays = task.desired <= TaskState::Running && task.status.state <= TaskState::Running;
+    let stays = task.is_wanted() && task.status.state <= TaskState::Running;
     stays && (task.networks.iter().any(|attachment| attachment.network == Some(id)) || names(&task.origin, id))
-}
-
-fn vnis(state: &State) -> BTreeSet<u32> {
-    state.networks().map(|network| network.vni).collect()
-}
-
-/// The number behind the highest in use, so that one that was just freed is not used at once; the lowest free one
-/// when there is none above.
-fn free_vni(state: &State) -> Result<u32, Error> {
-    let used = vnis(state);
-    let next = used.last().map_or(FIRST_VNI, |last| last.saturating_add(1).max(FIRST_VNI));
-    if next <= LAST_VNI {
-        return Ok(next);
-    }
-    let free = (FIRST_VNI..=LAST_VNI).find(|vni| !used.contains(vni));
-    free.ok_or_else(|| Error::unavailable("could not obtain vxlan id: no bit available"))
 }

@@ -28,7 +28,6 @@ pub(super) fn create(plan: &mut Plan<'_>, spec: SecretSpec) -> Answer {
     if plan.state().secret_named(&spec.name).is_some() {
         return Err(taken("secret", &spec.name));
     }
-    no_template(spec.templating.as_ref())?;
     let id = plan.ids.fresh();
     plan.push(Change::SecretCreate { id, spec: Box::new(spec) });
     Ok(Response::Secret(id))
@@ -66,7 +65,6 @@ pub(super) fn create_config(plan: &mut Plan<'_>, spec: ConfigSpec) -> Answer {
     if plan.state().config_named(&spec.name).is_some() {
         return Err(taken("config", &spec.name));
     }
-    no_template(spec.templating.as_ref())?;
     let id = plan.ids.fresh();
     plan.push(Change::ConfigCreate { id, spec: Box::new(spec) });
     Ok(Response::Config(id))
@@ -124,17 +122,6 @@ fn no_driver(driver: &Driver) -> Error {
     match driver.name.as_str() {
         "" => invalid("secret driver must have a name"),
         name => Error::rpc(Code::Unknown, format!("plugin {} not found", quote(name))),
-    }
-}
-
-/// What would be put in for each task is refused, rather than handed to the tasks as it stands.
-fn no_template(driver: Option<&Driver>) -> Result<(), Error> {
-    match driver {
-        None => Ok(()),
-        Some(_) => {
-            let sentence = "template drivers of secrets and configs are not honoured by gam yet; write the value out";
-            Err(Error::rpc(Code::Unimplemented, sentence))
-        }
     }
 }
 

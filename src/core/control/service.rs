@@ -7,15 +7,28 @@
 
 mod name;
 
-use super::{Response, validate};
+use super::{CredentialFrom, Response, validate};
 use crate::error::{Code, Error, Kind};
-use crate::model::{Service, ServiceId, ServiceMode, ServiceSpec, UpdateState, UpdateStatus};
+use crate::model::{Credential, Service, ServiceId, ServiceMode, ServiceSpec, UpdateState, UpdateStatus};
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
+/// A change that a user wants of a service.
+pub(super) struct Update {
+    pub spec: ServiceSpec,
+    pub version: u64,
+    pub rollback: bool,
+    pub credential: CredentialFrom,
+}
+
 /// Makes a service.
-pub(super) fn create(plan: &mut Plan<'_>, spec: ServiceSpec) -> Result<Response, Error> {
-    let spec = admit(plan, spec)?;
+pub(super) fn create(
+    plan: &mut Plan<'_>,
+    spec: ServiceSpec,
+    credential: Option<Credential>,
+) -> Result<Response, Error> {
+    let mut spec = admit(plan, spec)?;
+    spec.set_credential(credential);
     validate::port_conflicts(plan.state(), &spec, None)?;
     validate::ingress_network(plan.state(), &spec)?;
     validate::references(plan.state(), &spec)?;
@@ -34,17 +47,18 @@ pub(super) fn create(plan: &mut Plan<'_>, spec: ServiceSpec) -> Result<Response,
 }
 
 /// Gives a service another spec, or its previous one back. The version is looked at last, as in Docker.
-pub(super) fn update(
-    plan: &mut Plan<'_>,
-    id: ServiceId,
-    spec: ServiceSpec,
-    version: u64,
-    rollback: bool,
-) -> Result<Response, Error> {
-    let spec = admit(plan, spec)?;
+pub(super) fn update(plan: &mut Plan<'_>, id: ServiceId, update: Update) -> Result<Response, Error> {
+    let Update { spec, version, rollback, credential } = update;
+    let mut spec = admit(plan, spec)?;
     let Some(service) = plan.state().service(id).cloned() else { return Err(gone(id)) };
+    spec.set_credential(credential.resolve(&service)?);
     if spec.endpoint_spec.is_some() && spec.endpoint_spec != service.spec.endpoint_spec {
         validate::port_conflicts(plan.state(), &spec, Some(id))?;
+    }
+    if spec.networks != service.spec.networks && spec.task_template.networks == service.spec.task_template.networks {
+        // The list of the service can only be given up for that of its tasks (swarmkit `UpdateService`).
+        let sentence = "networks must be migrated to TaskSpec before being changed";
+        return Err(Error::rpc(Code::Unimplemented, sentence));
     }
     validate::references(plan.state(), &spec)?;
     if kind_of(&service.spec.mode) != kind_of(&spec.mode) {
@@ -143,6 +157,11 @@ fn resolve_networks(state: &State, spec: &mut ServiceSpec) -> Result<(), Error> 
 /// has no type, hence 500. Networks of the engine are not in the state but for the predefined ones; of the others that
 /// every engine has, it is known what Docker says.
 fn resolve_network(state: &State, target: &str) -> Result<String, Error> {
+    if target.is_empty() {
+        // Every id begins so.
+        let count = state.all_networks().count();
+        return Err(Error::invalid(format!("network  is ambiguous ({count} matches found)")));
+    }
     let refusal = match state.find_network(target) {
         Ok(network) => return Ok(network.id.to_string()),
         Err(refusal) => refusal,

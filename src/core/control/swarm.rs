@@ -52,6 +52,8 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
     let data_path_port = validate::data_path_port(request.data_path_port)?;
     let node = first_node(request.node)?;
     let spec = first_spec(request.spec)?;
+    // dockerd rotates the root that it has just made, if the spec asks for it; this one is as new.
+    let root_ca = RootCa { last_forced_rotation: spec.ca_config.force_rotate, ..request.root_ca };
     let unlock_key = match (spec.encryption_config.auto_lock_managers, request.unlock_key.is_empty()) {
         (false, _) => String::new(),
         (true, false) => request.unlock_key,
@@ -61,7 +63,7 @@ pub fn init(plan: &mut Plan<'_>, request: InitRequest) -> Result<(), Error> {
         id: request.cluster,
         meta: Meta::default(),
         spec,
-        root_ca: request.root_ca,
+        root_ca,
         join_tokens: request.join_tokens,
         unlock_key,
         default_addr_pool,
@@ -94,9 +96,6 @@ pub(super) fn update(
     // Nothing of the present spec is kept: a client sends all of it, and what it leaves out is zero (dockerd 28.5).
     let mut spec = validate::merge_cluster_spec(spec, zero_spec())?;
     validate::cluster_spec(&spec)?;
-    if let Some(refusal) = validate::unhonoured_default(&cluster.spec, &spec) {
-        return Err(refusal);
-    }
     let root_ca = match prepared {
         Some(prepared) => authority::decide(&cluster.root_ca, &spec.ca_config, prepared, plan.now)?,
         None => validate::unhonoured_authority(&cluster.spec, &spec).map_or(Ok(cluster.root_ca.clone()), Err)?,
@@ -149,8 +148,7 @@ fn first_spec(sent: SwarmSpec) -> Result<SwarmSpec, Error> {
     let defaults = default_spec();
     let spec = validate::merge_cluster_spec(sent, defaults.clone()).map_err(wrapped)?;
     validate::cluster_spec(&spec).map_err(wrapped)?;
-    let refusal = validate::unhonoured_authority(&defaults, &spec);
-    refusal.or_else(|| validate::unhonoured_default(&defaults, &spec)).map_or(Ok(spec), Err)
+    validate::unhonoured_first_root(&spec).map_or(Ok(spec), Err)
 }
 
 /// What `GET /swarm` of a new cluster shows (dockerd 28.5.2).

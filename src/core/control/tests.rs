@@ -1,6 +1,7 @@
 //! Requests against small worlds: what is taken, what is refused, in which words, and what is then in the state.
 
 mod authority;
+mod credentials;
 mod fuzz;
 mod joins;
 mod nodes;
@@ -8,7 +9,7 @@ mod secrets;
 mod services;
 mod swarms;
 
-use super::{Request, Response, handle};
+use super::{CredentialFrom, Request, Response, handle};
 use crate::error::Error;
 use crate::json;
 use crate::model::{
@@ -59,7 +60,7 @@ impl World {
     }
 
     fn create(&mut self, spec: ServiceSpec) -> Result<ServiceId, Error> {
-        self.ask(Request::ServiceCreate { spec: Box::new(spec) }).map(|response| match response {
+        self.ask(Request::ServiceCreate { spec: Box::new(spec), credential: None }).map(|response| match response {
             Response::Service(id) => id,
             other => panic!("{other:?}"),
         })
@@ -67,7 +68,7 @@ impl World {
 
     fn update(&mut self, id: ServiceId, spec: ServiceSpec) -> Result<Response, Error> {
         let version = self.service(id).meta.version;
-        self.ask(Request::ServiceUpdate { id, spec: Box::new(spec), version, rollback: false })
+        self.ask(updated(id, spec, version, false))
     }
 
     fn service(&self, id: ServiceId) -> &Service {
@@ -91,6 +92,11 @@ impl World {
         self.apply(vec![Change::NodeCreate(Box::new(node))]);
         id
     }
+}
+
+/// An update that keeps the credential.
+fn updated(id: ServiceId, spec: ServiceSpec, version: u64, rollback: bool) -> Request {
+    Request::ServiceUpdate { id, spec: Box::new(spec), version, rollback, credential: CredentialFrom::Spec }
 }
 
 /// A spec from Docker's JSON.

@@ -39,12 +39,15 @@ pub fn pinned_digest(token: &str) -> Result<&str, Error> {
     if digest.len() != DIGEST_LENGTH || secret.len() != SECRET_LENGTH || !is_number(digest) {
         return Err(invalid());
     }
+    // 50 digits in base 36 may say a little more than 256 bits, which are no digest (go-digest `ErrDigestInvalidLength`).
+    if digest_hex(digest).len() > DIGEST_HEX_LENGTH {
+        return Err(Error::internal("invalid checksum digest length"));
+    }
     Ok(digest)
 }
 
-/// A token's digest as dockerd shows it: 64 hexadecimal digits.
+/// A token's digest as dockerd shows it: 64 hexadecimal digits, if it is one.
 pub fn digest_hex(digest: &str) -> String {
-    // 50 digits in base 36 may say a little more than 256 bits.
     let mut number = [0_u8; DIGEST_HEX_LENGTH / 2 + 1];
     for digit in digest.chars().filter_map(|digit| digit.to_digit(36)) {
         let mut carry = digit;
@@ -122,6 +125,16 @@ mod tests {
             &token.replace('-', " "),
         ] {
             assert_eq!(pinned_digest(wrong).unwrap_err().message, "invalid join token", "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_has_256_bits() {
+        let pinned =
+            |digest: &str| pinned_digest(&join_token(digest, [3; 32])).map(drop).map_err(|error| error.message);
+        assert_eq!(pinned("6dp5qcb22im238nr3wvp0ic7q99w035jmy2iw7i6n43d37jtof"), Ok(()), "2^256 - 1");
+        for wide in ["6dp5qcb22im238nr3wvp0ic7q99w035jmy2iw7i6n43d37jtog", &"z".repeat(50)] {
+            assert_eq!(pinned(wide), Err("invalid checksum digest length".to_owned()));
         }
     }
 

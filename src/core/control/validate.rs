@@ -14,12 +14,13 @@ mod unhonoured;
 mod wording;
 
 pub(super) use cluster::{
-    address_pools, cluster_spec, data_path_port, merge_cluster_spec, unhonoured_authority, unhonoured_default,
+    address_pools, cluster_spec, data_path_port, merge_cluster_spec, unhonoured_authority, unhonoured_first_root,
 };
 pub(super) use normal::normalise;
 pub(super) use unhonoured::unhonoured;
 pub(super) use wording::quote;
 
+use crate::allocator::networks_of;
 use crate::error::{Code, Error};
 use crate::model::{
     EndpointSpec, NetworkId, PortConfig, Resources, RestartPolicy, ServiceId, ServiceMode, ServiceSpec, TaskSpec,
@@ -27,8 +28,8 @@ use crate::model::{
 };
 use crate::state::State;
 
-/// Most replicas of one service. Docker has no limit and dies of a slip of the finger; ten times the largest
-/// cluster that Gam is measured with leaves room for everything else.
+/// Most replicas of one service, and most completions of a job, since each is a task that is kept. Docker has no limit and
+/// dies of a slip of the finger; ten times the largest cluster that Gam is measured with leaves room for everything else.
 pub(super) const MAX_REPLICAS: u64 = 1_000_000;
 
 /// Longest name of a service: a DNS label.
@@ -55,7 +56,7 @@ pub(super) fn service_spec(spec: &ServiceSpec) -> Checked {
     service_name(&spec.name)?;
     task_spec(&spec.task_template)?;
     service_mode(&spec.mode)?;
-    if spec.mode.replicated_job.is_some() || spec.mode.global_job.is_some() {
+    if spec.mode.is_job() {
         refuse_if(spec.update_config.is_some(), "Jobs may not have an update config")?;
     } else if let Some(update) = &spec.update_config {
         update_config(update)?;
@@ -122,6 +123,9 @@ fn service_mode(mode: &ServiceMode) -> Checked {
     if let Some(job) = &mode.replicated_job {
         refuse_if(negative(job.max_concurrent), "Maximum concurrent jobs must not be negative")?;
         refuse_if(negative(job.total_completions), "Total completed jobs must not be negative")?;
+        if job.total_completions.is_some_and(|total| total > MAX_REPLICAS) {
+            return Err(invalid(format!("Total completed jobs must be at most {MAX_REPLICAS}")));
+        }
     }
     Ok(())
 }
@@ -152,7 +156,7 @@ fn same_port(one: &PortConfig, other: &PortConfig) -> bool {
 
 /// The `ingress` network is Docker's own; no task may ask for it. Targets are ids by now.
 pub(super) fn attached_networks(state: &State, spec: &ServiceSpec) -> Checked {
-    for attachment in &spec.task_template.networks {
+    for attachment in networks_of(spec) {
         let network = attachment.target.parse::<NetworkId>().ok().and_then(|id| state.network(id));
         if let Some(network) = network.filter(|network| network.spec.ingress) {
             let name = quote(network.name());
@@ -172,6 +176,13 @@ pub(super) fn port_conflicts(state: &State, spec: &ServiceSpec, updated: Option<
         .collect();
     if wanted.is_empty() {
         return Ok(());
+    }
+    // Docker takes it, and then the service or all networks do not work on some node.
+    let data_path = state.cluster().map_or(0, |cluster| cluster.data_path_port);
+    if wanted.iter().any(|port| port.protocol == "udp" && port.published_port == data_path) {
+        return Err(invalid(format!(
+            "port '{data_path}' is already in use by the swarm as its data path port over udp"
+        )));
     }
     for service in state.services().filter(|service| Some(service.id) != updated) {
         let asked = service.spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports);

@@ -54,6 +54,34 @@ fn only_nodes_on_an_encrypted_network_with_a_key_are_peers() {
 }
 
 #[test]
+fn of_an_encrypted_routing_mesh_every_node_is_a_peer() {
+    let mut fixture = Fixture::new(
+        "cluster history=5
+        network secret 10.0.0.0/24 ingress encrypted
+        network plain 10.0.2.0/24
+        node n1 ready addr=192.0.2.1 key=11
+        node n2 ready addr=192.0.2.2 key=22
+        node n3 ready addr=192.0.2.3 key=33
+        service web publish=8080:80",
+    );
+    fixture.plan(crate::allocator::plan);
+    // A node without a task takes clients, too, and a task answers whoever sends it one.
+    fixture.add("task web.1 n2 running secret=10.0.0.9/24");
+    let peers = |fixture: &Fixture| {
+        let crypt = rendered(fixture).0.unwrap();
+        crypt.peers.into_iter().map(|(node, peer)| (node, peer.key[0])).collect::<Vec<_>>()
+    };
+    let mut expected = vec![(fixture.node("n2"), 0x22), (fixture.node("n3"), 0x33)];
+    expected.sort_unstable();
+    assert_eq!(peers(&fixture), expected);
+    // Until the last one has gone.
+    fixture.add("remove service web\ntask web.1 desired=remove");
+    assert_eq!(peers(&fixture), expected);
+    fixture.add("remove task web.1");
+    assert_eq!(rendered(&fixture).0, None);
+}
+
+#[test]
 fn nothing_is_needed_without_an_encrypted_network() {
     let mut fixture = Fixture::new(START);
     let node = fixture.node("n1");

@@ -233,7 +233,7 @@ pub fn drops(old: Option<&Balance>, new: &Balance) -> bool {
 }
 
 /// Whether a flow that goes to `behind` although it was meant for `destination` has to be forgotten, for protocols without
-/// connections: its next packet then asks the rules anew. Of a virtual address that nobody knows any more all flows go.
+/// connections and connections that were not answered yet: its next packet then asks the rules anew. Of a virtual address that nobody knows any more all flows go.
 pub fn is_dropped(old: Option<&Balance>, new: &Balance, destination: IpAddr, behind: IpAddr) -> bool {
     let was_known = old.is_some_and(|old| old.contains_key(&destination));
     new.get(&destination).map_or(was_known, |kept| !kept.contains(&behind))

@@ -10,14 +10,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 
+use crate::allocator::subnet::Subnet;
 use crate::assignment::Assignments;
-use crate::model::{Member, NamedService, PortConfig, ServiceId};
+use crate::model::{Member, NamedService, Network, PortConfig, ServiceId};
 
 /// The table, which is Gam's alone.
 pub const TABLE: &str = "gam_ingress";
+
+/// What a container asks the resolver of its own network, by the gateway's address there. It is no client of a DNS server that
+/// the swarm publishes: one that asks the host's address is.
+const OWN_NAMES: &str = "iifname \"gam-*\" meta l4proto { tcp, udp } th dport 53 fib daddr . iif type local";
 
 /// A protocol with ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +119,7 @@ table ip {TABLE} {{
 	chain arriving {{
 		type nat hook prerouting priority -101; policy accept;
 		iifname {{ \"lo\", \"{bridge}\" }} return
+		{OWN_NAMES} return
 		fib daddr type local meta l4proto . th dport vmap @ports
 	}}
 	chain masquerading {{
@@ -128,6 +134,7 @@ table ip {TABLE} {{
 	}}
 	chain unserved {{
 		type filter hook input priority 0; policy accept;
+		{OWN_NAMES} return
 		meta l4proto . th dport @idle goto refuse
 	}}
 }}
@@ -170,8 +177,26 @@ fn turn(behind: &BTreeSet<SocketAddrV4>) -> String {
     format!("dnat ip to numgen random mod {} map {{ {} }}", behind.len(), numbered.join(", "))
 }
 
+/// The subnets of the mesh's network.
+pub fn subnets(network: &Network) -> Vec<Subnet> {
+    network.ipam.iter().filter_map(|config| Subnet::parse(&config.subnet)).collect()
+}
+
 /// Whether a flow to this port that went on to `behind` has to be forgotten, for protocols without connections: its next
-/// packet then asks the rules anew.
-pub fn is_stale(mesh: &Mesh, port: Port, behind: SocketAddrV4) -> bool {
-    mesh.get(&port).is_some_and(|published| !published.behind.contains(&behind))
+/// packet then asks the rules anew. What goes elsewhere than to the mesh's `subnets` somebody else has turned.
+pub fn is_stale(mesh: &Mesh, subnets: &[Subnet], port: Port, behind: (IpAddr, u16)) -> bool {
+    let (IpAddr::V4(address), number) = behind else { return false };
+    subnets.iter().any(|subnet| subnet.contains(behind.0))
+        && mesh.get(&port).is_some_and(|published| !published.behind.contains(&SocketAddrV4::new(address, number)))
+}
+
+/// Whether there may be such flows after what is published went from `old` (`None` if that is not known) to `new`: only then
+/// are all flows of the host looked at.
+pub fn leaves_stale(old: Option<&Mesh>, new: &Mesh) -> bool {
+    let mut datagrams = new.iter().filter(|((protocol, _), _)| *protocol == Protocol::Udp);
+    // Of a port that was not known, there may be flows of the last time it was published.
+    datagrams.any(|(port, published)| {
+        let before = old.and_then(|old| old.get(port));
+        before.is_none_or(|before| !before.behind.is_subset(&published.behind))
+    })
 }

@@ -67,6 +67,18 @@ pub fn neighbour(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(169, 254, high, low)
 }
 
+/// Whether this is the address of such a neighbour, of whatever node.
+pub fn is_neighbour(address: Ipv4Addr) -> bool {
+    let [a, b, high, low] = address.octets();
+    [a, b] == [169, 254] && (FIRST..=LAST).contains(&u16::from_be_bytes([high, low]))
+}
+
+/// The number of the node whose neighbour this is, if it is one: no other has such a hardware address.
+pub fn neighbour_number(address: Ipv4Addr, mac: Mac) -> Option<u16> {
+    let [.., high, low] = address.octets();
+    (is_neighbour(address) && mac[0] == mesh_mac(NodeId::MIN)[0]).then(|| u16::from_be_bytes([high, low]))
+}
+
 /// One transaction that makes the table this, whatever was there before.
 ///
 /// A connection is marked by any of its packets that has none, not by the first alone: the first may come before the

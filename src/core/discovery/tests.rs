@@ -6,6 +6,7 @@
 //! ```
 
 mod balance;
+mod leavers;
 mod mesh;
 mod names;
 mod returns;

@@ -28,9 +28,13 @@ pub struct Member {
     pub container: String,
     /// Addresses with prefix length, `10.0.1.3/24`.
     pub addresses: Vec<String>,
-    /// Its hardware address, `02:42:0a:00:01:03`; empty while nobody knows it.
+    /// Its hardware address, `02:42:0a:00:01:03`: the one that it is made with until its container tells it; empty if it has no
+    /// IPv4 address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mac: String,
+    /// The engine's name for this place, 64 characters; empty until its container tells it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub endpoint: String,
     /// Names beside the service's and its own under which it is found on this network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,

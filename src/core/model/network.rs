@@ -15,7 +15,7 @@ pub struct Network {
     pub spec: NetworkSpec,
     /// Subnets and gateways as allocated.
     pub ipam: Vec<IpamConfig>,
-    /// VXLAN network identifier, from 4097 as in Docker; 0 on a network that is not an overlay.
+    /// VXLAN network identifier, from 4097 as in Docker; 0 on a network that is not an overlay, or waits for its subnets.
     pub vni: u32,
 }
 
@@ -36,6 +36,11 @@ impl Network {
     pub fn is_encrypted(&self) -> bool {
         let options = self.spec.driver_configuration.as_ref().map(|driver| &driver.options);
         self.driver() == "overlay" && options.is_some_and(|options| options.contains_key(ENCRYPTED))
+    }
+
+    /// Whether it waits for its subnets: there were none left when it was made.
+    pub fn is_pending(&self) -> bool {
+        self.driver() == "overlay" && !self.is_predefined() && self.vni == 0 && self.ipam.is_empty()
     }
 
     /// The name of the network.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointSpec, Meta, NetworkId, PortConfig, ServiceId, ServiceSpec, Timestamp};
+use super::{EndpointSpec, Meta, NetworkId, PortConfig, ServiceId, ServiceSpec, Timestamp, credential};
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,13 +14,27 @@ pub struct Service {
     /// Version and times.
     pub meta: Meta,
     /// What the user wants now. Shared with every task that was made from it.
+    #[serde(with = "credential::whole")]
     pub spec: Arc<ServiceSpec>,
     /// What the user wanted before; the target of a rollback.
+    #[serde(default, with = "credential::whole_option")]
     pub previous_spec: Option<Arc<ServiceSpec>>,
     /// Addresses and ports that were allocated.
     pub endpoint: Endpoint,
     /// The rolling update under way, or the last one.
     pub update_status: Option<UpdateStatus>,
+    /// How often a job was executed, and when last; `None` for what is no job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobStatus>,
+}
+
+/// Where a job stands (`moby: swarm.JobStatus`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// Which execution this is, counted from 0: every update of the service is a new one.
+    pub iteration: u64,
+    /// When it began.
+    pub last_execution: Timestamp,
 }
 
 impl Service {
@@ -37,6 +51,16 @@ impl Service {
     /// Whether one task runs on every node that fits.
     pub fn is_global(&self) -> bool {
         self.spec.mode.global.is_some()
+    }
+
+    /// Whether its tasks run to completion, once for each execution.
+    pub fn is_job(&self) -> bool {
+        self.spec.mode.is_job()
+    }
+
+    /// Whether its places are nodes and not numbers: one task, or one completion, on every node that fits.
+    pub fn is_by_node(&self) -> bool {
+        self.spec.mode.is_by_node()
     }
 }
 

@@ -10,11 +10,16 @@
 
 mod cluster;
 mod container;
+pub mod credential;
+pub mod go;
 mod payload;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::*;
 pub use container::*;
+pub use credential::Credential;
 pub use payload::Payload;
 pub use service::*;
 

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Meta, NetworkId, NodeId, PortConfig, ServiceId, ServiceSpec, TaskId, TaskSpec, Timestamp};
+use super::{
+    Driver, GenericResource, Meta, NetworkId, NodeId, PortConfig, ServiceId, ServiceSpec, TaskId, TaskSpec, Timestamp,
+};
 
 /// The life of a task. The order is the rule: a task's state only ever grows (swarmkit `design/task_model.md`).
 ///
@@ -32,7 +35,7 @@ pub enum TaskState {
     Starting,
     /// The container runs, and is healthy if it has a health check.
     Running,
-    /// It ended by itself with success.
+    /// It ended by itself with success; of a job's task this is what is desired.
     Complete,
     /// It was stopped because it was no longer wanted.
     Shutdown,
@@ -88,7 +91,7 @@ pub struct Task {
     pub meta: Meta,
     /// Its service; `None` for the attachment of a container that the swarm did not make.
     pub service: Option<ServiceId>,
-    /// Its slot, from 1; 0 for a task of a global service and for an attachment.
+    /// Its slot, from 1, or of a replicated job from 0; 0 for a task of a global service or job and for an attachment.
     pub slot: u64,
     /// Its node, once it has one.
     pub node: Option<NodeId>,
@@ -100,16 +103,27 @@ pub struct Task {
     pub status: TaskStatus,
     /// Its addresses.
     pub networks: Vec<Attachment>,
+    /// What it got of its node's generic resources, by number or by name ([`super::generic`]).
+    pub generic: Vec<GenericResource>,
+    /// The log driver that the cluster had for tasks of specs without one, when the task was made.
+    pub default_log_driver: Option<Arc<Driver>>,
     /// When it may start, and how often its slot was restarted before.
     pub restart: RestartPlan,
     /// Its way out of resolvers and balancers; `None` if it was never announced, or is not on its way out.
     pub parting: Option<Parting>,
+    /// The execution of its job that it belongs to ([`super::JobStatus::iteration`]); `None` if it is of no job.
+    pub iteration: Option<u64>,
 }
 
 impl Task {
     /// The task's own part of its service spec.
     pub fn spec(&self) -> &TaskSpec {
         &self.origin.task_template
+    }
+
+    /// Its log driver; `None` leaves it to the engine.
+    pub fn log_driver(&self) -> Option<&Driver> {
+        self.spec().log_driver.as_ref().or(self.default_log_driver.as_deref())
     }
 
     /// The name of its service.
@@ -127,7 +141,12 @@ impl Task {
 
     /// Whether it runs or is still meant to: the orchestrator counts it as filling its slot.
     pub fn is_wanted(&self) -> bool {
-        self.desired <= TaskState::Running
+        self.desired <= TaskState::Complete && !self.is_accomplished()
+    }
+
+    /// Whether it did what was wanted of it: a job's task that ran to its end with success. It stays desired as complete.
+    pub fn is_accomplished(&self) -> bool {
+        self.desired == TaskState::Complete && self.status.state == TaskState::Complete
     }
 
     /// Whether it is on a network of the swarm's own, where others find it.
@@ -188,6 +207,9 @@ pub struct ContainerStatus {
     /// asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub macs: BTreeMap<Ipv4Addr, String>,
+    /// The engine's name for each of its endpoints, by IP address.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<Ipv4Addr, String>,
 }
 
 /// A task's place on one network.
@@ -199,6 +221,13 @@ pub struct Attachment {
     pub addresses: Vec<String>,
     /// Names under which the task is found on that network.
     pub aliases: Vec<String>,
+}
+
+impl Attachment {
+    /// The first address of a family, without prefix length.
+    pub fn host<T: FromStr>(&self) -> Option<T> {
+        self.addresses.iter().find_map(|address| address.split('/').next()?.parse().ok())
+    }
 }
 
 /// What a new task inherits from the one it replaces; kept in state so that a new leader counts on.

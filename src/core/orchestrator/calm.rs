@@ -41,7 +41,7 @@ pub(super) fn survey(scope: &Scope<'_>, scratch: &mut Scratch) -> Survey {
     let mut survey = Survey { calm: !scope.is_updating(), ..Survey::default() };
     let Some(replicas) = scope.service.replicas().filter(|_| !scope.service.is_global()) else {
         // A global service must look at every node anyway.
-        survey.calm = false;
+        survey.calm = survey.calm && is_done(scope, scratch);
         for task in scope.state.tasks_of_service(scope.service.id) {
             count(&mut survey, task);
         }
@@ -62,6 +62,24 @@ pub(super) fn survey(scope: &Scope<'_>, scratch: &mut Scratch) -> Survey {
         survey.calm = wanted == replicas && scratch.slots.iter().all(is_settled);
     }
     survey
+}
+
+/// Whether a replicated job has all its completions, and besides them nothing but history that it may keep: then nothing
+/// that happens to nodes or time concerns it.
+fn is_done(scope: &Scope<'_>, scratch: &mut Scratch) -> bool {
+    let Some(job) = &scope.service.spec.mode.replicated_job else { return false };
+    scratch.slots.clear();
+    let mut done = 0;
+    for task in scope.state.tasks_of_service(scope.service.id) {
+        let is_over = task.status.state.is_terminal() && !task.is_wanted() && !reaper::is_gone(task);
+        if !is_over || !note(scratch, task) {
+            return false;
+        }
+        done += u64::from(scope.is_achieved(task));
+    }
+    let limit = reaper::history_limit(scope).max(1);
+    Some(done) == job.total_completions
+        && scratch.slots.iter().all(|count| usize::try_from(count.kept).is_ok_and(|kept| kept <= limit))
 }
 
 fn count(survey: &mut Survey, task: &Task) {

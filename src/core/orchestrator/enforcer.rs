@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::scope::{Scope, is_down};
 use super::slot::Slot;
-use crate::model::{Node, NodeId, Resources, ServiceId, Task, TaskState, TaskStatus, Timestamp};
+use crate::model::generic::Supply;
+use crate::model::{GenericResource, Node, NodeId, Resources, ServiceId, Task, TaskState, TaskStatus, Timestamp};
 use crate::plan::Plan;
 use crate::state::{Change, State};
 
@@ -21,9 +22,11 @@ pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]
         let Some(id) = task.node else { continue };
         let is_over = task.status.state.is_terminal();
         let Some(node) = scope.state.node(id) else {
-            if scope.service.is_global() {
-                // The slot went with the node, and its history too.
-                plan.push(Change::TaskRemove { id: task.id });
+            if scope.service.is_by_node() {
+                // The slot went with the node, and its history too. What a job achieved there stays achieved.
+                if !task.is_accomplished() {
+                    plan.push(Change::TaskRemove { id: task.id });
+                }
             } else if !is_over {
                 let message = "Task belonged to a node that has been deleted".to_owned();
                 report(plan, task, TaskStatus { message, ..TaskStatus::default() }, TaskState::Orphaned);
@@ -47,20 +50,21 @@ pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]
 /// services, of those given, that lost some.
 pub(super) fn relieve_nodes(plan: &mut Plan<'_>, reserving: &[ServiceId]) -> Vec<ServiceId> {
     let state: State = plan.state().clone();
-    let mut used: BTreeMap<NodeId, (i64, i64)> = BTreeMap::new();
+    let mut used: BTreeMap<NodeId, Load> = BTreeMap::new();
     for task in reserving.iter().flat_map(|service| state.tasks_of_service(*service)) {
         if let (Some(node), Some(reserved)) = (task.node, held_reservation(task)) {
-            let (cpus, memory) = used.entry(node).or_default();
-            *cpus = cpus.saturating_add(reserved.nano_cpus);
-            *memory = memory.saturating_add(reserved.memory_bytes);
+            let load = used.entry(node).or_default();
+            load.nano_cpus = load.nano_cpus.saturating_add(reserved.nano_cpus);
+            load.memory_bytes = load.memory_bytes.saturating_add(reserved.memory_bytes);
+            load.generic.extend(task.generic.iter().cloned());
         }
     }
     let mut hit = Vec::new();
-    for (id, (cpus, memory)) in used {
+    for (id, load) in used {
         let Some(node) = state.node(id).filter(|node| is_active(node)) else { continue };
         let has = &node.description.resources;
         let is_known = has.nano_cpus > 0 || has.memory_bytes > 0;
-        if is_known && (cpus > has.nano_cpus || memory > has.memory_bytes) {
+        if is_known && !load.fits(has) {
             relieve(plan, &state, node, &mut hit);
         }
     }
@@ -93,20 +97,42 @@ pub(super) fn lost_at(node: &Node) -> Timestamp {
 pub(super) fn held_reservation(task: &Task) -> Option<&Resources> {
     let holds = task.is_wanted() && (TaskState::Assigned..=TaskState::Running).contains(&task.status.state);
     let reserved = task.spec().resources.as_ref()?.reservations.as_ref()?;
-    (holds && (reserved.nano_cpus > 0 || reserved.memory_bytes > 0)).then_some(reserved)
+    let is_some = reserved.nano_cpus > 0 || reserved.memory_bytes > 0 || !task.generic.is_empty();
+    (holds && is_some).then_some(reserved)
+}
+
+/// What the tasks of a node took from it.
+#[derive(Default)]
+struct Load {
+    nano_cpus: i64,
+    memory_bytes: i64,
+    generic: Vec<GenericResource>,
+}
+
+impl Load {
+    fn fits(&self, has: &Resources) -> bool {
+        let mut supply = Supply::of(&has.generic_resources);
+        self.nano_cpus <= has.nano_cpus
+            && self.memory_bytes <= has.memory_bytes
+            && self.generic.iter().all(|resource| supply.take(resource))
+    }
 }
 
 fn relieve(plan: &mut Plan<'_>, state: &State, node: &Node, hit: &mut Vec<ServiceId>) {
     let mut tasks: Vec<&Arc<Task>> = state.tasks_of_node(node.id).collect();
     tasks.sort_unstable_by_key(|task| (task.meta.created_at, task.id));
     let mut free = (node.description.resources.nano_cpus, node.description.resources.memory_bytes);
+    let mut supply = Supply::of(&node.description.resources.generic_resources);
     for task in tasks {
         let Some(reserved) = held_reservation(task) else { continue };
-        if reserved.nano_cpus > free.0 || reserved.memory_bytes > free.1 {
+        let mut left = supply.clone();
+        let is_there = task.generic.iter().all(|resource| left.take(resource));
+        if reserved.nano_cpus > free.0 || reserved.memory_bytes > free.1 || !is_there {
             reject(plan, task);
             hit.extend(task.service);
         } else {
             free = (free.0 - reserved.nano_cpus, free.1 - reserved.memory_bytes);
+            supply = left;
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Global services: one task on every node that fits (swarmkit `manager/orchestrator/global`).
+//! Global services: one task on every node that fits (swarmkit `manager/orchestrator/global`). Global jobs have their
+//! slots in the same way, and fill each of them once ([`super::job`]).
 //!
 //! A node that is paused keeps its task and gets no new one, neither after a failure nor by an update. A node that is
 //! down, drained or does not satisfy the constraints has none. When it is one of the service's again, its new task
@@ -34,7 +35,7 @@ pub(super) fn fill(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
         if !is_filled && is_member(scope, node) && !is_paused(node) {
             // On a node that came back the task from before may still run: the two must not meet.
             let is_held = slot.is_some_and(|slot| slot.tasks.iter().any(|task| scope.is_alive(task)));
-            create(plan, scope, node.id, if is_held { TaskState::Ready } else { TaskState::Running });
+            create(plan, scope, node.id, if is_held { TaskState::Ready } else { scope.goal() });
         }
     }
 }

@@ -2,6 +2,7 @@
 //! longer exist (swarmkit `manager/orchestrator/taskreaper`).
 //!
 //! The last task of a slot is never forgotten: that it ended for good is what keeps the slot from being filled again.
+//! Jobs have a history like services, slot by slot, where swarmkit keeps every attempt for as long as the job is there.
 
 use std::sync::Arc;
 
@@ -62,10 +63,11 @@ fn has_no_container(task: &Task) -> bool {
 }
 
 fn is_history(scope: &Scope<'_>, slot: &Slot<'_>, task: &Arc<Task>) -> bool {
-    task.desired > TaskState::Running
+    !task.is_wanted()
         && task.desired != TaskState::Remove
         && has_no_container(task)
         && !Arc::ptr_eq(task, slot.newest())
+        && !scope.is_achieved(task)
         && !update::remembers(scope, task)
 }
 

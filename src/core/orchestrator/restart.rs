@@ -32,7 +32,7 @@ pub(super) fn tend(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
                 // tried again and again without any delay.
                 (_, Some(until)) => plan.wake(until),
                 (false, None) if is_held => {
-                    plan.push(Change::TaskDesire { id: task.id, state: TaskState::Running });
+                    plan.push(Change::TaskDesire { id: task.id, state: scope.goal() });
                 }
                 (false, None) => {}
                 (true, None) => {
@@ -49,6 +49,10 @@ pub(super) fn tend(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
 
 /// Whether the policy of a task lets another one follow it (swarmkit `shouldRestart`).
 pub(super) fn may_restart(scope: &Scope<'_>, task: &Task) -> bool {
+    // A job's `any` means `on-failure`, as in swarmkit: done is done.
+    if task.is_accomplished() {
+        return false;
+    }
     let Some(policy) = &task.spec().restart_policy else { return true };
     match policy.condition.as_str() {
         "none" => return false,
@@ -104,8 +108,8 @@ fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
         id,
         service: scope.service.id,
         slot: task.slot,
-        node: task.node.filter(|_| scope.service.is_global()),
-        desired: if is_held { TaskState::Ready } else { TaskState::Running },
+        node: task.node.filter(|_| scope.service.is_by_node()),
+        desired: if is_held { TaskState::Ready } else { scope.goal() },
         restart,
     });
 }

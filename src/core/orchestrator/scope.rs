@@ -25,6 +25,8 @@ enum Revision {
     Current,
     /// In where it may run, nothing else: current as long as its node fits (swarmkit `IsTaskDirty`).
     Moved,
+    /// In what the registry is shown, nothing else: of no account to whoever has its image already (swarmkit `IsTaskDirty`).
+    Credential,
     /// In something that takes a new container.
     Outdated,
 }
@@ -80,6 +82,7 @@ impl<'s> Scope<'s> {
         match self.revision(&task.origin) {
             Revision::Current => true,
             Revision::Moved => self.node_of(task).is_some_and(|node| self.fits(node)),
+            Revision::Credential => has_image(task),
             Revision::Outdated => false,
         }
     }
@@ -93,6 +96,21 @@ impl<'s> Scope<'s> {
         let revision = compare(origin, &self.service.spec);
         known.push((address, revision));
         revision
+    }
+
+    /// Which execution of a job the tasks must be of; `None` if the service is no job.
+    pub fn iteration(&self) -> Option<u64> {
+        self.service.job.map(|job| job.iteration)
+    }
+
+    /// Whether a task is a completion of the present execution of a job, which counts for good.
+    pub fn is_achieved(&self, task: &Task) -> bool {
+        task.is_accomplished() && task.iteration == self.iteration()
+    }
+
+    /// What is wanted of a task that nothing holds back.
+    pub fn goal(&self) -> TaskState {
+        if self.service.is_job() { TaskState::Complete } else { TaskState::Running }
     }
 
     /// The state of the service's update, if there ever was one.
@@ -136,5 +154,15 @@ fn compare(old: &ServiceSpec, new: &ServiceSpec) -> Revision {
     }
     let mut moved = old.task_template.clone();
     moved.placement.clone_from(&new.task_template.placement);
-    if moved == new.task_template { Revision::Moved } else { Revision::Outdated }
+    if moved == new.task_template {
+        return Revision::Moved;
+    }
+    let mut old = old.clone();
+    old.set_credential(new.credential().cloned());
+    if old.task_template == new.task_template { Revision::Credential } else { Revision::Outdated }
+}
+
+/// Whether a task that is to run has pulled its image, or did not need to.
+fn has_image(task: &Task) -> bool {
+    task.desired <= TaskState::Running && (TaskState::Ready..=TaskState::Running).contains(&task.status.state)
 }

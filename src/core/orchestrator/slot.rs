@@ -1,5 +1,5 @@
-//! Slots: the places of a service that one task each should fill, a number for a replicated service, a node for a
-//! global one. Groups tasks and says what a group amounts to; changes nothing.
+//! Slots: the places of a service that one task each should fill, a number for a replicated service or job, a node for
+//! a global one. Groups tasks and says what a group amounts to; changes nothing.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::model::{NodeId, Task, TaskState, UpdateState};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot<'t> {
     pub tasks: &'t [Arc<Task>],
-    is_global: bool,
+    is_by_node: bool,
 }
 
 /// What a slot amounts to.
@@ -29,30 +29,30 @@ pub(super) enum Fill {
 /// The tasks of a service, sorted by slot and then by age.
 pub(super) fn gather(scope: &Scope<'_>) -> Vec<Arc<Task>> {
     let mut tasks: Vec<Arc<Task>> = scope.state.tasks_of_service(scope.service.id).cloned().collect();
-    let is_global = scope.service.is_global();
-    tasks.sort_unstable_by_key(|task| (key(task, is_global), task.meta.created_at, task.id));
+    let is_by_node = scope.service.is_by_node();
+    tasks.sort_unstable_by_key(|task| (key(task, is_by_node), task.iteration, task.meta.created_at, task.id));
     tasks
 }
 
 /// Cuts sorted tasks into slots.
-pub(super) fn group(tasks: &[Arc<Task>], is_global: bool) -> Vec<Slot<'_>> {
-    let same = |a: &Arc<Task>, b: &Arc<Task>| key(a, is_global) == key(b, is_global);
-    tasks.chunk_by(same).map(|tasks| Slot { tasks, is_global }).collect()
+pub(super) fn group(tasks: &[Arc<Task>], is_by_node: bool) -> Vec<Slot<'_>> {
+    let same = |a: &Arc<Task>, b: &Arc<Task>| key(a, is_by_node) == key(b, is_by_node);
+    tasks.chunk_by(same).map(|tasks| Slot { tasks, is_by_node }).collect()
 }
 
-fn key(task: &Task, is_global: bool) -> (u64, Option<NodeId>) {
-    if is_global { (0, task.node) } else { (task.slot, None) }
+fn key(task: &Task, is_by_node: bool) -> (u64, Option<NodeId>) {
+    if is_by_node { (0, task.node) } else { (task.slot, None) }
 }
 
 impl<'t> Slot<'t> {
-    /// The number of a replicated service's slot; 0 in a global service.
+    /// The number of a slot; 0 where slots are nodes.
     pub fn number(&self) -> u64 {
-        if self.is_global { 0 } else { self.tasks[0].slot }
+        if self.is_by_node { 0 } else { self.tasks[0].slot }
     }
 
-    /// The node of a global service's slot.
+    /// The node of a slot, where slots are nodes.
     pub fn node(&self) -> Option<NodeId> {
-        if self.is_global { self.tasks[0].node } else { None }
+        if self.is_by_node { self.tasks[0].node } else { None }
     }
 
     /// The tasks that run or are still meant to.
@@ -83,7 +83,14 @@ impl<'t> Slot<'t> {
         if self.wanted().next().is_some() {
             return Fill::Wanted;
         }
+        if self.tasks.iter().any(|task| scope.is_achieved(task)) {
+            return Fill::Retired;
+        }
         let last = self.newest();
+        // What an earlier execution of a job left there says nothing about this one.
+        if last.iteration != scope.iteration() {
+            return Fill::Dead;
+        }
         if last.desired >= TaskState::Remove || restart::may_restart(scope, last) {
             return Fill::Dead;
         }

@@ -1,9 +1,11 @@
 //! The orchestrator on small clusters: a fixture in, the printed changes out. [`Fixture::plan`] also checks, every
 //! time, that planning twice changes nothing.
 
+mod jobs;
 mod properties;
 mod restart;
 mod update;
+mod whole;
 
 use super::plan;
 use crate::fixture::Fixture;
@@ -212,6 +214,25 @@ fn a_node_with_less_than_it_promised_loses_its_youngest_tasks() {
     "#);
     // What was never reported is not known to be too little.
     assert_eq!(then(&mut fixture, "node n1 cpus=0 memory=0"), "");
+}
+
+#[test]
+fn a_task_whose_generic_resource_its_node_no_longer_has_goes() {
+    let mut fixture = Fixture::new(
+        "node n1 ready cpus=4 generic.gpu=one,two
+         service web replicas=2 generic.gpu=1 restart-delay=0s
+         task web.1 pending
+         task web.2 pending",
+    );
+    let given = "~ web.1 node=n1 DOCKER_RESOURCE_GPU=one\n~ web.2 node=n1 DOCKER_RESOURCE_GPU=two\n";
+    assert_eq!(fixture.plan(crate::scheduler::plan), given);
+    fixture.add("task web.1 running\ntask web.2 running");
+    assert_eq!(fixture.plan(plan), "");
+    insta::assert_snapshot!(then(&mut fixture, "node n1 generic.gpu=two,three"), @r#"
+    ~ web.1 rejected "task rejected by constraint enforcer" "assigned node no longer meets constraints"
+    ~ web.1 desired=shutdown
+    + web.1' attempts=1
+    "#);
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub fn render(plane: &Plane, plugs: &[Plug]) -> String {
 /// What lists both, as they are now, on standard output.
 pub fn list(plane: &Plane, plugs: &[Plug]) -> String {
     let mut text = String::new();
-    if !plane.is_empty() {
+    if plane.values().any(|port| port.tunnel.is_some()) {
         line(&mut text, format_args!("list table inet {TABLE}"));
     }
     if plugs.iter().any(|plug| is_plain(&plug.link)) {
@@ -109,6 +109,7 @@ fn sockets(text: &mut String, plugs: &[&Plug]) {
         if !plug.macs.is_empty() {
             line(text, format_args!("\t\tether saddr != {{ {} }} drop", joined(plug.macs.iter().map(mac))));
         }
+        neighbours(text, plug);
         among(text, "saddr", &plug.hosts, "return");
         let own = joined(plug.hosts.iter().filter(|host| host.is_ipv4()).map(ToString::to_string));
         // Who asks whether an address is free gives none of its own.
@@ -131,6 +132,25 @@ fn sockets(text: &mut String, plugs: &[&Plug]) {
     line(text, format_args!("\tmap plugs {{\n\t\ttype ifname : verdict\n\t\telements = {{ {jumps} }}\n\t}}"));
     line(text, format_args!("\tchain in {{\n\t\ttype filter hook prerouting priority -350; policy accept;"));
     line(text, format_args!("\t\tiifname vmap @plugs\n\t}}\n}}"));
+}
+
+/// Who answers that an address of the network is its own, as in IPv6 neighbours are found, has it: the answer may come from any
+/// of its addresses, and names the one that it is about behind the head and the flags of the message.
+fn neighbours(text: &mut String, plug: &Plug) {
+    let own = joined(plug.hosts.iter().filter_map(|host| match host {
+        IpAddr::V6(host) => Some(format!("{:#034x}", u128::from(*host))),
+        IpAddr::V4(_) => None,
+    }));
+    for (subnet, length) in &plug.subnets {
+        let IpAddr::V6(subnet) = subnet else { continue };
+        let mask = u128::MAX.checked_shl(128_u32.saturating_sub((*length).into())).unwrap_or(0);
+        let others = if own.is_empty() { String::new() } else { format!("@th,64,128 != {{ {own} }} ") };
+        let subnet = u128::from(*subnet);
+        line(
+            text,
+            format_args!("\t\ticmpv6 type nd-neighbor-advert @th,64,128 & {mask:#034x} == {subnet:#034x} {others}drop"),
+        );
+    }
 }
 
 /// Names of links are the kernel's, or whoever made them: only those that need no quoting are written.
@@ -205,10 +225,41 @@ mod tests {
     }
 
     #[test]
+    fn a_container_answers_for_its_own_ipv6_address_alone() {
+        let mut both = plug("veth1");
+        both.hosts.insert("fd00:2::3".parse().unwrap());
+        both.subnets.insert(("fd00:2::".parse().unwrap(), 64));
+        let text = render(&Plane::new(), &[both.clone()]);
+        let answers = "icmpv6 type nd-neighbor-advert @th,64,128 & 0xffffffffffffffff0000000000000000 == \
+                       0xfd000002000000000000000000000000 ";
+        let own = "@th,64,128 != { 0xfd000002000000000000000000000003 } drop";
+        let senders = ["\t\tip6 saddr { fd00:2::3 } return\n", "\t\tip6 saddr fd00:2::/64 drop\n"];
+        let places = [&format!("{answers}{own}\n"), senders[0], senders[1]].map(|line| text.find(line));
+        assert!(places.is_sorted() && places[0].is_some(), "{text}");
+        both.hosts.retain(IpAddr::is_ipv4);
+        assert!(render(&Plane::new(), &[both]).contains(&format!("{answers}drop\n")), "it has none of its own");
+    }
+
+    #[test]
     fn nothing_to_guard_leaves_nothing() {
         let text = render(&Plane::new(), &[]);
         assert_eq!(text.lines().filter(|line| line.starts_with("delete table")).count(), 2);
         assert_eq!(text.lines().count(), 4);
         assert_eq!(list(&Plane::new(), &[]), "");
+    }
+
+    #[test]
+    fn only_what_is_made_is_listed() {
+        let mut idle = plane(&[(4097, &["192.0.2.2"])]);
+        idle.values_mut().for_each(|port| port.tunnel = None);
+        for plane in [Plane::new(), idle, plane(&[(4097, &["192.0.2.2"])]), plane(&[(4097, &[])])] {
+            for plugs in [vec![], vec![plug("veth1")], vec![plug("ve\"th")]] {
+                let (text, list) = (render(&plane, &plugs), list(&plane, &plugs));
+                for family in ["inet", "bridge"] {
+                    let is_made = text.contains(&format!("\ntable {family} {TABLE} {{"));
+                    assert_eq!(list.contains(&format!("list table {family} {TABLE}\n")), is_made, "{text}{list}");
+                }
+            }
+        }
     }
 }

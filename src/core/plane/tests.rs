@@ -48,9 +48,10 @@ fn each_remote_member_has_its_entries_and_only_networks_with_some_a_device() {
         print(&plane(&fixture)),
         "net 4097 4789 Some(192.0.2.1) 1450\n  10.0.1.3 0207 at 198.51.100.2\n  10.0.1.4 0204 at 192.0.2.3\n"
     );
-    // One whose address nobody knows has none, nor has one that is said to be here.
+    // One that is being started has its own already, and one that is said to be here none.
     fixture.add("attach box n2 net=10.0.1.9/24\nnode n3 addr=192.0.2.1");
-    assert_eq!(print(&plane(&fixture)), "net 4097 4789 Some(192.0.2.1) 1450\n  10.0.1.3 0207 at 198.51.100.2\n");
+    let entries = "  10.0.1.3 0207 at 198.51.100.2\n  10.0.1.9 0209 at 198.51.100.2\n";
+    assert_eq!(print(&plane(&fixture)), format!("net 4097 4789 Some(192.0.2.1) 1450\n{entries}"));
     // A node without a task of its own has nothing, whoever else is there.
     fixture.add("task web.1 failed");
     assert_eq!(print(&plane(&fixture)), "");

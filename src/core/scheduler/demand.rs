@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::constraint::{self, Constraint};
-use crate::model::{Mount, PortConfig, Resources, ServiceId, ServiceSpec, Task};
+use crate::model::{GenericResource, Mount, PortConfig, Resources, ServiceId, ServiceSpec, Task};
 
 /// What a task asks of a node.
 #[derive(Clone, Debug)]
@@ -77,14 +77,25 @@ impl Reservation {
         let Some(Resources { nano_cpus, memory_bytes, generic_resources }) = reserved else {
             return Reservation::default();
         };
-        let counts = generic_resources.iter().filter_map(|resource| resource.discrete_resource_spec.as_ref());
         Reservation {
             nano_cpus: *nano_cpus,
             memory_bytes: *memory_bytes,
-            generic: counts.map(|count| (count.kind.clone(), count.value)).collect(),
+            generic: by_kind(generic_resources),
             impossible: generic_resources.iter().any(|resource| resource.discrete_resource_spec.is_none()),
         }
     }
+}
+
+/// How many of each kind are asked for. Docker looks at two wishes for one kind one after the other, and gives both the same.
+fn by_kind(wanted: &[GenericResource]) -> Vec<(String, i64)> {
+    let mut counts: Vec<(String, i64)> = Vec::new();
+    for wish in wanted.iter().filter_map(|resource| resource.discrete_resource_spec.as_ref()) {
+        match counts.iter_mut().find(|(kind, _)| *kind == wish.kind) {
+            Some((_, count)) => *count = count.saturating_add(wish.value),
+            None => counts.push((wish.kind.clone(), wish.value)),
+        }
+    }
+    counts
 }
 
 impl Plugins {

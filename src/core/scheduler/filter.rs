@@ -82,7 +82,7 @@ fn has_resources(demand: &Demand, node: &NodeInfo) -> bool {
     (wanted.nano_cpus == 0 || wanted.nano_cpus <= node.nano_cpus)
         && (wanted.memory_bytes == 0 || wanted.memory_bytes <= node.memory_bytes)
         && !wanted.impossible
-        && wanted.generic.iter().all(|(kind, count)| node.generic.get(kind).is_some_and(|left| count <= left))
+        && wanted.generic.iter().all(|(kind, count)| node.generic.has(kind, *count))
 }
 
 fn has_plugins(demand: &Demand, node: &NodeInfo) -> bool {

@@ -2,11 +2,12 @@
 //!
 //! Built from the state in one pass over all tasks, then kept up to date while tasks are dealt out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::FAILURE_WINDOW;
 use super::demand::{self, Demand, HostPort, Reservation};
+use crate::model::generic::Supply;
 use crate::model::{GenericResource, Node, NodeId, ServiceId, ServiceSpec, Task, TaskState, Timestamp};
 use crate::state::State;
 
@@ -25,8 +26,8 @@ pub struct NodeInfo {
     pub nano_cpus: i64,
     /// Free memory, bytes; negative if too much was promised.
     pub memory_bytes: i64,
-    /// Free generic resources: counts, and for named ones how many names are left.
-    pub generic: BTreeMap<String, i64>,
+    /// Free generic resources.
+    pub generic: Supply,
     /// Ports that are taken.
     pub host_ports: BTreeSet<HostPort>,
     /// Tasks that run or are meant to.
@@ -77,7 +78,7 @@ impl NodeSet {
 /// global services do not count, as in swarmkit.
 fn is_failure(task: &Task, now: Timestamp) -> bool {
     matches!(task.status.state, TaskState::Failed | TaskState::Rejected)
-        && task.slot != 0
+        && !task.origin.mode.is_by_node()
         && now.since(task.status.timestamp) < FAILURE_WINDOW
 }
 
@@ -87,7 +88,7 @@ impl NodeInfo {
         NodeInfo {
             nano_cpus: resources.nano_cpus,
             memory_bytes: resources.memory_bytes,
-            generic: count_generic(&resources.generic_resources),
+            generic: Supply::of(&resources.generic_resources),
             host_ports: BTreeSet::new(),
             active: 0,
             by_service: HashMap::new(),
@@ -96,17 +97,20 @@ impl NodeInfo {
         }
     }
 
+    /// Gives a task that fits, and that [`NodeInfo::add`] is told of next, the generic resources that it asks for.
+    pub fn claim(&mut self, demand: &Demand) -> Vec<GenericResource> {
+        self.generic.claim(&demand.reservation.generic)
+    }
+
     /// Takes what `task` uses. A task that is still stopping uses its resources but is not counted.
     pub fn add(&mut self, task: &Task) {
         if task.spec().resources.is_some() {
             let reserved = Reservation::of(task);
             self.nano_cpus = self.nano_cpus.saturating_sub(reserved.nano_cpus);
             self.memory_bytes = self.memory_bytes.saturating_sub(reserved.memory_bytes);
-            for (kind, count) in reserved.generic {
-                if let Some(left) = self.generic.get_mut(&kind) {
-                    *left = left.saturating_sub(count);
-                }
-            }
+        }
+        for resource in &task.generic {
+            self.generic.take(resource);
         }
         self.host_ports.extend(demand::host_ports(task));
         if task.desired <= TaskState::Complete {
@@ -143,17 +147,4 @@ impl NodeInfo {
     pub fn has_plugin_type(&self, kind: &str) -> bool {
         self.node.description.plugins.iter().any(|(other, _)| other == kind)
     }
-}
-
-/// How much there is of each kind, which a node either counts or names.
-fn count_generic(resources: &[GenericResource]) -> BTreeMap<String, i64> {
-    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-    for resource in resources {
-        if let Some(discrete) = &resource.discrete_resource_spec {
-            counts.entry(discrete.kind.clone()).or_insert(discrete.value);
-        } else if let Some(named) = &resource.named_resource_spec {
-            *counts.entry(named.kind.clone()).or_default() += 1;
-        }
-    }
-    counts
 }

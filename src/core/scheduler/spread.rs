@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use super::demand::Demand;
 use super::node_info::{NodeInfo, NodeSet};
 use super::{MAX_FAILURES, filter};
-use crate::model::{NodeId, Task};
+use crate::model::{GenericResource, NodeId, Task};
 
 /// How good a node is, the lowest first: its recent failures if there are too many, tasks of the service, tasks in
 /// all, place in the node set.
@@ -58,23 +58,29 @@ impl Tree {
         Tree::Branches(heap, branches)
     }
 
-    /// Chooses a node for `task`, which is one of those that `demand` describes, and puts it there; `None` if no node
-    /// fits any more.
-    pub fn assign(&mut self, nodes: &mut NodeSet, demand: &Demand, task: &Task) -> Option<NodeId> {
+    /// Chooses a node for `task`, which is one of those that `demand` describes, and puts it there, with what it gets of
+    /// that node's generic resources; `None` if no node fits any more.
+    pub fn assign(
+        &mut self,
+        nodes: &mut NodeSet,
+        demand: &Demand,
+        task: &Task,
+    ) -> Option<(NodeId, Vec<GenericResource>)> {
         match self {
             Tree::Nodes(heap) => loop {
                 let Reverse((.., at)) = heap.pop()?;
                 let Some(node) = nodes.nth_mut(at).filter(|node| filter::still_fits(demand, node)) else { continue };
+                let generic = node.claim(demand);
                 node.add(task);
                 heap.push(rank(at, node, demand));
-                return Some(node.node.id);
+                return Some((node.node.id, generic));
             },
             Tree::Branches(heap, branches) => loop {
                 // A branch without room is dropped; the tasks of a group are alike, so it has none for the others.
                 let Reverse((tasks, at)) = heap.pop()?;
-                let Some(node) = branches.get_mut(at)?.assign(nodes, demand, task) else { continue };
+                let Some(place) = branches.get_mut(at)?.assign(nodes, demand, task) else { continue };
                 heap.push(Reverse((tasks + 1, at)));
-                return Some(node);
+                return Some(place);
             },
         }
     }

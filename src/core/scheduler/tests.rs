@@ -6,9 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Fixture;
-use crate::model::{
-    DiscreteGenericResource, Driver, GenericResource, Mount, NamedGenericResource, NodeDescription, VolumeOptions,
-};
+use crate::model::{Driver, Mount, VolumeOptions};
 
 fn planned(text: &str) -> String {
     Fixture::new(text).plan(plan)
@@ -126,33 +124,42 @@ fn plugins() {
 
 #[test]
 fn generic_resources_are_counted_or_named() {
-    let count = |kind: &str, value| {
-        let discrete = Some(DiscreteGenericResource { kind: kind.into(), value });
-        GenericResource { discrete_resource_spec: discrete, ..GenericResource::default() }
+    let fits = |has: &str, wants: &str| {
+        let text =
+            format!("node n1 ready {has}\nservice web replicas=2 {wants}\ntask web.1 pending\ntask web.2 pending");
+        planned(&text).matches("node=n1").count()
     };
-    let name = |kind: &str, value: &str| {
-        let named = Some(NamedGenericResource { kind: kind.into(), value: value.into() });
-        GenericResource { named_resource_spec: named, ..GenericResource::default() }
-    };
-    let fits = |has: Vec<GenericResource>, wants: GenericResource| {
-        let mut fixture = with_spec("", |spec| {
-            let resources = spec.task_template.resources.get_or_insert_default();
-            resources.reservations.get_or_insert_default().generic_resources = vec![wants.clone()];
-        });
-        fixture.add("task web.2 pending");
-        let node = fixture.state.node(fixture.node("n1")).unwrap().clone();
-        let mut description = NodeDescription { ..node.description.clone() };
-        description.resources.generic_resources = has;
-        let (id, status) = (node.id, node.status.clone());
-        fixture.apply(vec![Change::NodeReport { id, status, description: Some(Box::new(description)) }]);
-        fixture.plan(plan).matches("node=n1").count()
-    };
-    assert_eq!(fits(vec![count("gpu", 3)], count("gpu", 2)), 1);
-    assert_eq!(fits(vec![count("gpu", 4)], count("gpu", 2)), 2);
-    assert_eq!(fits(vec![name("gpu", "a"), name("gpu", "b")], count("gpu", 1)), 2);
-    assert_eq!(fits(vec![name("gpu", "a")], count("gpu", 2)), 0);
-    assert_eq!(fits(vec![count("ssd", 4)], count("gpu", 1)), 0);
-    assert_eq!(fits(vec![name("gpu", "a")], name("gpu", "a")), 0);
+    assert_eq!(fits("generic.gpu=3", "generic.gpu=2"), 1);
+    assert_eq!(fits("generic.gpu=4", "generic.gpu=2"), 2);
+    assert_eq!(fits("generic.gpu=4", "generic.gpu=1 generic.gpu=2"), 1);
+    assert_eq!(fits("generic.gpu=a,b", "generic.gpu=1"), 2);
+    assert_eq!(fits("generic.gpu=a", "generic.gpu=2"), 0);
+    assert_eq!(fits("generic.ssd=4", "generic.gpu=1"), 0);
+    assert_eq!(fits("generic.gpu=a", "generic.gpu=a"), 0);
+}
+
+#[test]
+fn a_task_keeps_the_generic_resources_that_it_got() {
+    let mut fixture = Fixture::new(
+        "node n1 ready generic.gpu=one,two generic.disk=5
+         service web replicas=2 generic.gpu=1 generic.disk=2
+         task web.1 pending",
+    );
+    assert_eq!(fixture.plan(plan), "~ web.1 node=n1 DOCKER_RESOURCE_DISK=2 DOCKER_RESOURCE_GPU=one\n");
+    fixture.add("service all global generic.gpu=1\ntask all.n1 pending");
+    assert_eq!(
+        fixture.plan(plan),
+        "~ all.n1 node=n1 DOCKER_RESOURCE_GPU=two
+~ all.n1 assigned \"scheduler confirmed task can run on preassigned node\"\n"
+    );
+    fixture.add("task web.2 pending");
+    let none = "~ web.2 pending \"no suitable node (insufficient resources on 1 node)\"\n";
+    assert_eq!(fixture.plan(plan), none);
+    let bytes = crate::state::codec::encode_state(&fixture.state);
+    let restored = crate::state::codec::decode_state(&bytes).unwrap();
+    assert!(restored.tasks().eq(fixture.state.tasks()));
+    fixture.add("task web.1 n1 failed");
+    assert_eq!(fixture.plan(plan), "~ web.2 node=n1 DOCKER_RESOURCE_DISK=2 DOCKER_RESOURCE_GPU=one\n");
 }
 
 #[test]

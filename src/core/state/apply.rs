@@ -2,7 +2,7 @@
 //! to an object that is gone does nothing, a status that would go backwards is dropped. The leader that proposed it
 //! saw a state that this one has since left behind; refusing here would make managers differ.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -10,18 +10,17 @@ use imbl::OrdMap;
 use super::event::{Event, EventKind};
 use super::{Change, Proposal, State};
 use crate::model::{
-    Attachment, Config, ContainerStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, NodeId, Secret, Service,
-    ServiceId, ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
+    Attachment, Config, ContainerStatus, Driver, JobStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, NodeId,
+    Secret, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
 };
 
 /// How long at least a removed node is remembered, in nanoseconds: its certificate may be from a time when they lived longer than
 /// they do now. Docker's default are these 90 days.
 const FORMER_MIN: i64 = 90 * 24 * 3600 * 1_000_000_000;
 
-/// The address part of `10.0.1.3/24`, as a number.
-pub(super) fn ipv4(address: &str) -> Option<u32> {
-    let host = address.split('/').next()?;
-    host.parse::<Ipv4Addr>().ok().map(u32::from)
+/// The address part of `10.0.1.3/24`.
+pub(super) fn host(address: &str) -> Option<IpAddr> {
+    address.split('/').next()?.parse().ok()
 }
 
 /// What is to be remembered for longer than until now.
@@ -194,6 +193,7 @@ impl State {
                     previous_spec: None,
                     endpoint: Default::default(),
                     update_status: None,
+                    job: spec.mode.is_job().then_some(JobStatus { iteration: 0, last_execution: moment.at }),
                 };
                 moment.emit(EventKind::Service, "create", id, named(service.name()));
                 self.service_names.insert(service.name().to_owned(), *id);
@@ -222,6 +222,10 @@ impl State {
                 }
                 service.previous_spec = previous.as_ref().map(|spec| Arc::new((**spec).clone()));
                 service.update_status.clone_from(update_status);
+                // Whatever was changed, a job is executed anew (swarmkit `UpdateService`).
+                service.job = old
+                    .job
+                    .map(|job| JobStatus { iteration: job.iteration.saturating_add(1), last_execution: moment.at });
                 self.service_names.remove(old.name());
                 self.service_names.insert(service.name().to_owned(), id);
             }
@@ -251,13 +255,16 @@ impl State {
     }
 
     fn claim(&mut self, network: NetworkId, address: &str, used: bool) {
-        let Some(number) = ipv4(address) else { return };
-        if used {
-            self.addresses.insert((network, number));
-            self.cursors.insert(network, number);
-        } else {
-            self.addresses.remove(&(network, number));
+        let Some(host) = host(address) else { return };
+        if !used {
+            self.addresses.remove(&(network, host));
+            return;
         }
+        self.addresses.insert((network, host));
+        match host {
+            IpAddr::V4(host) => self.cursors.insert(network, host).is_some(),
+            IpAddr::V6(host) => self.ipv6_cursors.insert(network, host).is_some(),
+        };
     }
 
     fn claim_attachments(&mut self, attachments: &[Attachment], used: bool) {
@@ -272,7 +279,9 @@ impl State {
     fn change_task(&mut self, change: &Change, moment: &mut Moment) {
         match change {
             Change::TaskCreate { id, service, slot, node, desired, restart } => {
-                let Some(origin) = self.services.get(service).map(|service| service.spec.clone()) else { return };
+                let Some(owner) = self.services.get(service) else { return };
+                let (origin, iteration) = (owner.spec.clone(), owner.job.map(|job| job.iteration));
+                let default_log_driver = self.default_log_driver(&origin);
                 let status = TaskStatus { timestamp: moment.at, message: "created".into(), ..TaskStatus::default() };
                 self.insert_task(Task {
                     id: *id,
@@ -284,8 +293,11 @@ impl State {
                     desired: *desired,
                     status,
                     networks: Vec::new(),
+                    generic: Vec::new(),
+                    default_log_driver,
                     restart: restart.clone(),
                     parting: None,
+                    iteration,
                 });
             }
             Change::AttachmentCreate { id, node, name, container, networks } => {
@@ -307,8 +319,11 @@ impl State {
                     desired: TaskState::Running,
                     status,
                     networks: networks.clone(),
+                    generic: Vec::new(),
+                    default_log_driver: None,
                     restart: Default::default(),
                     parting: None,
+                    iteration: None,
                 });
             }
             Change::TaskRemove { id } => self.remove_task(*id),
@@ -321,6 +336,12 @@ impl State {
         }
     }
 
+    /// What a new task of this spec notes of the cluster's defaults (swarmkit `orchestrator.NewTask`).
+    fn default_log_driver(&self, spec: &ServiceSpec) -> Option<Arc<Driver>> {
+        let defaults = &self.cluster.as_ref()?.spec.task_defaults;
+        defaults.log_driver.as_ref().filter(|_| spec.task_template.log_driver.is_none()).cloned().map(Arc::new)
+    }
+
     fn update_task(&mut self, id: TaskId, change: &Change, moment: &mut Moment) {
         let Some(old) = self.tasks.get(&id).cloned() else { return };
         let mut task = (*old).clone();
@@ -331,7 +352,8 @@ impl State {
                 self.claim_attachments(networks, true);
                 advance(&mut task, TaskState::Pending, "pending task scheduling", moment.at);
             }
-            Change::TaskAssign { node, .. } => {
+            Change::TaskAssign { node, generic, .. } => {
+                task.generic.clone_from(generic);
                 if let Some(old) = task.node.replace(*node) {
                     self.node_tasks.remove(&(old, id));
                 }
@@ -358,6 +380,7 @@ impl State {
             _ => {}
         }
         task.meta.touch(moment.index, moment.at);
+        self.note_container(id, Some(&old), Some(&task));
         self.tasks.insert(id, Arc::new(task));
         self.place(id, &old.networks);
         self.note_held(id);
@@ -371,6 +394,7 @@ impl State {
             self.node_tasks.insert((node, task.id));
         }
         let id = task.id;
+        self.note_container(id, None, Some(&task));
         self.tasks.insert(id, Arc::new(task));
         self.place(id, &[]);
         self.note_held(id);
@@ -378,6 +402,7 @@ impl State {
 
     fn remove_task(&mut self, id: TaskId) {
         let Some(task) = self.tasks.remove(&id) else { return };
+        self.note_container(id, Some(&task), None);
         if let Some(service) = task.service {
             self.service_tasks.remove(&(service, id));
         }
@@ -404,9 +429,10 @@ impl State {
                 self.network_names.insert(network.name().to_owned(), network.id);
                 self.networks.insert(network.id, Arc::new(network));
             }
-            Change::NetworkIpam { id, ipam } => {
+            Change::NetworkIpam { id, ipam, vni } => {
                 let Some(network) = self.networks.get_mut(id).map(Arc::make_mut) else { return };
                 network.ipam.clone_from(ipam);
+                network.vni = vni.unwrap_or(network.vni);
                 network.meta.touch(moment.index, moment.at);
                 moment.emit(EventKind::Network, "update", id, named(&network.spec.name));
             }
@@ -414,6 +440,7 @@ impl State {
                 let Some(network) = self.networks.remove(id) else { return };
                 self.network_names.remove(network.name());
                 self.cursors.remove(id);
+                self.ipv6_cursors.remove(id);
                 moment.emit(EventKind::Network, "remove", id, named(network.name()));
             }
             _ => {}

@@ -10,9 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Attachment, Cluster, ConfigId, ConfigSpec, Endpoint, IpamConfig, JoinTokens, ManagerStatus, Network, NetworkId,
-    Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, RootCa, SecretId, SecretSpec, ServiceId,
-    ServiceSpec, SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus,
+    Attachment, Cluster, ConfigId, ConfigSpec, Endpoint, GenericResource, IpamConfig, JoinTokens, ManagerStatus,
+    Network, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, RootCa, SecretId, SecretSpec,
+    ServiceId, ServiceSpec, SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus, credential,
 };
 
 /// What is put into the log at once: all of it is applied, or nothing.
@@ -50,11 +50,17 @@ pub enum Change {
     NodeRemove { id: NodeId },
 
     /// A service was made.
-    ServiceCreate { id: ServiceId, spec: Box<ServiceSpec> },
+    ServiceCreate {
+        id: ServiceId,
+        #[serde(with = "credential::whole")]
+        spec: Box<ServiceSpec>,
+    },
     /// A service has another spec. `previous` is the target of a later rollback, `None` forgets it.
     ServiceUpdate {
         id: ServiceId,
+        #[serde(with = "credential::whole")]
         spec: Box<ServiceSpec>,
+        #[serde(default, with = "credential::whole_option")]
         previous: Option<Box<ServiceSpec>>,
         update_status: Option<UpdateStatus>,
     },
@@ -78,8 +84,13 @@ pub enum Change {
     AttachmentCreate { id: TaskId, node: NodeId, name: String, container: String, networks: Vec<Attachment> },
     /// A task got its addresses.
     TaskAllocate { id: TaskId, networks: Vec<Attachment> },
-    /// A task got its node.
-    TaskAssign { id: TaskId, node: NodeId },
+    /// A task got its node, and of that node's generic resources what it asks for.
+    TaskAssign {
+        id: TaskId,
+        node: NodeId,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        generic: Vec<GenericResource>,
+    },
     /// The manager wants something else of a task; only ever more (see [`TaskState`]).
     TaskDesire { id: TaskId, state: TaskState },
     /// Nobody is sent to a task any more that is to stop, or it took too long.
@@ -91,8 +102,13 @@ pub enum Change {
 
     /// A network was made, its subnets already chosen.
     NetworkCreate(Box<Network>),
-    /// A network's subnets were chosen anew.
-    NetworkIpam { id: NetworkId, ipam: Vec<IpamConfig> },
+    /// A network's subnets were chosen anew, or only now, and with them its VXLAN identifier.
+    NetworkIpam {
+        id: NetworkId,
+        ipam: Vec<IpamConfig>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vni: Option<u32>,
+    },
     /// A network was removed.
     NetworkRemove { id: NetworkId },
 

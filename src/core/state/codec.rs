@@ -4,14 +4,15 @@
 //! they share them in memory.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Proposal, State};
 use crate::model::{
-    Attachment, Cluster, Config, Meta, Network, NetworkId, Node, NodeId, Parting, RestartPlan, Secret, Service,
-    ServiceId, ServiceSpec, Task, TaskId, TaskState, TaskStatus, Timestamp,
+    Attachment, Cluster, Config, Driver, GenericResource, Meta, Network, NetworkId, Node, NodeId, Parting, RestartPlan,
+    Secret, Service, ServiceId, ServiceSpec, Task, TaskId, TaskState, TaskStatus, Timestamp, credential,
 };
 use crate::record::{decode, encode};
 
@@ -37,6 +38,7 @@ struct Snapshot {
     former: Vec<(NodeId, Timestamp)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former_members: Vec<(u64, Timestamp)>,
+    #[serde(with = "credential::whole_list")]
     specs: Vec<Arc<ServiceSpec>>,
     services: Vec<ServiceRecord>,
     tasks: Vec<TaskRecord>,
@@ -44,6 +46,8 @@ struct Snapshot {
     secrets: Vec<Arc<Secret>>,
     configs: Vec<Arc<Config>>,
     cursors: Vec<(NetworkId, u32)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ipv6_cursors: Vec<(NetworkId, Ipv6Addr)>,
 }
 
 /// A service whose present spec is written among the others.
@@ -65,9 +69,15 @@ pub(crate) struct TaskRecord {
     desired: TaskState,
     status: TaskStatus,
     networks: Vec<Attachment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    generic: Vec<GenericResource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default_log_driver: Option<Arc<Driver>>,
     restart: RestartPlan,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parting: Option<Parting>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iteration: Option<u64>,
 }
 
 /// Numbers specs by identity in memory.
@@ -112,7 +122,8 @@ pub fn encode_state(state: &State) -> Vec<u8> {
         networks: state.all_networks().cloned().collect(),
         secrets: state.secrets().cloned().collect(),
         configs: state.configs().cloned().collect(),
-        cursors: state.cursors.iter().map(|(network, cursor)| (*network, *cursor)).collect(),
+        cursors: state.cursors.iter().map(|(network, cursor)| (*network, (*cursor).into())).collect(),
+        ipv6_cursors: state.ipv6_cursors.iter().map(|(network, cursor)| (*network, *cursor)).collect(),
     })
 }
 
@@ -129,8 +140,11 @@ impl TaskRecord {
             desired: task.desired,
             status: task.status.clone(),
             networks: task.networks.clone(),
+            generic: task.generic.clone(),
+            default_log_driver: task.default_log_driver.clone(),
             restart: task.restart.clone(),
             parting: task.parting,
+            iteration: task.iteration,
         }
     }
 
@@ -146,8 +160,11 @@ impl TaskRecord {
             desired: self.desired,
             status: self.status,
             networks: self.networks,
+            generic: self.generic,
+            default_log_driver: self.default_log_driver,
             restart: self.restart,
             parting: self.parting,
+            iteration: self.iteration,
         }
     }
 }
@@ -185,7 +202,8 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     state.secrets = snapshot.secrets.into_iter().map(|secret| (secret.id, secret)).collect();
     state.config_names = snapshot.configs.iter().map(|config| (config.spec.name.to_lowercase(), config.id)).collect();
     state.configs = snapshot.configs.into_iter().map(|config| (config.id, config)).collect();
-    state.cursors = snapshot.cursors.into_iter().collect();
+    state.cursors = snapshot.cursors.into_iter().map(|(network, cursor)| (network, Ipv4Addr::from(cursor))).collect();
+    state.ipv6_cursors = snapshot.ipv6_cursors.into_iter().collect();
     Ok(state)
 }
 
@@ -200,8 +218,8 @@ fn addresses(attachments: &[Attachment]) -> impl Iterator<Item = (NetworkId, &st
 
 impl State {
     fn mark_used(&mut self, network: NetworkId, address: &str) {
-        if let Some(number) = super::apply::ipv4(address) {
-            self.addresses.insert((network, number));
+        if let Some(host) = super::apply::host(address) {
+            self.addresses.insert((network, host));
         }
     }
 }

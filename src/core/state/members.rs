@@ -67,8 +67,10 @@ fn member(task: &Task, attachment: &Attachment, phase: Phase) -> Option<Member> 
     let container = task.status.container.as_ref();
     let hosts = attachment.addresses.iter().filter_map(|address| address.split('/').next()?.parse::<Ipv4Addr>().ok());
     let known = hosts.clone().find_map(|host| container?.macs.get(&host).cloned());
-    // Until its container is there a task is known by the address that it is made with.
-    let asked = || hosts.clone().next().filter(|_| task.service.is_some()).map(mac_of);
+    let endpoint = hosts.clone().find_map(|host| container?.endpoints.get(&host).cloned());
+    // Until its container is there it is known by the one that it is made with, so that it is answered from its first packet
+    // on. One that has another all the same (the user chose it, or it was connected later) is known by that once it runs.
+    let asked = || hosts.clone().next().map(mac_of);
     Some(Member {
         network: attachment.network?,
         task: task.id,
@@ -78,6 +80,7 @@ fn member(task: &Task, attachment: &Attachment, phase: Phase) -> Option<Member> 
         container: container.map(|container| container.id.clone()).unwrap_or_default(),
         addresses: attachment.addresses.clone(),
         mac: known.or_else(asked).unwrap_or_default(),
+        endpoint: endpoint.unwrap_or_default(),
         aliases: attachment.aliases.clone(),
         phase,
     })

@@ -70,9 +70,45 @@ fn task_state_only_grows() {
 }
 
 #[test]
+fn a_task_is_found_by_its_container_as_long_as_it_has_it() {
+    let (mut state, tasks, _) = sample();
+    let ids = ["c0ffee".repeat(11)[..64].to_owned(), "c0ffef".repeat(11)[..64].to_owned()];
+    let run = |state: &mut State, task: TaskId, container: &str| {
+        let container = Some(crate::model::ContainerStatus { id: container.into(), ..Default::default() });
+        let status = TaskStatus { state: TaskState::Running, container, ..TaskStatus::default() };
+        put(state, vec![Change::TaskReport { id: task, status }]);
+    };
+    for (task, id) in tasks.iter().zip(&ids) {
+        run(&mut state, *task, id);
+    }
+    let found = |state: &State, beginning: &str| -> Vec<TaskId> {
+        state.tasks_by_container(beginning).map(|task| task.id).collect()
+    };
+    let copy = codec::decode_state(&codec::encode_state(&state)).unwrap();
+    for state in [&state, &copy] {
+        for beginning in ["", "c", "c0ffe"] {
+            assert_eq!(found(state, beginning), tasks, "{beginning}");
+        }
+        for (task, id) in tasks.iter().zip(&ids) {
+            for length in [6, 15, 16, 17, 64] {
+                assert_eq!(found(state, &id[..length]), [*task], "{}", &id[..length]);
+            }
+        }
+        let other_end = format!("{}0", &ids[0][..63]);
+        for none in [&other_end, "c1", "C0", "web"] {
+            assert_eq!(found(state, none), [], "{none}");
+        }
+    }
+    run(&mut state, tasks[0], &"ab".repeat(32));
+    assert_eq!((found(&state, "c0ffee"), found(&state, "ab")), (vec![], vec![tasks[0]]));
+    put(&mut state, vec![Change::TaskRemove { id: tasks[0] }]);
+    assert_eq!(found(&state, ""), [tasks[1]]);
+}
+
+#[test]
 fn an_address_is_free_once_its_task_ended() {
     let (mut state, tasks, network) = sample();
-    let address = u32::from(std::net::Ipv4Addr::new(10, 0, 1, 3));
+    let address = std::net::IpAddr::from([10, 0, 1, 3]);
     assert!(state.is_address_used(network, address));
     report(&mut state, tasks[0], TaskState::Failed);
     assert!(!state.is_address_used(network, address));
@@ -154,7 +190,12 @@ fn a_number_in_the_consensus_is_given_up_for_ever() {
     assert!(!state.may_be_member(two, 11), "that is another one");
     put(&mut state, vec![become_(one, manager(11, "b"))]);
     assert!(state.may_be_member(one, 11), "another address is no other member");
+    assert_eq!([11, 12, 99].map(|member| state.was_demoted(member)), [false; 3]);
+    let worker = NodeSpec { role: "worker".into(), ..NodeSpec::default() };
+    put(&mut state, vec![Change::NodeUpdate { id: one, spec: worker }]);
+    assert!(state.was_demoted(11) && !state.was_member(11), "it is to go, and has not gone yet");
     put(&mut state, vec![become_(one, None), become_(two, manager(22, "a"))]);
+    assert_eq!([11, 12, 22].map(|member| state.was_demoted(member)), [true, true, false]);
     let mut state = codec::decode_state(&codec::encode_state(&state)).unwrap();
     assert_eq!([11, 12, 22, 99].map(|member| state.was_member(member)), [true, true, false, false]);
     assert!(!state.may_be_member(one, 11) && state.manager_of(11).is_none());

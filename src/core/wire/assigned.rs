@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::{Assignments, ChangedTask, Difference};
 use crate::model::{
     Config, ConfigId, Member, NamedService, Network, NetworkId, NodeId, Peer, Secret, SecretId, ServiceId, ServiceSpec,
-    Task, TaskId,
+    Task, TaskId, credential,
 };
 use crate::record::{self, CodecError};
 use crate::state::codec::{Specs, TaskRecord};
@@ -16,6 +16,7 @@ use crate::state::codec::{Specs, TaskRecord};
 #[derive(Serialize, Deserialize)]
 struct FullRecord {
     index: u64,
+    #[serde(with = "credential::whole_list")]
     specs: Vec<Arc<ServiceSpec>>,
     tasks: Vec<TaskRecord>,
     networks: Vec<Arc<Network>>,
@@ -29,6 +30,8 @@ struct FullRecord {
     secrets: Vec<Arc<Secret>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     configs: Vec<Arc<Config>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_sealed: bool,
     #[serde(default)]
     data_path_port: u32,
 }
@@ -37,6 +40,7 @@ struct FullRecord {
 struct DifferenceRecord {
     from: u64,
     index: u64,
+    #[serde(with = "credential::whole_list")]
     specs: Vec<Arc<ServiceSpec>>,
     /// Tasks with their specs.
     tasks: Vec<TaskRecord>,
@@ -84,6 +88,7 @@ pub fn encode_assignments(assignments: &Assignments) -> Vec<u8> {
         peers: assignments.peers.values().cloned().collect(),
         secrets: assignments.secrets.values().cloned().collect(),
         configs: assignments.configs.values().cloned().collect(),
+        is_sealed: assignments.is_sealed,
         data_path_port: assignments.data_path_port,
     })
 }
@@ -101,6 +106,7 @@ pub fn decode_assignments(bytes: &[u8]) -> Result<Assignments, CodecError> {
         peers: read.peers.into_iter().map(|peer| (peer.node, peer)).collect(),
         secrets: read.secrets.into_iter().map(|secret| (secret.id, secret)).collect(),
         configs: read.configs.into_iter().map(|config| (config.id, config)).collect(),
+        is_sealed: read.is_sealed,
         data_path_port: read.data_path_port,
     })
 }

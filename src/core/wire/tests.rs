@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::control::Rotate;
+use crate::control::{CredentialFrom, Rotate};
 use crate::error::{Code, Kind};
 use crate::model::{
-    Attachment, ConfigSpec, ContainerStatus, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState, NodeStatus, Role,
-    SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskState, Timestamp,
+    Attachment, ConfigSpec, ContainerStatus, Credential, ManagerStatus, NetworkSpec, NodeId, NodeSpec, NodeState,
+    NodeStatus, Role, SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskState, Timestamp,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -44,8 +44,14 @@ fn request() -> impl Strategy<Value = Request> {
                 },
                 Request::NodeUpdate { id: id.into(), spec: Box::new(node), version },
                 Request::NodeRemove { id: id.into(), force: flags[0] },
-                Request::ServiceCreate { spec: Box::new(service.clone()) },
-                Request::ServiceUpdate { id: id.into(), spec: Box::new(service), version, rollback: flags[1] },
+                Request::ServiceCreate { spec: Box::new(service.clone()), credential: Credential::of(&name) },
+                Request::ServiceUpdate {
+                    id: id.into(),
+                    spec: Box::new(service),
+                    version,
+                    rollback: flags[1],
+                    credential: Credential::of(&name).map_or(CredentialFrom::PreviousSpec, CredentialFrom::Header),
+                },
                 Request::ServiceRemove { id: id.into() },
                 Request::NetworkCreate { spec: Box::new(network) },
                 Request::NetworkRemove { id: id.into() },

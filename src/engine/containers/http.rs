@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gam_core::model::Credential;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode, header};
@@ -41,6 +42,18 @@ impl Engine {
         body: Option<Vec<u8>>,
         limit: Duration,
     ) -> Result<Response<Incoming>, EngineError> {
+        self.open_as(None, method, target, body, limit).await
+    }
+
+    /// As [`Engine::open`], with what a registry is to be shown.
+    pub(super) async fn open_as(
+        &self,
+        credential: Option<&Credential>,
+        method: Method,
+        target: &str,
+        body: Option<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, EngineError> {
         let exchange = async {
             let stream = UnixStream::connect(self.socket()).await.map_err(broken)?;
             let (mut sender, connection) =
@@ -48,6 +61,10 @@ impl Engine {
             // Ends by itself once the answer was read or dropped.
             tokio::spawn(connection);
             let request = Request::builder().method(method).uri(target).header(header::HOST, "docker");
+            let request = match credential {
+                Some(credential) => request.header("X-Registry-Auth", credential.header()),
+                None => request,
+            };
             let request = match body {
                 Some(body) => {
                     request.header(header::CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body)))
@@ -83,7 +100,7 @@ impl Engine {
     }
 }
 
-async fn collect(response: Response<Incoming>, limit: Duration) -> Result<Bytes, EngineError> {
+pub(super) async fn collect(response: Response<Incoming>, limit: Duration) -> Result<Bytes, EngineError> {
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect();
     match timeout(limit, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

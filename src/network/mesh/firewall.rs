@@ -17,10 +17,12 @@ const CHAIN: &str = "DOCKER-USER";
 const PATIENCE: &str = "5";
 
 /// Lets connections that were turned through to this bridge, and to no other of Gam's. Where the engine has no such chain, it
-/// has no rules either that would have to be passed.
-pub async fn admit(bridge: Option<&str>) -> io::Result<()> {
+/// has no rules either that would have to be passed. Tells whether a change of these rules counts as one of the kernel's rule
+/// set ([`crate::network::generation`]): those of an older `iptables` are kept elsewhere.
+pub async fn admit(bridge: Option<&str>) -> io::Result<bool> {
+    let is_counted = is_counted(&iptables(&["-V"]).await?);
     let rules = match iptables(&["-S", CHAIN]).await {
-        Err(_) if !has_chain().await? => return Ok(()),
+        Err(_) if !has_chain().await? => return Ok(is_counted),
         rules => rules?,
     };
     let (gone, place) = steps(&rules, bridge);
@@ -33,7 +35,12 @@ pub async fn admit(bridge: Option<&str>) -> io::Result<()> {
         let arguments: Vec<&str> = rule.split(' ').collect();
         iptables(&[&["-I", CHAIN, &place], &arguments[..]].concat()).await?;
     }
-    Ok(())
+    Ok(is_counted)
+}
+
+/// Whether the program that tells this version of itself speaks to `nf_tables`.
+fn is_counted(version: &str) -> bool {
+    version.contains("(nf_tables)")
 }
 
 fn rule(bridge: &str) -> String {
@@ -85,6 +92,12 @@ mod tests {
         assert_eq!(steps(user, Some("gam-abc")), (vec![], Some(2)));
         assert_eq!(steps(&format!("{user}-A DOCKER-USER -j RETURN\n"), Some("gam-abc")), (vec![], Some(2)));
         assert_eq!(steps(&format!("{user}{OURS}\n"), Some("gam-abc")), (vec![], None));
+    }
+
+    #[test]
+    fn only_rules_of_the_newer_program_are_counted_by_the_kernel() {
+        assert!(is_counted("iptables v1.8.9 (nf_tables)\n"));
+        assert!(!is_counted("iptables v1.8.9 (legacy)\n") && !is_counted("iptables v1.6.1\n"));
     }
 
     #[test]

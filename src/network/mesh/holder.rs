@@ -2,8 +2,10 @@
 //! turn: the node's own connections to it, on `127.0.0.1` above all, and clients that speak IPv6. To tasks these come from
 //! this node.
 //!
-//! Of SCTP the port is only held.
+//! Of SCTP the port is only held. Connections outlive the port: who is connected when a service goes is served until its task
+//! has gone, as those are that the rules have turned.
 
+mod connections;
 mod datagrams;
 
 use std::collections::BTreeSet;
@@ -15,13 +17,19 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gam_core::discovery::mesh::{Port, Protocol};
 use rustix::io::Errno;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Connections of one port that are served at the same time; further ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
+use crate::network::resolver;
+use connections::{Activity, Bounds, Connections, Told};
+
+/// Connections of one port that are served at the same time. Further ones wait to be accepted, until one ends or has been
+/// silent for a while.
+const CONNECTIONS: Bounds = Bounds { places: 1024, silence: Duration::from_secs(10) };
+/// A client or a task whose host is silent is asked after so long whether it is still there, and again after each such time.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// As long may a task take to accept a connection, before another one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What the kernel keeps of connections that were not accepted yet.
@@ -36,20 +44,25 @@ type Behind = Arc<ArcSwap<Vec<SocketAddrV4>>>;
 #[derive(Debug)]
 pub struct Holder {
     behind: Behind,
-    tasks: Vec<AbortHandle>,
+    /// What serves connections, and what serves datagrams.
+    accepting: Vec<AbortHandle>,
+    datagrams: Vec<AbortHandle>,
+    _accepting: DropGuard,
     _sockets: Vec<Socket>,
 }
 
+/// Of connections only the acceptance ends.
 impl Drop for Holder {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.datagrams.iter().for_each(AbortHandle::abort);
     }
 }
 
 impl Holder {
     /// Takes the port on all addresses.
     pub fn open((protocol, number): Port) -> io::Result<Holder> {
-        let (behind, mut tasks, mut sockets) = (Behind::default(), Vec::new(), Vec::new());
+        let (behind, mut sockets, stop) = (Behind::default(), Vec::new(), CancellationToken::new());
+        let (mut accepting, mut datagrams) = (Vec::new(), Vec::new());
         for address in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)), (Ipv6Addr::UNSPECIFIED, number).into()] {
             match bind(protocol, address) {
                 Ok(socket) => sockets.push(socket),
@@ -61,14 +74,16 @@ impl Holder {
         if protocol != Protocol::Sctp {
             for socket in sockets.drain(..) {
                 let behind = behind.clone();
-                let task = match protocol {
-                    Protocol::Tcp => tokio::spawn(accept(TcpListener::from_std(socket.into())?, behind)),
-                    _ => tokio::spawn(datagrams::serve(UdpSocket::from_std(socket.into())?, behind)),
-                };
-                tasks.push(task.abort_handle());
+                if protocol == Protocol::Tcp {
+                    let accept = accept(TcpListener::from_std(socket.into())?, behind, CONNECTIONS, stop.clone());
+                    accepting.push(tokio::spawn(accept).abort_handle());
+                } else {
+                    let serve = datagrams::serve(UdpSocket::from_std(socket.into())?, behind);
+                    datagrams.push(tokio::spawn(serve).abort_handle());
+                }
             }
         }
-        Ok(Holder { behind, tasks, _sockets: sockets })
+        Ok(Holder { behind, accepting, datagrams, _accepting: stop.drop_guard(), _sockets: sockets })
     }
 
     /// From now on the port is served by these.
@@ -80,7 +95,7 @@ impl Holder {
 
     /// Whether it still serves.
     pub fn is_alive(&self) -> bool {
-        self.tasks.iter().all(|task| !task.is_finished())
+        self.accepting.iter().chain(&self.datagrams).all(|task| !task.is_finished())
     }
 }
 
@@ -98,6 +113,10 @@ fn bind(protocol: Protocol, address: SocketAddr) -> io::Result<Socket> {
         // Old connections that are not quite forgotten do not matter.
         socket.set_reuse_address(true)?;
     }
+    if address.port() == resolver::PORT && protocol != Protocol::Sctp {
+        // The swarm's own resolver listens on the addresses of its networks, and goes on to be asked there.
+        socket.set_reuse_port(true)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if protocol == Protocol::Tcp {
@@ -111,43 +130,51 @@ fn is_unknown(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| unknown.iter().any(|unknown| unknown.raw_os_error() == code))
 }
 
-async fn accept(listener: TcpListener, behind: Behind) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    // Ends with this task, and its connections with it.
-    let mut connections = JoinSet::new();
+async fn accept(listener: TcpListener, behind: Behind, bounds: Bounds, stop: CancellationToken) {
+    let mut connections = Connections::new(bounds);
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        let client = loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((client, _)) => break client,
-                    Err(error) => {
-                        tracing::debug!(%error, "cannot accept a connection to a published port");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
-                Some(_) = connections.join_next() => {}
-            }
-        };
-        let behind = behind.load_full();
-        connections.spawn(async move {
-            // The end of one of the two sides is no matter of this host's.
-            let _ = pass(client, &behind).await;
-            drop(permit);
-        });
+        tokio::select! {
+            () = stop.cancelled() => return connections.release(),
+            () = connections.room() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return connections.release(),
+            () = connections.ended() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    let behind = behind.load_full();
+                    connections.serve(|activity| async move {
+                        // The end of one of the two sides is no matter of this host's.
+                        let _ = pass(client, &behind, activity).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "cannot accept a connection to a published port");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+        }
     }
 }
 
+/// What tells in time that the other host is gone.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let times = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&times)
+}
+
 /// One connection, to one of those behind the port.
-async fn pass(mut client: TcpStream, behind: &[SocketAddrV4]) -> io::Result<()> {
+async fn pass(client: TcpStream, behind: &[SocketAddrV4], activity: Activity) -> io::Result<()> {
     let start = start(behind.len());
     for at in 0..behind.len() {
         let connecting = TcpStream::connect(behind[(start + at) % behind.len()]);
         if let Ok(Ok(mut task)) = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             client.set_nodelay(true)?;
             task.set_nodelay(true)?;
-            tokio::io::copy_bidirectional(&mut client, &mut task).await?;
+            keep_alive(&client)?;
+            keep_alive(&task)?;
+            // What is said on either side comes from the other or goes there.
+            tokio::io::copy_bidirectional(&mut Told::new(client, activity), &mut task).await?;
             return Ok(());
         }
     }
@@ -211,5 +238,87 @@ mod tests {
         let mut bytes = [0; 16];
         assert_eq!(client.recv(&mut bytes).await.unwrap(), 4);
         assert!(tcp.is_alive() && udp.is_alive());
+    }
+
+    /// A task that answers each byte.
+    async fn echo() -> SocketAddrV4 {
+        use tokio::io::AsyncReadExt;
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!() };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = stream.into_split();
+                    let mut byte = [0];
+                    while reader.read_exact(&mut byte).await.is_ok() {
+                        tokio::io::AsyncWriteExt::write_all(&mut writer, &byte).await.unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    /// Whether the other side answers; an error if it has ended.
+    async fn answers(stream: &mut TcpStream) -> io::Result<()> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        stream.write_all(b"x").await?;
+        stream.read_exact(&mut [0]).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn who_is_connected_when_the_port_goes_is_served_on() {
+        let (task, number) = (echo().await, free());
+        let holder = Holder::open((Protocol::Tcp, number)).unwrap();
+        holder.serve(&[task].into());
+        let mut client = TcpStream::connect(("127.0.0.1", number)).await.unwrap();
+        answers(&mut client).await.unwrap();
+        drop(holder);
+        while TcpStream::connect(("127.0.0.1", number)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        answers(&mut client).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_silent_make_room_and_nobody_else_does() {
+        let behind = Behind::default();
+        behind.store(Arc::new(vec![echo().await]));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let bounds = Bounds { places: 2, silence: Duration::from_millis(300) };
+        tokio::spawn(accept(listener, behind, bounds, CancellationToken::new()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        answers(&mut silent).await.unwrap();
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        let mut waiting = TcpStream::connect(address).await.unwrap();
+        let wait = answers(&mut waiting);
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                done = &mut wait => break done.unwrap(),
+                done = answers(&mut busy) => done.unwrap(),
+            }
+        }
+        answers(&mut busy).await.unwrap();
+        assert!(answers(&mut silent).await.is_err(), "it made room");
+    }
+
+    #[tokio::test]
+    async fn the_port_of_names_is_shared_with_the_resolver_and_with_nobody_else() {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let kind = if protocol == Protocol::Tcp { Type::STREAM } else { Type::DGRAM };
+            let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, resolver::PORT));
+            let own = SocketAddr::from(([127, 0, 0, 53], resolver::PORT));
+            // Whoever has the port of the host on which this runs has it.
+            let Ok(held) = bind(protocol, any) else { continue };
+            let resolver = resolver::bound(own, kind).unwrap();
+            let other = Socket::new(Domain::IPV4, kind, None).unwrap();
+            assert_eq!(other.bind(&own.into()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            drop(held);
+            drop((resolver, bind(protocol, any).unwrap()));
+        }
     }
 }

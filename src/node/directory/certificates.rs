@@ -1,6 +1,8 @@
 //! The node's certificate, its key and the roots that it trusts, in one file: a key that does not fit its certificate is worth
 //! nothing, so a crash must never leave the one without the other.
 //!
+//! On a manager of a locked swarm the key is sealed with the unlock key ([`super::seals`]).
+//!
 //! An earlier layout had a file for each, with the names of dockerd's own directory; it is read if the one file is not there, and
 //! removed once it is.
 
@@ -10,7 +12,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, DirectoryError, crash, write_durably};
+use super::{Directory, DirectoryError, UnlockKey, crash, seals, write_durably};
 
 /// The one file.
 const FILE: &str = "swarm-node.json";
@@ -22,15 +24,59 @@ const EARLIER: [&str; 3] = ["swarm-root-ca.crt", "swarm-node.crt", "swarm-node.k
 struct Kept {
     roots: String,
     certificate: String,
+    /// Empty when it is sealed.
     key: String,
+    /// The key, sealed once for each unlock key that may open it: two for the moment of a change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sealed: Vec<String>,
 }
 
 impl Directory {
     /// Writes the roots, a certificate and its key, for root's eyes only. After a crash it is either all that was there before,
     /// or all of this.
     pub fn keep_certificates(&self, roots: &str, certificate: &str, key: &str) -> Result<(), DirectoryError> {
+        self.write_certificates(&self.seals.hold(), [roots, certificate, key])
+    }
+
+    /// Says which unlock key, if any, opens the key on the disk. Nothing is written.
+    pub fn unlock_with(&self, key: Option<UnlockKey>) {
+        *self.seals.hold() = key.into_iter().collect();
+    }
+
+    /// Seals the key on the disk so that each of these unlock keys opens it, or lays it open if there are none.
+    pub fn seal_key(&self, keys: Vec<UnlockKey>) -> Result<(), DirectoryError> {
+        let mut seals = self.seals.hold();
+        let [roots, certificate, key] = self.read_certificates(&seals)?;
+        if !self.is_sealed_for(&keys) {
+            self.write_certificates(&keys, [&roots, &certificate, &key])?;
+        }
+        *seals = keys;
+        Ok(())
+    }
+
+    /// Has this unlock key open the key on the disk beside those that do. If there is none on one side, it lies open.
+    pub fn seal_key_also(&self, new: Option<UnlockKey>) -> Result<(), DirectoryError> {
+        let held = self.seals.hold().clone();
+        match new {
+            Some(new) if held.contains(&new) => Ok(()),
+            Some(new) if !held.is_empty() => self.seal_key([vec![new], held].concat()),
+            _ => self.seal_key(Vec::new()),
+        }
+    }
+
+    /// Whether these keys, and no others, open the key on the disk.
+    fn is_sealed_for(&self, keys: &[UnlockKey]) -> bool {
+        let bytes = fs::read(self.certificates().join(FILE)).ok();
+        let kept: Option<Kept> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let opens = |sealed: &[String], key: &UnlockKey| seals::unseal(std::slice::from_ref(key), sealed).is_some();
+        kept.is_some_and(|kept| kept.sealed.len() == keys.len() && keys.iter().all(|key| opens(&kept.sealed, key)))
+    }
+
+    fn write_certificates(&self, seals: &[UnlockKey], kept: [&str; 3]) -> Result<(), DirectoryError> {
         let (directory, path) = (self.certificates(), self.certificates().join(FILE));
-        let kept = Kept { roots: roots.to_owned(), certificate: certificate.to_owned(), key: key.to_owned() };
+        let [roots, certificate, key] = kept.map(str::to_owned);
+        let sealed = seals::seal(seals, &key).map_err(|source| DirectoryError::Io { path: path.clone(), source })?;
+        let kept = Kept { roots, certificate, key: if sealed.is_empty() { key } else { String::new() }, sealed };
         let bytes = match serde_json::to_vec_pretty(&kept) {
             Ok(bytes) => bytes,
             Err(source) => return Err(DirectoryError::Damaged { path, source }),
@@ -50,13 +96,24 @@ impl Directory {
     }
 
     /// Roots, certificate and key, PEM, as they were kept.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Sealed`] without the unlock key.
     pub fn certificates_kept(&self) -> Result<[String; 3], DirectoryError> {
+        self.read_certificates(&self.seals.hold())
+    }
+
+    fn read_certificates(&self, seals: &[UnlockKey]) -> Result<[String; 3], DirectoryError> {
         let path = self.certificates().join(FILE);
         match fs::read(&path) {
             Ok(bytes) => {
                 let kept = serde_json::from_slice(&bytes);
-                let Kept { roots, certificate, key } =
-                    kept.map_err(|source| DirectoryError::Damaged { path, source })?;
+                let Kept { roots, certificate, key, sealed } =
+                    kept.map_err(|source| DirectoryError::Damaged { path: path.clone(), source })?;
+                if sealed.is_empty() {
+                    return Ok([roots, certificate, key]);
+                }
+                let key = seals::unseal(seals, &sealed).ok_or(DirectoryError::Sealed { path })?;
                 Ok([roots, certificate, key])
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.certificates_of_old(),

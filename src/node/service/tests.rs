@@ -209,7 +209,10 @@ async fn greet(client: &Client) -> Result<gam_rpc::Session, Error> {
     let mut session = client.session().await.map_err(refusal)?;
     let description = wire::encode_description(&NodeDescription::default()).into();
     // A refused session may be over before this is sent; then the answer says why.
-    let _ = session.outbound.send(AgentMessage::Hello { protocol: PROTOCOL, description, index: 0 }).await;
+    let _ = session
+        .outbound
+        .send(AgentMessage::Hello { protocol: PROTOCOL, description, index: 0, seal_key: Default::default() })
+        .await;
     match tokio::time::timeout(LIMIT, session.inbound.recv()).await.expect("no answer") {
         Ok(Some(ManagerMessage::Welcome { .. })) => Ok(session),
         Ok(other) => panic!("no welcome: {other:?}"),
@@ -478,8 +481,8 @@ async fn a_node_that_was_removed_holds_nothing_once_a_manager_of_its_swarm_says_
     let _ended = stop.clone().drop_guard();
     let connect = async |managers: [&str; 1]| {
         let managers = managers.map(str::to_owned).to_vec();
-        let (session, link) = link::connect(node, Clients::new(tls.clone()), managers, stop.clone());
-        session.descriptions.send(NodeDescription::default()).await.unwrap();
+        let (session, link) = link::connect(node, Clients::new(tls.clone()), managers, stop.clone()).unwrap();
+        session.descriptions.send(Box::default()).await.unwrap();
         (session, link)
     };
     let until = async |link: &mut tokio::sync::watch::Receiver<LinkState>, what: fn(&LinkState) -> bool| {

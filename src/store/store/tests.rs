@@ -195,6 +195,9 @@ async fn the_key_can_be_taken_off_the_disk_and_changed() {
         store.propose(proposal([number])).await.unwrap();
     }
     store.set_key(given(1).key).await.unwrap();
+    let keys = std::fs::read(config.dir.join("keys")).unwrap();
+    store.set_key(given(1).key).await.unwrap();
+    assert_eq!(std::fs::read(config.dir.join("keys")).unwrap(), keys, "it is this one already");
     for number in 30..60 {
         store.propose(proposal([number])).await.unwrap();
     }

@@ -1,17 +1,15 @@
-//! The subnets of a new network: what a user may ask for, and what a network gets that was not asked for.
+//! The subnets of a new network: what a user may ask for.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::spec::not_honoured;
-use crate::allocator::ipam::first_gateway;
-use crate::allocator::subnet::{self, Subnet};
-use crate::error::{Error, Kind};
-use crate::model::{IpamConfig, IpamOptions};
-use crate::state::State;
+use crate::allocator::subnet::Subnet;
+use crate::error::Error;
+use crate::model::{IpamConfig, NetworkSpec};
 
-/// Checks one network's address configuration, every mistake in it at once (`moby: api/types/network/ipam.go`).
-pub(super) fn validate(configs: &[IpamConfig]) -> Result<(), Error> {
-    let mistakes: Vec<String> = configs.iter().flat_map(mistakes).collect();
+/// Checks a network's address configuration, every mistake in it at once (`moby: api/types/network/ipam.go`).
+pub(super) fn validate(configs: &[IpamConfig], with_ipv6: bool) -> Result<(), Error> {
+    let mistakes: Vec<String> = configs.iter().flat_map(|config| mistakes(config, with_ipv6)).collect();
     match mistakes.as_slice() {
         [] => Ok(()),
         [one] => Err(Error::invalid(format!("invalid network config:\n{one}"))),
@@ -19,128 +17,107 @@ pub(super) fn validate(configs: &[IpamConfig]) -> Result<(), Error> {
     }
 }
 
-/// The subnets and gateways of a network that asked for `options`, which were validated.
-pub(super) fn allocate(state: &State, options: Option<&IpamOptions>) -> Result<Vec<IpamConfig>, Error> {
-    let any = [IpamConfig::default()];
-    let configs = options.map_or(&[][..], |options| &options.configs);
-    let configs = if configs.is_empty() { &any[..] } else { configs };
-    if configs.len() > 1 {
-        return Err(not_honoured("more than one subnet in a network"));
+/// Refuses subnets that cannot be had together: a network has one of IPv4, and one of IPv6 if it was asked for.
+pub(super) fn refuse_others(spec: &NetworkSpec) -> Result<(), Error> {
+    let configs = spec.ipam_options.as_ref().map_or(&[][..], |options| &options.configs);
+    let subnets = || configs.iter().filter_map(|config| Subnet::parse(&config.subnet));
+    if let Some(subnet) = subnets().find(|subnet| !subnet.is_ipv4() && !spec.ipv6_enabled) {
+        // Docker makes such a network, which then gets no subnet and runs no task.
+        return Err(Error::invalid(format!("invalid subnet {subnet}: IPv6 is not enabled on the network")));
     }
-    configs.iter().map(|config| allocate_one(state, config)).collect()
+    for (family, is_ipv4) in [(4, true), (6, false)] {
+        if subnets().filter(|subnet| subnet.is_ipv4() == is_ipv4).count() > 1 {
+            return Err(not_honoured(&format!("more than one IPv{family} subnet in a network")));
+        }
+    }
+    Ok(())
 }
 
-fn allocate_one(state: &State, config: &IpamConfig) -> Result<IpamConfig, Error> {
-    let subnet = match Subnet::parse(&config.subnet) {
-        // `0.0.0.0/26` means any subnet of that size; newer engines have it so.
-        Some(subnet) if subnet.first() == 0 => {
-            let bits = Some(subnet.bits()).filter(|bits| *bits > 0);
-            subnet::choose(state, bits).map_err(Error::invalid)?
-        }
-        Some(subnet) => {
-            if subnet::in_use(state).iter().any(|other| other.overlaps(subnet)) {
-                // Docker makes such a network, logs this sentence and leaves the tasks in `New` for ever.
-                let sentence = "invalid pool request: Pool overlaps with other one on this address space";
-                return Err(Error::new(Kind::Forbidden, sentence));
-            }
-            subnet
-        }
-        None if config.subnet.is_empty() => subnet::choose(state, None).map_err(Error::invalid)?,
-        None => return Err(not_honoured("an IPv6 subnet")),
-    };
-    let gateway = match config.gateway.parse::<Ipv4Addr>() {
-        Ok(gateway) if subnet.is_reserved(gateway.into()) => {
-            return Err(Error::new(Kind::Forbidden, format!("Address already in use: gateway {gateway}")));
-        }
-        Ok(gateway) => Some(gateway),
-        Err(_) => first_gateway(subnet, Subnet::parse(&config.range)).map(Ipv4Addr::from),
-    };
-    Ok(IpamConfig {
-        subnet: subnet.to_string(),
-        range: config.range.clone(),
-        gateway: gateway.map_or_else(String::new, |gateway| gateway.to_string()),
-    })
+fn family(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 4 } else { 6 }
 }
 
-/// An address prefix of either family, as the user wrote it.
-struct Prefix<'a> {
-    text: &'a str,
-    address: IpAddr,
+/// The address of a prefix, as the user wrote it.
+fn base(text: &str) -> Option<IpAddr> {
+    text.split_once('/')?.0.parse().ok()
 }
 
-impl<'a> Prefix<'a> {
-    fn parse(text: &'a str) -> Option<Prefix<'a>> {
-        let (address, bits) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits || (bits.len() > 1 && bits.starts_with('0')) {
-            return None;
-        }
-        let most: u32 = if address.is_ipv4() { 32 } else { 128 };
-        bits.parse().is_ok_and(|bits: u32| bits <= most).then_some(Prefix { text, address })
-    }
-
-    fn family(&self) -> u32 {
-        if self.address.is_ipv4() { 4 } else { 6 }
-    }
-
-    /// `None` for IPv6, which is not served yet.
-    fn subnet(&self) -> Option<Subnet> {
-        Subnet::parse(self.text)
-    }
-}
-
-fn mistakes(config: &IpamConfig) -> Vec<String> {
-    let Some(subnet) = Prefix::parse(&config.subnet) else {
+fn mistakes(config: &IpamConfig, with_ipv6: bool) -> Vec<String> {
+    let Some(subnet) = Subnet::parse(&config.subnet) else {
         return vec![format!("invalid subnet {}: invalid CIDR block notation", config.subnet)];
     };
-    // An IPv6 subnet on a network without IPv6 is skipped by dockerd, too; the caller refuses it.
-    let Some(canonical) = subnet.subnet() else { return Vec::new() };
-    let mut mistakes = Vec::new();
-    if canonical.to_string() != subnet.text {
-        mistakes.push(format!("invalid subnet {}: it should be {canonical}", subnet.text));
-    }
-    mistakes.extend(range_mistakes(&config.range, &subnet, canonical));
-    if let Some(why) = address_mistake(&config.gateway, &subnet, canonical) {
-        mistakes.push(format!("invalid gateway {}: {why}", config.gateway));
-    }
-    mistakes
-}
-
-fn range_mistakes(range: &str, parent: &Prefix<'_>, canonical: Subnet) -> Vec<String> {
-    if range.is_empty() {
+    // dockerd skips these, too; the caller refuses them.
+    if !subnet.is_ipv4() && !with_ipv6 {
         return Vec::new();
     }
-    let Some(prefix) = Prefix::parse(range) else {
-        return vec![format!("invalid ip-range {range}: invalid CIDR block notation")];
-    };
-    let Some(subnet) = prefix.subnet() else {
-        return vec![format!("invalid ip-range {range}: parent subnet is an IPv{} block", parent.family())];
-    };
     let mut mistakes = Vec::new();
-    if subnet.bits() < canonical.bits() {
-        let text = parent.text;
-        mistakes.push(format!("invalid ip-range {range}: CIDR block is bigger than its parent subnet {text}"));
+    // Docker's words show subnets as Go prints them.
+    let written = base(&config.subnet).map_or_else(String::new, |base| format!("{base}/{}", subnet.bits()));
+    if written != subnet.to_string() {
+        mistakes.push(format!("invalid subnet {written}: it should be {subnet}"));
     }
-    if subnet.to_string() != range {
-        mistakes.push(format!("invalid ip-range {range}: it should be {subnet}"));
+    let parent = Parent { subnet, written };
+    mistakes.extend(parent.range_mistakes(&config.range));
+    if let Some(why) = parent.address_mistake(&config.gateway) {
+        mistakes.push(format!("invalid gateway {}: {why}", config.gateway));
     }
-    if !subnet.overlaps(canonical) {
-        mistakes.push(format!("invalid ip-range {range}: parent subnet {} doesn't contain ip-range", parent.text));
+    for (name, address) in &config.auxiliary_addresses {
+        if let Some(why) = parent.address_mistake(address) {
+            mistakes.push(format!("invalid auxiliary address {name}: {why}"));
+        }
     }
     mistakes
 }
 
-fn address_mistake(address: &str, parent: &Prefix<'_>, canonical: Subnet) -> Option<String> {
-    if address.is_empty() {
-        return None;
+/// The subnet to which other parts of a configuration have to belong, and as it was written.
+struct Parent {
+    subnet: Subnet,
+    written: String,
+}
+
+impl Parent {
+    fn family(&self) -> u32 {
+        family(self.subnet.first())
     }
-    match address.parse::<IpAddr>() {
-        Err(_) => Some("invalid address".to_owned()),
-        Ok(IpAddr::V6(_)) => Some(format!("parent subnet is an IPv{} block", parent.family())),
-        Ok(IpAddr::V4(ip)) if !canonical.contains(ip.into()) => {
-            Some(format!("parent subnet {} doesn't contain this address", parent.text))
+
+    fn range_mistakes(&self, range: &str) -> Vec<String> {
+        if range.is_empty() {
+            return Vec::new();
         }
-        Ok(_) => None,
+        let (Some(prefix), Some(base)) = (Subnet::parse(range), base(range)) else {
+            return vec![format!("invalid ip-range {range}: invalid CIDR block notation")];
+        };
+        if prefix.is_ipv4() != self.subnet.is_ipv4() {
+            return vec![format!("invalid ip-range {range}: parent subnet is an IPv{} block", self.family())];
+        }
+        let written = &self.written;
+        let mut mistakes = Vec::new();
+        if prefix.bits() < self.subnet.bits() {
+            mistakes.push(format!("invalid ip-range {range}: CIDR block is bigger than its parent subnet {written}"));
+        }
+        if base != prefix.first() {
+            let range = format!("{base}/{}", prefix.bits());
+            mistakes.push(format!("invalid ip-range {range}: it should be {prefix}"));
+        }
+        if !prefix.overlaps(self.subnet) {
+            mistakes.push(format!("invalid ip-range {range}: parent subnet {written} doesn't contain ip-range"));
+        }
+        mistakes
+    }
+
+    fn address_mistake(&self, address: &str) -> Option<String> {
+        if address.is_empty() {
+            return None;
+        }
+        match address.parse::<IpAddr>() {
+            Err(_) => Some("invalid address".to_owned()),
+            Ok(ip) if ip.is_ipv4() != self.subnet.is_ipv4() => {
+                Some(format!("parent subnet is an IPv{} block", self.family()))
+            }
+            Ok(ip) if !self.subnet.contains(ip) => {
+                Some(format!("parent subnet {} doesn't contain this address", self.written))
+            }
+            Ok(_) => None,
+        }
     }
 }

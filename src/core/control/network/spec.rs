@@ -8,8 +8,6 @@ use crate::state::State;
 
 /// The size of the largest packet.
 const MTU: &str = "com.docker.network.driver.mtu";
-/// Asks for certain VXLAN identifiers.
-const VNI_LIST: &str = "com.docker.network.driver.overlay.vxlanid_list";
 /// The length of a DNS label.
 const MAX_NAME: usize = 63;
 
@@ -25,7 +23,7 @@ pub(super) fn validate(state: &State, spec: &NetworkSpec) -> Result<(), Error> {
         return Err(Error::new(Kind::Forbidden, sentence));
     }
     if let Some(options) = &spec.ipam_options {
-        ipam::validate(&options.configs)?;
+        ipam::validate(&options.configs, spec.ipv6_enabled)?;
     }
     if name.trim().is_empty() {
         return Err(Error::invalid("invalid name: name is empty"));
@@ -53,20 +51,7 @@ pub(super) fn validate(state: &State, spec: &NetworkSpec) -> Result<(), Error> {
     if state.all_networks().any(|network| network.name().eq_ignore_ascii_case(name)) {
         return Err(Error::rpc(Code::Unknown, "name conflicts with an existing object"));
     }
-    if spec.ipv6_enabled {
-        return Err(not_honoured("IPv6"));
-    }
     validate_options(spec)
-}
-
-/// The VXLAN identifier that the user asked for.
-pub(super) fn wanted_vni(spec: &NetworkSpec) -> Result<Option<u32>, Error> {
-    let Some(list) = options(spec).and_then(|options| options.get(VNI_LIST)) else { return Ok(None) };
-    if list.contains(',') {
-        return Err(not_honoured("more than one VXLAN identifier in a network"));
-    }
-    let vni = list.parse().ok().filter(|vni| (1..=super::LAST_VNI).contains(vni));
-    vni.map(Some).ok_or_else(|| Error::invalid(format!("invalid vxlan id value {list:?} passed")))
 }
 
 /// The refusal of something that Docker has and this version does not.

@@ -22,7 +22,8 @@ fn named(name: &str) -> NetworkSpec {
 }
 
 fn with_subnet(name: &str, subnet: &str, range: &str, gateway: &str) -> NetworkSpec {
-    let config = IpamConfig { subnet: subnet.into(), range: range.into(), gateway: gateway.into() };
+    let config =
+        IpamConfig { subnet: subnet.into(), range: range.into(), gateway: gateway.into(), ..IpamConfig::default() };
     let driver = Driver { name: "default".into(), ..Driver::default() };
     NetworkSpec { ipam_options: Some(IpamOptions { driver, configs: vec![config] }), ..named(name) }
 }
@@ -74,6 +75,9 @@ fn ingress_has_the_first_subnet_and_users_get_the_next_ones() {
     assert_eq!(e.ipam[0].subnet, "10.0.2.0/26");
     assert_eq!(make(&mut fixture, with_option("f", VNIS, "5000")).unwrap().vni, 5000);
     assert_eq!(make(&mut fixture, named("g")).unwrap().vni, 5001);
+    let several = with_option("i", VNIS, "6001,6002");
+    assert_eq!(make(&mut fixture, several).unwrap().vni, 6001, "one for its one subnet");
+    assert_eq!(make(&mut fixture, with_option("j", VNIS, "6002")).unwrap().vni, 6002, "the other one was not taken");
     let h = make(&mut fixture, with_option("h", "com.docker.network.driver.mtu", "1400")).unwrap();
     assert_eq!(h.spec.driver_configuration.unwrap().options["com.docker.network.driver.mtu"], "1400");
 }
@@ -129,11 +133,12 @@ fn kinds_of_networks_that_are_refused() {
     let mut labelled = named("x");
     labelled.labels.insert("com.docker.swarm.predefined".into(), "true".into());
     assert_eq!(refused(&mut fixture, labelled).0, 403);
-    let ipv6 = NetworkSpec { ipv6_enabled: true, ..named("x") };
-    let words = "rpc error: code = Unimplemented desc = IPv6 on swarm networks is not honoured by gam yet";
-    assert_eq!(refused(&mut fixture, ipv6), (501, words.into()));
     assert_eq!(refused(&mut fixture, with_option("x", "com.docker.network.driver.mtu", "abc")).0, 400);
     assert_eq!(refused(&mut fixture, with_option("x", VNIS, "abc")).1, "invalid vxlan id value \"abc\" passed");
+    for (list, wrong) in [("5001,x", "x"), ("", ""), ("0", "0"), ("16777216", "16777216"), ("5001,", "")] {
+        let words = format!("invalid vxlan id value {wrong:?} passed");
+        assert_eq!(refused(&mut fixture, with_option("x", VNIS, list)), (400, words));
+    }
     let words = "could not assign vxlan id 4096 to pool 10.0.1.0/24: requested bit is already allocated";
     assert_eq!(refused(&mut fixture, with_option("x", VNIS, "4096")).1, words);
 }
@@ -182,11 +187,114 @@ fn subnets_are_refused_in_dockers_words() {
         assert_eq!(refused(&mut fixture, with_subnet("x", subnet, "", "")), (403, overlap.into()), "{subnet}");
     }
     assert_eq!(refused(&mut fixture, with_subnet("x", "10.9.0.0/24", "", "10.9.0.255")).0, 403);
-    assert_eq!(refused(&mut fixture, with_subnet("x", "fd00::/64", "", "")).0, 501);
+    let words = "invalid subnet fd00::/64: IPv6 is not enabled on the network";
+    assert_eq!(refused(&mut fixture, with_subnet("x", "fd00::/64", "", "")), (400, words.into()));
     let mut two = with_subnet("x", "10.9.0.0/24", "", "");
     let configs = &mut two.ipam_options.as_mut().unwrap().configs;
     configs.push(IpamConfig { subnet: "10.10.0.0/24".into(), ..IpamConfig::default() });
     assert_eq!(refused(&mut fixture, two).0, 501);
+}
+
+fn config(subnet: &str, gateway: &str, kept: &[(&str, &str)]) -> IpamConfig {
+    let auxiliary_addresses = kept.iter().map(|(name, address)| ((*name).to_owned(), (*address).to_owned())).collect();
+    IpamConfig { subnet: subnet.into(), gateway: gateway.into(), auxiliary_addresses, ..IpamConfig::default() }
+}
+
+fn of_both(name: &str, configs: &[IpamConfig]) -> NetworkSpec {
+    let driver = Driver { name: "default".into(), ..Driver::default() };
+    let ipam_options = Some(IpamOptions { driver, configs: configs.to_vec() });
+    NetworkSpec { ipv6_enabled: true, ipam_options, ..named(name) }
+}
+
+#[test]
+fn a_network_with_ipv6_has_a_subnet_of_each_family() {
+    let mut fixture = cluster();
+    let mut shown = |name: &str, configs: &[IpamConfig]| {
+        let made = make(&mut fixture, of_both(name, configs)).unwrap();
+        let pools = made.ipam.iter().map(|config| format!("{} {}", config.subnet, config.gateway));
+        pools.collect::<Vec<_>>().join(", ")
+    };
+    let six = config("fd00:2::/64", "", &[]);
+    assert_eq!(shown("dual", &[config("10.76.0.0/24", "", &[]), six]), "10.76.0.0/24 10.76.0.1, fd00:2::/64 fd00:2::1");
+    let six = config("fd00:3::/64", "fd00:3::9", &[]);
+    assert_eq!(shown("six", &[six]), "fd00:3::/64 fd00:3::9, 10.0.1.0/24 10.0.1.1");
+    // Nobody chose these, and the second network's are others.
+    let first = shown("any", &[]);
+    let second = shown("more", &[]);
+    assert!(first.starts_with("10.0.2.0/24 10.0.2.1, fd") && first.ends_with("::1"), "{first}");
+    assert!(second.starts_with("10.0.3.0/24 10.0.3.1, fd") && second.ends_with(":1::1"), "{second}");
+    let overlap = "invalid pool request: Pool overlaps with other one on this address space";
+    for subnet in ["fd00:2::/64", "fd00:2::/48", "fd00:2::80:0/112"] {
+        let spec = of_both("x", &[config(subnet, "", &[])]);
+        assert_eq!(refused(&mut fixture, spec), (403, overlap.into()), "{subnet}");
+    }
+    for (subnet, gateway, why) in [
+        ("fd00:9::1/64", "", "invalid subnet fd00:9::1/64: it should be fd00:9::/64"),
+        ("fd00:9::/130", "", "invalid subnet fd00:9::/130: invalid CIDR block notation"),
+        (
+            "fd00:9::/64",
+            "fd00:8::1",
+            "invalid gateway fd00:8::1: parent subnet fd00:9::/64 doesn't contain this address",
+        ),
+        ("fd00:9::/64", "10.0.0.1", "invalid gateway 10.0.0.1: parent subnet is an IPv6 block"),
+    ] {
+        let spec = of_both("x", &[config(subnet, gateway, &[])]);
+        assert_eq!(refused(&mut fixture, spec), (400, format!("invalid network config:\n{why}")));
+    }
+    let gateway = of_both("x", &[config("fd00:9::/64", "fd00:9::", &[])]);
+    assert_eq!(refused(&mut fixture, gateway), (403, "Address already in use: gateway fd00:9::".into()));
+}
+
+#[test]
+fn a_network_without_a_subnet_gets_one_once_another_one_goes() {
+    let mut fixture = cluster();
+    let mut small = crate::model::Cluster::clone(fixture.state.cluster().unwrap());
+    small.default_addr_pool = vec!["10.0.0.0/23".into()];
+    fixture.apply(vec![Change::ClusterCreate(Box::new(small))]);
+    let one = make(&mut fixture, named("one")).unwrap();
+    let waiting = |fixture: &Fixture| {
+        let is_pending = |network: &&std::sync::Arc<Network>| network.is_pending();
+        fixture
+            .state
+            .networks()
+            .filter(is_pending)
+            .map(|network| network.name().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    fixture.now = fixture.now.plus(1);
+    let two = make(&mut fixture, named("two")).unwrap();
+    assert_eq!((two.ipam.len(), two.vni), (0, 0));
+    fixture.now = fixture.now.plus(1);
+    make(&mut fixture, named("three")).unwrap();
+    assert_eq!(refused(&mut fixture, with_option("x", VNIS, "abc")).1, "invalid vxlan id value \"abc\" passed");
+    assert_eq!(fixture.plan(allocator::plan), "", "there is no room");
+    ask(&mut fixture, |plan| remove(plan, one.id)).unwrap();
+    fixture.plan(allocator::plan);
+    assert_eq!(waiting(&fixture), "three", "the older one has it");
+    let two = fixture.state.network(two.id).unwrap();
+    assert_eq!((two.ipam[0].subnet.as_str(), two.ipam[0].gateway.as_str(), two.vni), ("10.0.1.0/24", "10.0.1.1", 4097));
+    assert_eq!(fixture.plan(allocator::plan), "");
+}
+
+#[test]
+fn what_is_kept_for_others_is_checked_and_is_no_gateway() {
+    let mut fixture = cluster();
+    let with = |kept: &[(&str, &str)]| NetworkSpec {
+        ipv6_enabled: false,
+        ..of_both("x", &[config("10.94.0.0/24", "", kept)])
+    };
+    for (address, why) in [
+        ("10.95.0.1", "parent subnet 10.94.0.0/24 doesn't contain this address"),
+        ("x", "invalid address"),
+        ("fd00::1", "parent subnet is an IPv4 block"),
+    ] {
+        let words = format!("invalid network config:\ninvalid auxiliary address a: {why}");
+        assert_eq!(refused(&mut fixture, with(&[("a", address)])), (400, words));
+    }
+    let made = make(&mut fixture, with(&[("router", "10.94.0.1"), ("b", "10.94.0.7")])).unwrap();
+    assert_eq!(made.ipam[0].gateway, "10.94.0.2");
+    assert_eq!(made.ipam[0].auxiliary_addresses["router"], "10.94.0.1");
 }
 
 fn removed(fixture: &mut Fixture, id: NetworkId) -> Result<Response, String> {

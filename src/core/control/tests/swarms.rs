@@ -165,14 +165,13 @@ fn a_cluster_is_not_founded_on_nonsense() {
             500,
             "error updating cluster settings: rpc error: code = InvalidArgument desc = heartbeat time period cannot be a negative duration",
         ),
-        (
-            spec(r#"{"CAConfig":{"ForceRotate":1}}"#),
-            501,
-            "rpc error: code = Unimplemented desc = the first root need not be rotated",
-        ),
     ] {
         assert_eq!(shown(found(request).map(|_| ())), (status, message.to_owned()));
     }
+    // The first root is new, and as good as one that was rotated so often.
+    let founded = found(spec(r#"{"CAConfig":{"ForceRotate":6}}"#)).unwrap();
+    let rotated = cluster(&founded);
+    assert_eq!((rotated.spec.ca_config.force_rotate, rotated.root_ca.last_forced_rotation), (6, 6));
     // Without pools the size does not count; the same pool twice is one pool.
     assert_eq!(cluster(&found(with(|request| request.subnet_size = 30)).unwrap()).subnet_size, 24);
 }
@@ -242,21 +241,15 @@ fn updates_are_refused_in_dockerds_words() {
         ),
         (
             r#"{"CAConfig":{"SigningCACert":"x","SigningCAKey":"x"}}"#,
-            version,
-            501,
-            "rpc error: code = Unimplemented desc = the first root is made by gam; give your own with swarm ca --rotate --ca-cert --ca-key",
+            77,
+            400,
+            "rpc error: code = InvalidArgument desc = if a signing CA key is provided, the signing CA cert must also be provided",
         ),
         (
             r#"{"CAConfig":{"ForceRotate":1}}"#,
             version,
             501,
             "rpc error: code = Unimplemented desc = the first root need not be rotated",
-        ),
-        (
-            r#"{"TaskDefaults":{"LogDriver":{"Name":"x"}}}"#,
-            version,
-            501,
-            "rpc error: code = Unimplemented desc = a default log driver for tasks is not honoured by gam yet; set --log-driver on the service",
         ),
     ] {
         let request =

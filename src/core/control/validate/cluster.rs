@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Checked, invalid, quote, refuse_if};
 use crate::error::{Code, Error};
-use crate::model::{ExternalCa, SwarmSpec};
+use crate::model::{ExternalCa, SwarmSpec, normal_pem};
 
 /// The shortest life of a node certificate, ns: 1 h (swarmkit `ca.MinNodeCertExpiration`).
 const MIN_CERT_EXPIRY: i64 = 3_600_000_000_000;
@@ -74,31 +74,26 @@ pub(in crate::control) fn cluster_spec(spec: &SwarmSpec) -> Checked {
     refuse_if(expiry != 0 && expiry < MIN_CERT_EXPIRY, "minimum certificate expiry time is: 1h0m0s")?;
     refuse_if(spec.dispatcher.heartbeat_period < 0, "heartbeat time period cannot be a negative duration")?;
     let authority = &spec.ca_config;
-    if !authority.signing_ca_key.is_empty() && authority.signing_ca_cert.trim().is_empty() {
+    // A certificate without PEM is none, as in swarmkit.
+    if !authority.signing_ca_key.is_empty() && normal_pem(&authority.signing_ca_cert).is_empty() {
         return Err(invalid("if a signing CA key is provided, the signing CA cert must also be provided"));
     }
     Ok(())
 }
 
-/// What of a cluster's spec is not honoured yet, as a refusal (501). Only a change is refused: what is there, is there.
-pub(in crate::control) fn unhonoured_default(old: &SwarmSpec, new: &SwarmSpec) -> Option<Error> {
-    (new.task_defaults != old.task_defaults).then(|| {
-        let sentence = "a default log driver for tasks is not honoured by gam yet; set --log-driver on the service";
-        Error::rpc(Code::Unimplemented, sentence)
-    })
-}
-
 /// What of a cluster's certificate authority cannot be changed where nothing was prepared for it, as a refusal (501). External
 /// authorities can: as in Docker they are first tried when a certificate is to be signed.
 pub(in crate::control) fn unhonoured_authority(old: &SwarmSpec, new: &SwarmSpec) -> Option<Error> {
-    let sentence = if !new.ca_config.signing_ca_cert.is_empty() || !new.ca_config.signing_ca_key.is_empty() {
-        "the first root is made by gam; give your own with swarm ca --rotate --ca-cert --ca-key"
-    } else if new.ca_config.force_rotate != old.ca_config.force_rotate {
-        "the first root need not be rotated"
-    } else {
-        return None;
-    };
-    Some(Error::rpc(Code::Unimplemented, sentence))
+    let is_rotation = new.ca_config.force_rotate != old.ca_config.force_rotate;
+    unhonoured_first_root(new)
+        .or_else(|| is_rotation.then(|| Error::rpc(Code::Unimplemented, "the first root need not be rotated")))
+}
+
+/// What of a new cluster's certificate authority is not honoured, as a refusal (501).
+pub(in crate::control) fn unhonoured_first_root(new: &SwarmSpec) -> Option<Error> {
+    let is_given = !new.ca_config.signing_ca_cert.is_empty() || !new.ca_config.signing_ca_key.is_empty();
+    let sentence = "the first root is made by gam; give your own with swarm ca --rotate --ca-cert --ca-key";
+    is_given.then(|| Error::rpc(Code::Unimplemented, sentence))
 }
 
 /// The pools as they are kept, and the prefix length of a subnet. Without pools Docker's own are used, and the

@@ -1,7 +1,8 @@
 //! Whether a container is well formed, as Docker's control API sees it: references to secrets and configs, image,
-//! mounts, health check. What the engine will say of it is not known here.
+//! templates, mounts, health check. What the engine will say of it is not known here.
 
 use super::{Checked, image, invalid, quote, refuse_if};
+use crate::container::try_out;
 use crate::model::{ConfigReference, ContainerSpec, HealthConfig, Mount, SecretReference};
 
 /// The shortest duration of a health check, ns: 1 ms. Zero means "as the image says".
@@ -11,6 +12,8 @@ const MIN_DURATION: i64 = 1_000_000;
 pub(super) fn container_spec(container: &ContainerSpec) -> Checked {
     secrets(&container.secrets)?;
     configs(container)?;
+    // What follows is asked of the container as a task would have it.
+    let container = &try_out(container).map_err(invalid)?;
     refuse_if(container.image.is_empty(), "ContainerSpec: image reference must be provided")?;
     if !image::is_image(&container.image) {
         let image = quote(&container.image);

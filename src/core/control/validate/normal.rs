@@ -54,10 +54,6 @@ pub(in crate::control) fn normalise(mut spec: ServiceSpec) -> Result<ServiceSpec
     if is_plugin {
         return Err(Error::internal("runtime type \"plugin\" only supported in experimental"));
     }
-    let networks = std::mem::take(&mut spec.networks);
-    if spec.task_template.networks.is_empty() {
-        spec.task_template.networks = networks;
-    }
     Ok(spec)
 }
 

@@ -1,8 +1,9 @@
 //! What is published, and the rules for it.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
-use super::super::mesh::{Mesh, Protocol, is_stale, mesh, render, render_nothing};
+use super::super::leavers::Leavers;
+use super::super::mesh::{Mesh, Protocol, is_stale, leaves_stale, mesh, render, render_nothing, subnets};
 use crate::assignment::Assignments;
 use crate::fixture::Fixture;
 
@@ -76,6 +77,7 @@ fn the_table_is_whole() {
     	chain arriving {
     		type nat hook prerouting priority -101; policy accept;
     		iifname { "lo", "gam-abc" } return
+    		iifname "gam-*" meta l4proto { tcp, udp } th dport 53 fib daddr . iif type local return
     		fib daddr type local meta l4proto . th dport vmap @ports
     	}
     	chain masquerading {
@@ -90,6 +92,7 @@ fn the_table_is_whole() {
     	}
     	chain unserved {
     		type filter hook input priority 0; policy accept;
+    		iifname "gam-*" meta l4proto { tcp, udp } th dport 53 fib daddr . iif type local return
     		meta l4proto . th dport @idle goto refuse
     	}
     }
@@ -119,9 +122,56 @@ fn a_label_gives_the_client_away() {
 
 #[test]
 fn flows_to_who_is_gone_are_stale() {
-    let mesh = told(&fixture(START), "n1");
-    let to = |address: &str| address.parse::<SocketAddrV4>().unwrap();
-    assert!(!is_stale(&mesh, (Protocol::Udp, 53), to("10.0.0.3:5353")));
-    assert!(is_stale(&mesh, (Protocol::Udp, 53), to("10.0.0.9:5353")));
-    assert!(!is_stale(&mesh, (Protocol::Udp, 54), to("10.0.0.9:5353")), "it is somebody else's");
+    let fixture = fixture(START);
+    let mesh = told(&fixture, "n1");
+    let subnets = subnets(fixture.state.network(fixture.network("ingress")).unwrap());
+    let stale = |port, address: &str| {
+        let to: SocketAddr = address.parse().unwrap();
+        is_stale(&mesh, &subnets, (Protocol::Udp, port), (to.ip(), to.port()))
+    };
+    assert!(!stale(53, "10.0.0.3:5353"));
+    assert!(stale(53, "10.0.0.9:5353"));
+    assert!(!stale(54, "10.0.0.9:5353"), "it is somebody else's");
+    assert!(!stale(53, "10.0.1.9:5353") && !stale(53, "[::1]:5353"), "somebody else has turned it");
+}
+
+#[test]
+fn all_flows_are_looked_at_only_when_datagrams_lose_a_task() {
+    let mut fixture = fixture(START);
+    let before = told(&fixture, "n1");
+    assert!(leaves_stale(None, &before));
+    assert!(!leaves_stale(Some(&before), &before));
+    fixture.add("task web.3 running");
+    let more = told(&fixture, "n1");
+    assert!(before != more && !leaves_stale(Some(&before), &more), "one that comes takes nothing away");
+    assert!(leaves_stale(Some(&more), &before));
+    let only = |port| Mesh::from([(port, more[&(Protocol::Udp, 53)].clone())]);
+    assert!(!leaves_stale(None, &only((Protocol::Tcp, 53))), "connections end by themselves");
+    assert!(leaves_stale(Some(&Mesh::new()), &only((Protocol::Udp, 53))), "it may have been published before");
+    assert!(!leaves_stale(Some(&only((Protocol::Udp, 53))), &Mesh::new()));
+}
+
+#[test]
+fn the_mesh_is_in_use_until_the_last_task_of_the_last_service_is_gone() {
+    let mut fixture = fixture(
+        "network ingress 10.0.0.0/24 ingress
+        node n1 ready
+        node n2 ready
+        service web publish=8080:80
+        task web.1 n1 running ingress=10.0.0.3/24",
+    );
+    let at = |fixture: &Fixture, node| Assignments::of(&fixture.state, fixture.node(node));
+    let needs = |fixture: &Fixture, node| at(fixture, node).is_needed(fixture.node(node), fixture.network("ingress"));
+    fixture.add("remove service web\ntask web.1 desired=remove");
+    let (n1, n2) = (at(&fixture, "n1"), at(&fixture, "n2"));
+    assert!(needs(&fixture, "n1") && needs(&fixture, "n2"), "its clients may be connected by either");
+    assert_eq!((n1.peers.len(), n2.peers.len()), (2, 2), "whom it answers");
+    // So both can say that they send nobody to it any more, and nobody waits for them in vain.
+    let mut leavers = Leavers::default();
+    leavers.learn(&n2);
+    assert!(leavers.waits());
+    assert!(mesh(&n2).is_empty());
+    fixture.add("remove task web.1");
+    assert!(!needs(&fixture, "n1") && !needs(&fixture, "n2"));
+    assert_eq!(at(&fixture, "n2").peers.len(), 1);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::returns::{Returns, mark, neighbour, number, numbers, render};
+use super::super::returns::{Returns, is_neighbour, mark, neighbour, neighbour_number, number, numbers, render};
 use crate::model::NodeId;
 
 #[test]
@@ -29,6 +29,18 @@ fn a_connection_is_marked_by_where_it_comes_from() {
     ");
     let nobody = Returns { nodes: Default::default(), ..returns };
     assert_eq!(render(&nobody), "add table inet gam_returns\ndelete table inet gam_returns\n");
+}
+
+#[test]
+fn a_neighbour_tells_its_number_and_others_have_none() {
+    let nodes = numbers([NodeId::from(0x01_0203_0405)]);
+    let (mac, known) = nodes.first_key_value().unwrap();
+    assert_eq!(neighbour_number(neighbour(*known), *mac), Some(*known));
+    assert_eq!(neighbour_number(neighbour(*known), [0x02, 1, 2, 3, 4, 5]), None, "somebody else's entry");
+    for other in ["10.0.0.1", "169.254.0.9", "169.254.255.1"] {
+        assert!(!is_neighbour(other.parse().unwrap()), "{other}");
+        assert_eq!(neighbour_number(other.parse().unwrap(), *mac), None, "{other}");
+    }
 }
 
 #[test]

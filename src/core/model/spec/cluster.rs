@@ -1,8 +1,8 @@
 //! The cluster, its nodes, networks, secrets and configs as specified (`moby: api/types/swarm/{swarm,node,secret}.go`).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::{Driver, Payload, StringMap, is_default};
+use super::{Driver, Payload, StringMap, go, is_default};
 
 /// The cluster as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,9 @@ pub struct RaftConfig {
     pub keep_old_snapshots: Option<u64>,
     #[serde(skip_serializing_if = "is_default")]
     pub log_entries_for_slow_followers: u64,
+    #[serde(deserialize_with = "go::int")]
     pub election_tick: i64,
+    #[serde(deserialize_with = "go::int")]
     pub heartbeat_tick: i64,
 }
 
@@ -48,7 +50,7 @@ pub struct RaftConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct DispatcherConfig {
     /// ns.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub heartbeat_period: i64,
 }
 
@@ -57,7 +59,7 @@ pub struct DispatcherConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct CaConfig {
     /// ns.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub node_cert_expiry: i64,
     #[serde(rename = "ExternalCAs", skip_serializing_if = "is_default")]
     pub external_cas: Vec<ExternalCa>,
@@ -73,6 +75,7 @@ pub struct CaConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ExternalCa {
+    #[serde(deserialize_with = "go::external_ca_protocol")]
     pub protocol: String,
     #[serde(rename = "URL")]
     pub url: String,
@@ -97,20 +100,6 @@ pub struct EncryptionConfig {
     pub auto_lock_managers: bool,
 }
 
-/// Reads a node's role, whose type has a name of its own in Go, which [`crate::json`] says when it refuses another type.
-pub fn role_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    struct NodeRole(String);
-    NodeRole::deserialize(deserializer).map(|word| word.0)
-}
-
-/// The same for its availability.
-pub fn availability_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    struct NodeAvailability(String);
-    NodeAvailability::deserialize(deserializer).map(|word| word.0)
-}
-
 /// A node as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -119,10 +108,10 @@ pub struct NodeSpec {
     pub name: String,
     pub labels: StringMap,
     /// `worker` or `manager`.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "role_word")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::node_role")]
     pub role: String,
     /// `active`, `pause` or `drain`.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "availability_word")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::node_availability")]
     pub availability: String,
 }
 
@@ -168,6 +157,9 @@ pub struct IpamConfig {
     pub range: String,
     #[serde(skip_serializing_if = "is_default")]
     pub gateway: String,
+    /// Addresses that are kept for others, by what the user calls them. dockerd's swarm mode checks and forgets them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub auxiliary_addresses: StringMap,
 }
 
 /// A secret as given; the data leaves a manager only toward a task.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StringMap, is_default};
+use super::{Credential, Payload, StringMap, go, is_default};
 
 /// A container as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,9 @@ use super::{StringMap, is_default};
 pub struct ContainerSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub image: String,
+    /// What the registry of the image is shown; no part of Docker's JSON ([`super::credential`]).
+    #[serde(skip)]
+    pub credential: Option<Credential>,
     #[serde(skip_serializing_if = "is_default")]
     pub labels: StringMap,
     #[serde(skip_serializing_if = "is_default")]
@@ -41,7 +44,7 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub mounts: Vec<Mount>,
     /// Time between the stop signal and the kill, ns; 10 s if absent.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration_option")]
     pub stop_grace_period: Option<i64>,
     #[serde(skip_serializing_if = "is_default")]
     pub healthcheck: Option<HealthConfig>,
@@ -53,7 +56,7 @@ pub struct ContainerSpec {
     pub secrets: Vec<SecretReference>,
     #[serde(skip_serializing_if = "is_default")]
     pub configs: Vec<ConfigReference>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::isolation")]
     pub isolation: String,
     #[serde(skip_serializing_if = "is_default")]
     pub sysctls: StringMap,
@@ -106,11 +109,10 @@ pub struct SelinuxContext {
 #[serde(default, rename_all = "PascalCase")]
 pub struct SeccompOpts {
     /// `default`, `unconfined` or `custom`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::seccomp_mode")]
     pub mode: String,
-    /// The profile, base 64.
     #[serde(skip_serializing_if = "is_default")]
-    pub profile: String,
+    pub profile: Payload,
 }
 
 /// An AppArmor profile.
@@ -118,7 +120,7 @@ pub struct SeccompOpts {
 #[serde(default, rename_all = "PascalCase")]
 pub struct AppArmorOpts {
     /// `default` or `disabled`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::app_armor_mode")]
     pub mode: String,
 }
 
@@ -127,7 +129,7 @@ pub struct AppArmorOpts {
 #[serde(default, rename_all = "PascalCase")]
 pub struct Mount {
     /// `bind`, `volume`, `tmpfs`, `npipe` or `cluster`; `image` is for containers outside of swarms.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::mount_type")]
     pub r#type: String,
     #[serde(skip_serializing_if = "is_default")]
     pub source: String,
@@ -135,7 +137,7 @@ pub struct Mount {
     pub target: String,
     #[serde(skip_serializing_if = "is_default")]
     pub read_only: bool,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::consistency")]
     pub consistency: String,
     #[serde(skip_serializing_if = "is_default")]
     pub bind_options: Option<BindOptions>,
@@ -153,7 +155,7 @@ pub struct Mount {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct BindOptions {
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::propagation")]
     pub propagation: String,
     #[serde(skip_serializing_if = "is_default")]
     pub non_recursive: bool,
@@ -193,7 +195,7 @@ pub struct ImageOptions {
 pub struct TmpfsOptions {
     #[serde(skip_serializing_if = "is_default")]
     pub size_bytes: i64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::file_mode")]
     pub mode: u32,
     #[serde(skip_serializing_if = "is_default")]
     pub options: Vec<Vec<String>>,
@@ -220,15 +222,15 @@ pub struct Driver {
 pub struct HealthConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub test: Vec<String>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub interval: i64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub timeout: i64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub start_period: i64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub start_interval: i64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::int")]
     pub retries: i64,
 }
 
@@ -289,7 +291,7 @@ pub struct FileTarget {
     pub uid: String,
     #[serde(rename = "GID")]
     pub gid: String,
-    #[serde(rename = "Mode")]
+    #[serde(rename = "Mode", deserialize_with = "go::file_mode")]
     pub mode: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{ContainerSpec, Driver, StringMap, is_default};
+use super::{ContainerSpec, Driver, StringMap, go, is_default};
 
 /// A service as the user wants it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,18 @@ pub struct ServiceMode {
     pub global_job: Option<GlobalJob>,
 }
 
+impl ServiceMode {
+    /// Whether tasks run to completion instead of for ever.
+    pub fn is_job(&self) -> bool {
+        self.replicated_job.is_some() || self.global_job.is_some()
+    }
+
+    /// Whether every node that fits gets one task.
+    pub fn is_by_node(&self) -> bool {
+        self.global.is_some() || self.global_job.is_some()
+    }
+}
+
 /// A fixed number of tasks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -55,8 +67,10 @@ pub struct GlobalService {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ReplicatedJob {
+    /// How many run at the same time at most.
     #[serde(skip_serializing_if = "is_default")]
     pub max_concurrent: Option<u64>,
+    /// How many are to complete.
     #[serde(skip_serializing_if = "is_default")]
     pub total_completions: Option<u64>,
 }
@@ -73,13 +87,13 @@ pub struct UpdateConfig {
     /// Slots updated at once; 0 means all.
     pub parallelism: u64,
     /// Pause between slots, ns.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub delay: i64,
     /// `pause`, `continue` or `rollback`.
     #[serde(skip_serializing_if = "is_default")]
     pub failure_action: String,
     /// How long a new task is watched for failure, ns.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration")]
     pub monitor: i64,
     /// Share of failed tasks that is borne.
     #[serde(serialize_with = "go_float")]
@@ -118,7 +132,7 @@ pub struct TaskSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub log_driver: Option<Driver>,
     pub force_update: u64,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::runtime_type")]
     pub runtime: String,
 }
 
@@ -219,16 +233,16 @@ pub struct DiscreteGenericResource {
 #[serde(default, rename_all = "PascalCase")]
 pub struct RestartPolicy {
     /// `none`, `on-failure` or `any` (the default).
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::restart_condition")]
     pub condition: String,
     /// Pause before the replacement runs, ns; 5 s if absent.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration_option")]
     pub delay: Option<i64>,
     /// Most replacements within `window`; 0 or absent is no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub max_attempts: Option<u64>,
     /// The window of `max_attempts`, ns; 0 is for ever.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::duration_option")]
     pub window: Option<i64>,
 }
 
@@ -288,7 +302,7 @@ pub struct NetworkAttachmentConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct EndpointSpec {
     /// `vip` or `dnsrr`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::resolution_mode")]
     pub mode: String,
     #[serde(skip_serializing_if = "is_default")]
     pub ports: Vec<PortConfig>,
@@ -301,13 +315,13 @@ pub struct PortConfig {
     #[serde(skip_serializing_if = "is_default")]
     pub name: String,
     /// `tcp`, `udp` or `sctp`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::port_protocol")]
     pub protocol: String,
     #[serde(skip_serializing_if = "is_default")]
     pub target_port: u32,
     #[serde(skip_serializing_if = "is_default")]
     pub published_port: u32,
     /// `ingress` or `host`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "go::publish_mode")]
     pub publish_mode: String,
 }

@@ -46,7 +46,8 @@ fn image() -> impl Strategy<Value = &'static str> {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let service = || prop_oneof![3 => Just("web"), 3 => Just("agent"), 2 => Just("batch")];
+    let service =
+        || prop_oneof![3 => Just("web"), 3 => Just("agent"), 2 => Just("batch"), 1 => Just("job"), 1 => Just("sweep")];
     let policy = prop_oneof![
         Just("restart=none"),
         Just("restart=on-failure"),
@@ -63,6 +64,11 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         3 => (0..7_u8).prop_map(|count| Happening::Line(format!("service web replicas={count}"))),
+        2 => (0..5_u8, 0..4_u8).prop_map(|(total, at_once)| {
+            Happening::Line(format!("service job job={total} concurrent={at_once}"))
+        }),
+        2 => (prop_oneof![Just("job"), Just("sweep")], any::<u8>())
+            .prop_map(|(name, force)| Happening::Line(format!("service {name} force={force}"))),
         1 => (0..3_u8).prop_map(|count| Happening::Line(format!("service batch replicas={count}"))),
         2 => policy.prop_map(|policy| Happening::Line(format!("service batch {policy}"))),
         4 => (service(), image()).prop_map(|(name, image)| Happening::Line(format!("service {name} image={image}"))),
@@ -92,7 +98,9 @@ impl World {
              node n4 ready zone=a
              service web replicas=3 image=one {options}
              service agent global image=one constraint=node.labels.zone==a {options}
-             service batch replicas=2 image=one restart=on-failure attempts=1 {options}"
+             service batch replicas=2 image=one restart=on-failure attempts=1 {options}
+             service job job=3 concurrent=2 image=one restart=on-failure restart-delay=1s
+             service sweep global-job image=one constraint=node.labels.zone==a restart-delay=1s"
         ));
         World { fixture, wake: None }
     }
@@ -145,6 +153,7 @@ impl World {
         for service in services {
             self.check_calm(&service);
             check_slots(&self.fixture.state, &service, self.fixture.now);
+            check_job(&self.fixture.state, &service);
             check_parallelism(&before, &self.fixture.state, &service);
         }
     }
@@ -182,7 +191,7 @@ impl World {
         for (index, task) in waiting.enumerate() {
             let node = task.node.or_else(|| nodes.get(index % nodes.len().max(1)).copied());
             if let Some(node) = node.filter(|node| nodes.contains(node)) {
-                changes.push(Change::TaskAssign { id: task.id, node });
+                changes.push(Change::TaskAssign { id: task.id, node, generic: Vec::new() });
             }
         }
         self.fixture.apply(changes);
@@ -216,7 +225,9 @@ impl World {
              node n4 ready active zone=a
              service web replicas=5 image=last action=continue
              service agent image=last action=continue
-             service batch image=last",
+             service batch image=last
+             service job job=4 concurrent=2 image=last
+             service sweep image=last",
         );
         for _ in 0..PATIENCE {
             self.go();
@@ -241,7 +252,16 @@ impl World {
         let (web, agent) = (running("web"), running("agent"));
         let slots: BTreeSet<u64> = web.iter().map(|task| task.slot).collect();
         let nodes: BTreeSet<Option<NodeId>> = agent.iter().map(|task| task.node).collect();
-        web.len() == 5
+        let completions = |name: &str| {
+            let service = state.service(self.fixture.service(name)).unwrap();
+            let tasks = state.tasks_of_service(service.id).filter(|task| task.iteration == iteration_of(service));
+            tasks.filter(|task| task.is_accomplished()).count()
+        };
+        completions("job") == 4
+            && completions("sweep") == 3
+            && running("job").is_empty()
+            && running("sweep").is_empty()
+            && web.len() == 5
             && slots.len() == 5
             && web.iter().all(is_new)
             && agent.len() == 3
@@ -261,7 +281,7 @@ fn next_state(task: &Task) -> Option<TaskState> {
     if state.is_terminal() || state < Assigned {
         return None;
     }
-    if task.desired > Running {
+    if task.desired > Complete {
         return Some(Shutdown);
     }
     match (state, image) {
@@ -270,7 +290,10 @@ fn next_state(task: &Task) -> Option<TaskState> {
         (Assigned, _) => Some(Accepted),
         (Accepted, _) => Some(Preparing),
         (Preparing, _) => Some(Ready),
-        (Ready, _) if task.desired == Running => Some(Running),
+        (Ready, "bad") if task.desired == Complete => Some(Failed),
+        (Ready, _) if task.desired >= Running => Some(Running),
+        // What a job runs ends by itself.
+        (Running, _) if task.desired == Complete => Some(Complete),
         _ => None,
     }
 }
@@ -279,7 +302,7 @@ fn next_state(task: &Task) -> Option<TaskState> {
 fn check_slots(state: &State, service: &Service, now: Timestamp) {
     let scope = Scope::new(state, service, now);
     let tasks = slot::gather(&scope);
-    let slots = slot::group(&tasks, service.is_global());
+    let slots = slot::group(&tasks, service.is_by_node());
     if let Some(replicas) = service.replicas() {
         // What ends for good keeps its slot, but there is nothing of that kind where the policy restarts everything.
         let ends = service.name() == "batch";
@@ -292,12 +315,40 @@ fn check_slots(state: &State, service: &Service, now: Timestamp) {
         let mut kinds: BTreeMap<bool, usize> = BTreeMap::new();
         for task in slot.tasks.iter().filter(|task| task.desired != TaskState::Remove) {
             let is_over = task.status.state.is_terminal() || task.status.state < TaskState::Assigned;
-            let is_needed = task.is_wanted() || !is_over || update::remembers(&scope, task);
+            let is_needed = task.is_wanted() || !is_over || update::remembers(&scope, task) || scope.is_achieved(task);
             *kinds.entry(is_needed).or_default() += 1;
         }
         let (needed, over) = (kinds.get(&true).copied().unwrap_or(0), kinds.get(&false).copied().unwrap_or(0));
         assert!(over <= limit.saturating_sub(needed).max(1), "{over} ended and {needed} needed tasks in a slot");
     }
+}
+
+fn iteration_of(service: &Service) -> Option<u64> {
+    service.job.map(|job| job.iteration)
+}
+
+/// What must hold of a job after every step: of no execution but the present one anything is wanted, no more run at once
+/// than may, and no slot is done twice or begun beside what is done.
+fn check_job(state: &State, service: &Service) {
+    let tasks = || state.tasks_of_service(service.id);
+    let iteration = iteration_of(service);
+    assert!(tasks().all(|task| task.iteration == iteration || !task.is_wanted()));
+    let counts = |task: &&Arc<Task>| task.iteration == iteration && (task.is_wanted() || task.is_accomplished());
+    let Some(job) = &service.spec.mode.replicated_job else {
+        if service.is_job() {
+            let nodes: Vec<_> = tasks().filter(counts).map(|task| task.node).collect();
+            assert_eq!(nodes.iter().collect::<BTreeSet<_>>().len(), nodes.len());
+        }
+        return;
+    };
+    let (total, at_once) = (job.total_completions.unwrap(), job.max_concurrent.unwrap());
+    let slots: Vec<u64> = tasks().filter(counts).map(|task| task.slot).collect();
+    assert_eq!(slots.iter().collect::<BTreeSet<_>>().len(), slots.len(), "a slot is done twice");
+    assert!(slots.iter().all(|slot| *slot < total));
+    let wanted = tasks().filter(|task| task.is_wanted()).count() as u64;
+    let done = slots.len() as u64 - wanted;
+    // Under `on-failure` without a limit no slot is given up.
+    assert_eq!(wanted, at_once.min(total - done), "{done} of {total} done");
 }
 
 /// An update takes no slot while as many as it may take at once are in flight.

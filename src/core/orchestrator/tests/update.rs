@@ -58,6 +58,19 @@ fn what_makes_a_task_outdated() {
     assert_eq!(then(&mut three(""), "service web replicas=4"), "+ web.4\n");
 }
 
+/// swarmkit#971: whoever has its image needs no other credential for it.
+#[test]
+fn another_credential_is_for_tasks_that_have_no_image_yet() {
+    assert_eq!(then(&mut three(""), "service web credential=x"), "");
+    assert_eq!(then(&mut three("credential=x"), "service web credential="), "");
+    let mut fixture =
+        Fixture::new("node n1 ready\n service web replicas=1 image=old\n task web.1 n1 preparing\n at 10s");
+    let changes = then(&mut fixture, "service web credential=x");
+    assert!(changes.contains("+ web.1'") && changes.contains("~ web.1 desired=shutdown"), "{changes}");
+    let changes = then(&mut three(""), "service web credential=x image=new");
+    assert!(changes.contains("+ web.1'"), "{changes}");
+}
+
 #[test]
 fn parallelism_zero_takes_all_at_once() {
     insta::assert_snapshot!(then(&mut three("parallelism=0"), "service web image=new"), @r#"
