@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::kinds::segments;
 
+const TAGS: &str = "$@>!=HhBW#";
+
 /// Resources that Gam serves itself: the bodies of their answers are compared, of others only method, path and status.
 const NATIVE: [&str; 7] = ["swarm", "nodes", "services", "tasks", "networks", "secrets", "configs"];
 
@@ -56,8 +58,8 @@ pub fn render(record: &str) -> String {
     let mut out = String::new();
     let mut step: Option<Step> = None;
     for line in record.lines() {
-        let (tag, rest) = line.split_at(line.char_indices().nth(1).map_or(line.len(), |(i, _)| i));
-        let rest = rest.strip_prefix(' ').unwrap_or(rest).to_owned();
+        let (tag, rest) = tagged(line);
+        let rest = rest.to_owned();
         if tag == "$" {
             step.take().iter().for_each(|step| step.render(&mut out));
             step = Some(Step { command: rest, ..Step::default() });
@@ -81,6 +83,18 @@ pub fn render(record: &str) -> String {
     out
 }
 
+/// A tag and what it says. Any other line is text that follows a line break inside a command's argument, such as a
+/// certificate's, with whatever letter it begins: it has the empty tag.
+fn tagged(line: &str) -> (&str, &str) {
+    let end = line.char_indices().nth(1).map_or(line.len(), |(end, _)| end);
+    let (tag, rest) = line.split_at(end);
+    match rest.strip_prefix(' ') {
+        Some(said) if TAGS.contains(tag) => (tag, said),
+        None if TAGS.contains(tag) && rest.is_empty() => (tag, rest),
+        _ => ("", line),
+    }
+}
+
 impl Step {
     fn take(&mut self, tag: &str, rest: String) {
         match tag {
@@ -95,8 +109,7 @@ impl Step {
                 self.body.push_str(&rest);
                 self.body.push('\n');
             }
-            // Text that follows a line break inside a command's argument.
-            _ => self.command.push_str(&format!("\n{tag}{rest}")),
+            _ => self.command.push_str(&format!("\n{rest}")),
         }
     }
 
@@ -287,6 +300,7 @@ mod tests {
     #[test]
     fn a_line_break_inside_a_command_is_kept() {
         check("$ api POST /x '{\n}'\nH 400 t\n", "$ api POST /x '{\n}'\nHTTP 400 t\n\n");
+        check("$ test '-\nWbase\nHbase\n-'\n= 0\n", "$ test '-\nWbase\nHbase\n-'\nrc=0\n\n");
     }
 
     #[test]
