@@ -47,7 +47,7 @@ counted() {
 # build: what the lanes below run; without it they would only repeat its failure.
 build() { cargo build --locked --workspace; }
 
-lane packages examples/install-docker.sh jq strace util-linux libfaketime
+lane packages examples/install-docker.sh jq strace util-linux libfaketime docker-registry
 rustup component list --installed 2>/dev/null | grep -q rustfmt && lane format cargo fmt --all --check
 rustup component list --installed 2>/dev/null | grep -q clippy && lane clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 lane deny compat-tests/deny.sh
@@ -58,6 +58,8 @@ export GAM_BIN=$PWD/target/debug/gam
 counted compat "${GAM_BIN%/gam}/gam-compat" run --target gam --hosts 5 --lab ci --gam-bin "$GAM_BIN"
 lane kill compat-tests/kill.sh --rounds 6 --seed 1
 lane tls compat-tests/tls.sh
+lane partition compat-tests/partition.sh --tries 4 --seconds 8 --limit 10000
+lane memory compat-tests/memory.sh
 lane chaos compat-tests/chaos.sh --minutes 2 --seed 1 --out "$logs/chaos"
 lane quickstart compat-tests/quickstart.sh
 
