@@ -63,7 +63,8 @@ fn plan_networks(plan: &mut Plan<'_>) {
 fn plan_services(plan: &mut Plan<'_>, ipam: &mut Ipam) -> BTreeMap<ServiceId, String> {
     let mut blocked = BTreeMap::new();
     let mut stale: Vec<Arc<Service>> = Vec::new();
-    for service in plan.state().services() {
+    for id in plan.focus().services() {
+        let Some(service) = plan.state().service(id) else { continue };
         match wanted_networks(plan.state(), service) {
             Ok(wanted) if is_current(service, &wanted) => {}
             Ok(_) => stale.push(service.clone()),
@@ -86,6 +87,9 @@ fn plan_services(plan: &mut Plan<'_>, ipam: &mut Ipam) -> BTreeMap<ServiceId, St
                 blocked.insert(service.id, reason);
             }
         }
+    }
+    for service in blocked.keys() {
+        plan.focus().note_restless(*service, true);
     }
     blocked
 }
@@ -158,7 +162,9 @@ fn endpoint(state: &State, ipam: &mut Ipam, service: &Service) -> Result<Endpoin
 fn plan_tasks(plan: &mut Plan<'_>, ipam: &mut Ipam, blocked: &BTreeMap<ServiceId, String>) {
     // A finished job's tasks are wanted as `Complete`, so that is still worth an address.
     let waits = |task: &&Arc<Task>| task.status.state == TaskState::New && task.desired <= TaskState::Complete;
-    let mut tasks: Vec<Arc<Task>> = plan.state().tasks().filter(waits).cloned().collect();
+    let services = plan.focus().services();
+    let of_service = |service: &ServiceId| plan.state().tasks_of_service(*service);
+    let mut tasks: Vec<Arc<Task>> = services.iter().flat_map(of_service).filter(waits).cloned().collect();
     tasks.sort_by_key(|task| (task.service, task.slot, task.id));
     for task in tasks {
         // A task whose service is gone is about to be told to go; the attachment of a container is never new.
@@ -169,7 +175,10 @@ fn plan_tasks(plan: &mut Plan<'_>, ipam: &mut Ipam, blocked: &BTreeMap<ServiceId
         };
         let change = match found {
             Ok(networks) => Some(Change::TaskAllocate { id: task.id, networks }),
-            Err(reason) => explain(plan, task.id, &task.status, reason),
+            Err(reason) => {
+                plan.focus().note_restless(service.id, true);
+                explain(plan, task.id, &task.status, reason)
+            }
         };
         if let Some(change) = change {
             plan.push(change);

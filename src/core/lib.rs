@@ -13,6 +13,7 @@ pub mod record;
 pub mod state;
 pub mod template;
 
+pub mod focus;
 pub mod plan;
 
 pub mod allocator;

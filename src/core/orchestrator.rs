@@ -41,21 +41,12 @@ const MAX_ROUNDS: usize = 24;
 
 /// Brings the tasks of every service in line with its spec.
 pub fn plan(plan: &mut Plan<'_>) {
-    let services: Vec<ServiceId> = plan.state().services().map(|service| service.id).collect();
     let mut scratch = Scratch::default();
-    let mut reserving = Vec::new();
-    let mut seen = 0;
-    for id in services {
-        let survey = settle(plan, id, &mut scratch);
-        seen += survey.tasks;
-        if survey.reserves {
-            reserving.push(id);
-        }
+    for id in plan.focus().services() {
+        settle(plan, id, &mut scratch);
     }
-    if plan.state().task_count() > seen {
-        reaper::reap_strays(plan);
-    }
-    for id in enforcer::relieve_nodes(plan, &reserving) {
+    reaper::reap_strays(plan);
+    for id in enforcer::relieve_nodes(plan) {
         settle(plan, id, &mut scratch);
     }
 }
@@ -66,10 +57,10 @@ pub fn is_dirty(state: &State, service: &Service, task: &Task) -> bool {
 }
 
 /// Takes one service through the phases until nothing is left to change.
-fn settle(plan: &mut Plan<'_>, id: ServiceId, scratch: &mut Scratch) -> Survey {
+fn settle(plan: &mut Plan<'_>, id: ServiceId, scratch: &mut Scratch) {
     let mut survey = Survey::default();
     for _ in 0..MAX_ROUNDS {
-        let Some(service) = plan.state().service(id).cloned() else { return Survey::default() };
+        let Some(service) = plan.state().service(id).cloned() else { return plan.focus().forget(id) };
         survey = calm::survey(&Scope::new(plan.state(), &service, plan.now), scratch);
         if survey.calm {
             if let Some(at) = survey.wake {
@@ -81,7 +72,8 @@ fn settle(plan: &mut Plan<'_>, id: ServiceId, scratch: &mut Scratch) -> Survey {
             break;
         }
     }
-    survey
+    plan.focus().note_restless(id, !survey.calm || survey.wake.is_some());
+    plan.focus().note_reserving(id, survey.reserves);
 }
 
 /// One phase: looks at the slots of a service and writes what it wants changed.

@@ -1,7 +1,8 @@
 //! What the passes of one step write on: a private copy of the state, on which each pass sees the changes of the
 //! passes before it, made by the very `apply` that every manager will run.
 
-use crate::model::{IdSource, Timestamp};
+use crate::focus::Focus;
+use crate::model::{IdSource, ServiceId, Timestamp};
 use crate::state::{Change, Event, Proposal, State};
 
 /// The work of one step.
@@ -16,13 +17,14 @@ pub struct Plan<'a> {
     /// Where new identifiers come from.
     pub ids: &'a mut IdSource,
     wake_at: Option<Timestamp>,
+    focus: Option<Focus>,
 }
 
 impl<'a> Plan<'a> {
     /// A plan that starts from `state` at `now`.
     pub fn new(state: &State, now: Timestamp, ids: &'a mut IdSource) -> Plan<'a> {
         let index = state.index() + 1;
-        Plan { state: state.clone(), changes: Vec::new(), index, now, ids, wake_at: None }
+        Plan { state: state.clone(), changes: Vec::new(), index, now, ids, wake_at: None, focus: None }
     }
 
     /// The state with all changes so far.
@@ -46,6 +48,22 @@ impl<'a> Plan<'a> {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Has the passes look at no more than this; otherwise they look at everything.
+    pub fn look_at(&mut self, focus: Focus) {
+        self.focus = Some(focus);
+    }
+
+    /// What the passes are to look at, and note what they find in.
+    pub fn focus(&mut self) -> &mut Focus {
+        self.focus.get_or_insert_with(|| Focus::on_all(&self.state))
+    }
+
+    /// The services whose pending tasks may find a node.
+    pub fn services_to_place(&mut self) -> Vec<ServiceId> {
+        let state = self.state.clone();
+        self.focus().to_place(&state)
     }
 
     /// Asks for another step at `at` at the latest, because something becomes due then.

@@ -35,7 +35,11 @@ type Group = Vec<Arc<Task>>;
 
 /// Places every pending task that fits somewhere.
 pub fn plan(plan: &mut Plan<'_>) {
-    let (preset, groups) = pending(plan.state());
+    let services = plan.services_to_place();
+    let (preset, groups) = pending(plan.state(), &services);
+    for service in services {
+        plan.focus().note_waiting(service, false);
+    }
     if preset.is_empty() && groups.is_empty() {
         return;
     }
@@ -48,10 +52,12 @@ pub fn plan(plan: &mut Plan<'_>) {
         groups.iter().filter_map(|group| place(&mut nodes, group, &mut changes)).collect();
     // Reasons are given last, when every node has all its tasks: only then does planning again find the same ones.
     for task in refused {
+        note_waiting(plan, task);
         changes.extend(refusal(&mut nodes, task).and_then(|err| waits(plan, task, err)));
     }
     for (demand, tasks) in left {
         let err = no_suitable_node(&nodes, &demand);
+        tasks.first().into_iter().for_each(|task| note_waiting(plan, task));
         changes.extend(tasks.iter().filter_map(|task| waits(plan, task, err.clone())));
     }
     for change in changes {
@@ -60,15 +66,18 @@ pub fn plan(plan: &mut Plan<'_>) {
 }
 
 /// The tasks that wait for the scheduler: those with a node preset, and the others in groups; the oldest group first.
-fn pending(state: &State) -> (Vec<Arc<Task>>, Vec<Group>) {
+fn pending(state: &State, services: &[ServiceId]) -> (Vec<Arc<Task>>, Vec<Group>) {
     let mut preset = Vec::new();
     let mut groups: Vec<Group> = Vec::new();
     // A spec is shared by the tasks made from it, so its address tells groups apart; it never decides an order.
     let mut known: HashMap<(ServiceId, *const ServiceSpec), usize> = HashMap::new();
-    for task in state.tasks() {
-        let waits = task.status.state == TaskState::Pending && task.desired <= TaskState::Complete;
-        // Tasks whose service is gone are about to be told to go.
-        let Some(service) = task.service.filter(|id| waits && state.service(*id).is_some()) else { continue };
+    // Tasks whose service is gone are about to be told to go.
+    let there = services.iter().filter(|service| state.service(**service).is_some());
+    let all = there.flat_map(|service| state.tasks_of_service(*service).map(move |task| (*service, task)));
+    for (service, task) in all {
+        if task.status.state != TaskState::Pending || task.desired > TaskState::Complete {
+            continue;
+        }
         if task.node.is_some() {
             preset.push(task.clone());
             continue;
@@ -79,11 +88,19 @@ fn pending(state: &State) -> (Vec<Arc<Task>>, Vec<Group>) {
         }
         groups[at].push(task.clone());
     }
+    preset.sort_by_key(|task| task.id);
     for group in &mut groups {
         group.sort_by_key(|task| (task.meta.created_at, task.slot, task.id));
     }
     groups.sort_by_key(|group| group.first().map(|task| (task.meta.created_at, task.service, task.id)));
     (preset, groups)
+}
+
+/// Keeps in mind that a task's service has one for which there is no node.
+fn note_waiting(plan: &mut Plan<'_>, task: &Task) {
+    if let Some(service) = task.service {
+        plan.focus().note_waiting(service, true);
+    }
 }
 
 /// Confirms a task that the orchestrator bound to its node, if it fits there. A node that is gone refuses nothing: the

@@ -2,7 +2,8 @@
 //!
 //! The order is fixed: requests and reports first, then orchestrator, allocator, scheduler, each on the state that the
 //! one before it left. A step looks at state, not at what changed (level, not edge), so that a new leader needs no
-//! fix-up pass: its first step is like any other. Planning twice changes nothing.
+//! fix-up pass: its first step is like any other. Planning twice changes nothing, which is why a step need not look again
+//! at what the last one found calm and nothing has touched since ([`crate::focus`]).
 
 // The fields of an input are what its doc says.
 #![allow(missing_docs)]
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Request, Response};
 use crate::error::Error;
+use crate::focus::Memory;
 use crate::model::{IdSource, ManagerStatus, NodeDescription, NodeId, NodeStatus, TaskId, TaskStatus, Timestamp};
 use crate::plan::Plan;
 use crate::state::{Change, State};
@@ -46,8 +48,8 @@ pub struct Outcome {
     pub wake_at: Option<Timestamp>,
 }
 
-/// Takes one step.
-pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSource) -> Outcome {
+/// Takes one step. `memory` is what the leader's last one left there, or empty.
+pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSource, memory: &mut Memory) -> Outcome {
     let mut plan = Plan::new(state, now, ids);
     let mut replies = Vec::new();
     let mut applied = release::Applied::new();
@@ -61,10 +63,12 @@ pub fn step(state: &State, inputs: Vec<Input>, now: Timestamp, ids: &mut IdSourc
         }
     }
     control::finish_rotation(&mut plan);
+    plan.look_at(memory.focus(plan.state()));
     orchestrator::plan(&mut plan);
     release::plan(&mut plan, &applied);
     allocator::plan(&mut plan);
     scheduler::plan(&mut plan);
+    memory.keep(state, plan.focus());
     let (changes, wake_at) = plan.finish();
     Outcome { changes, replies, wake_at }
 }

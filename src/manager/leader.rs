@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gam_core::focus::Memory;
 use gam_core::model::{IdSource, Node, NodeId, NodeState, NodeStatus, Timestamp};
 use gam_core::state::{Proposal, State};
 use gam_core::step::{self, Input, Outcome};
@@ -72,7 +73,7 @@ impl Loop {
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
         let _looking = self.keep_looking();
         let (mut wake_at, mut calm_since) = (Some(now()), None);
-        let mut members = members::Keeper::default();
+        let (mut members, mut memory) = (members::Keeper::default(), Memory::default());
         loop {
             members.keep(&self.shared).await;
             let wait = self.wait_until(wake_at);
@@ -103,11 +104,12 @@ impl Loop {
             let ids = &mut self.ids;
             // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
             let at = now();
-            let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids));
+            let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids, &mut memory));
             (wake_at, calm_since) = (outcome.wake_at, outcome.changes.is_empty().then(Instant::now));
             if !self.settle(outcome, at, answers).await {
                 // What was due still is, and would be at once.
                 wake_at = None;
+                memory = Memory::default();
             }
         }
     }

@@ -14,8 +14,6 @@ const MAX_SLOTS: usize = 1 << 20;
 /// What one pass over a service's tasks found.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Survey {
-    /// How many tasks the service has.
-    pub tasks: usize,
     /// Whether some of them reserve resources of their node.
     pub reserves: bool,
     /// Whether no phase would change anything.
@@ -83,7 +81,6 @@ fn is_done(scope: &Scope<'_>, scratch: &mut Scratch) -> bool {
 }
 
 fn count(survey: &mut Survey, task: &Task) {
-    survey.tasks += 1;
     survey.reserves = survey.reserves || enforcer::held_reservation(task).is_some();
 }
 

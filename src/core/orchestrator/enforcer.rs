@@ -47,8 +47,9 @@ pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]
 }
 
 /// Rejects tasks on nodes that turned out to have less than their tasks reserved: the youngest go. Returns the
-/// services, of those given, that lost some.
-pub(super) fn relieve_nodes(plan: &mut Plan<'_>, reserving: &[ServiceId]) -> Vec<ServiceId> {
+/// services that lost some.
+pub(super) fn relieve_nodes(plan: &mut Plan<'_>) -> Vec<ServiceId> {
+    let reserving = plan.focus().reserving();
     let state: State = plan.state().clone();
     let mut used: BTreeMap<NodeId, Load> = BTreeMap::new();
     for task in reserving.iter().flat_map(|service| state.tasks_of_service(*service)) {

@@ -75,10 +75,10 @@ fn is_history(scope: &Scope<'_>, slot: &Slot<'_>, task: &Arc<Task>) -> bool {
 /// once they are gone or their node is; attachments of foreign containers end with their node.
 pub(super) fn reap_strays(plan: &mut Plan<'_>) {
     let state: State = plan.state().clone();
-    for task in state.tasks() {
-        if task.service.is_some_and(|service| state.service(service).is_some()) {
-            continue;
-        }
+    for id in plan.focus().strays() {
+        let task = state.task(id).filter(|task| task.service.is_none_or(|service| state.service(service).is_none()));
+        plan.focus().note_stray(id, task.is_some());
+        let Some(task) = task else { continue };
         let is_lost = task.node.is_some_and(|node| match state.node(node) {
             None => true,
             Some(node) => enforcer::is_lost(plan, node),

@@ -21,7 +21,7 @@ fn then(fixture: &mut Fixture, text: &str) -> String {
 
 /// A step as the leader takes it; its changes are applied.
 fn step_with(fixture: &mut Fixture, inputs: Vec<Input>) -> Vec<Change> {
-    let outcome = step(&fixture.state, inputs, fixture.now, &mut fixture.ids);
+    let outcome = step(&fixture.state, inputs, fixture.now, &mut fixture.ids, &mut Memory::default());
     fixture.apply(outcome.changes.clone());
     outcome.changes
 }
@@ -274,7 +274,7 @@ proptest! {
         let lost = fixture.state.tasks_of_node(dead).filter(|task| task.slot > 0 && task.is_wanted()).count();
         fixture.now = fixture.now.plus(SECOND);
         let inputs = vec![session(&fixture, "n1", NodeState::Down)];
-        let outcome = step(&fixture.state, inputs, fixture.now, &mut fixture.ids);
+        let outcome = step(&fixture.state, inputs, fixture.now, &mut fixture.ids, &mut Memory::default());
         prop_assert_eq!(made(&outcome.changes), lost);
         // The leader is lost too, with a part of its plan committed; the next one goes on from there.
         let mut changes = outcome.changes;

@@ -2,6 +2,7 @@
 
 use super::super::{Authority, AuthorityNeeds, NextRoot, Rotate, authority_needs, join_token};
 use super::*;
+use crate::focus::Memory;
 use crate::model::{CaConfig, Cluster, ExternalCa, JoinTokens, RootCa, RootRotation, SwarmSpec};
 use crate::step::{Input, step};
 
@@ -53,9 +54,9 @@ fn describe(world: &mut World, node: NodeId, issuer: &str) {
     let status = NodeStatus { state: NodeState::Ready, ..NodeStatus::default() };
     let description = Some(Box::new(node_of(issuer)));
     let inputs = vec![Input::Session { node, status, description }];
-    let outcome = step(&world.state, inputs, world.now, &mut world.ids);
+    let outcome = step(&world.state, inputs, world.now, &mut world.ids, &mut Memory::default());
     world.apply(outcome.changes);
-    let again = step(&world.state, Vec::new(), world.now, &mut world.ids);
+    let again = step(&world.state, Vec::new(), world.now, &mut world.ids, &mut Memory::default());
     assert!(again.changes.is_empty(), "{:?}", again.changes);
 }
 
