@@ -89,12 +89,24 @@ async fn connect(means: &Means, address: &str, ticket: u64) -> Result<(), RpcErr
         Ok((ours, theirs)) => {
             // Nobody is at the door when the daemon stops.
             if means.door.send(theirs).await.is_ok() {
-                carried.join(ours).await;
+                tokio::select! {
+                    () = carried.join(ours) => {}
+                    () = is_deposed(means.directives.clone(), manager) => {
+                        tracing::info!(%manager, "a connection ends: the node is no manager any more");
+                    }
+                }
             }
         }
         Err(error) => tracing::warn!(%error, "no connection can be made for a manager"),
     }
     Ok(())
+}
+
+/// Waits until a node is no manager any more. As long as nobody says so it is one: a session that has ended says nothing.
+async fn is_deposed(mut directives: watch::Receiver<Directive>, node: NodeId) {
+    if directives.wait_for(|directive| !is_manager(directive, node)).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 fn is_manager(directive: &Directive, node: NodeId) -> bool {
@@ -112,5 +124,21 @@ mod tests {
         assert!(is_manager(&directive, manager));
         assert!(!is_manager(&directive, demoted));
         assert!(!is_manager(&Directive::default(), manager), "nor whom it has not named yet");
+    }
+
+    #[tokio::test]
+    async fn a_connection_lasts_as_long_as_its_manager_is_one() {
+        let (manager, other) = (NodeId::from(1), NodeId::from(2));
+        let named = |nodes: &[NodeId]| Directive {
+            managers: nodes.iter().map(|node| (*node, "m:2377".into())).collect(),
+            ..Directive::default()
+        };
+        let (say, heard) = watch::channel(named(&[manager, other]));
+        let mut deposed = std::pin::pin!(is_deposed(heard, manager));
+        assert!(futures_util::poll!(deposed.as_mut()).is_pending());
+        say.send_replace(named(&[manager]));
+        assert!(futures_util::poll!(deposed.as_mut()).is_pending());
+        say.send_replace(named(&[other]));
+        deposed.await;
     }
 }
