@@ -9,6 +9,7 @@
 mod calls;
 mod find;
 mod guard;
+pub(super) mod list;
 
 use axum::Router;
 use axum::extract::{Request, State};

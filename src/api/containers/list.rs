@@ -13,12 +13,21 @@ use serde_json::{Map, Value};
 use super::super::networks::prune::encode;
 use super::super::networks::upstream;
 use super::super::query::{Query, json};
-use super::super::{Api, ApiError};
+use super::super::{Api, ApiError, elsewhere};
+use crate::manager::Manager;
 use crate::network::Networks;
 
 /// Lists containers. Without backings on this node and without such filters nothing is looked at and nothing changes.
 pub async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
+    let Some(others) = elsewhere::list::others(&manager, &request) else { return here(&api, &manager, request).await };
+    let query = Query::of(&request);
+    let (here, there) = tokio::join!(here(&api, &manager, request), others);
+    elsewhere::list::merge(query, here?, there).await
+}
+
+/// This host's containers.
+async fn here(api: &Api, manager: &Manager, request: Request) -> Result<Response, ApiError> {
     let query = Query::of(&request);
     let cluster = manager.state();
     let translated = translate(query.get("filters"), |name| names(&api.networks, &cluster, name));
@@ -31,7 +40,7 @@ pub async fn list(State(api): State<Api>, request: Request) -> Result<Response, 
     if !translated.without_tasks {
         return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter));
     }
-    let answer = upstream::ask(&api, request).await?;
+    let answer = upstream::ask(api, request).await?;
     let Some(mut listed) = answer.ok::<Vec<Box<RawValue>>>() else { return Ok(answer.into_response()) };
     listed.retain(|container| !is_task(container));
     if let Ok(limit @ 1..) = query.get("limit").parse::<usize>() {

@@ -58,6 +58,7 @@ mod tests {
             node: there,
             name: "plain".into(),
             container: container.clone(),
+            chosen: Vec::new(),
             networks: vec![Attachment { network: None, addresses: Vec::new(), aliases: Vec::new() }],
         };
         let mut state = State::default();
