@@ -345,7 +345,14 @@ impl Fixture {
         let networks = words[1..].iter().filter_map(pair).collect();
         let id = self.named(name);
         let container = format!("container-of-{name}");
-        self.apply(vec![Change::AttachmentCreate { id, node, name: name.into(), container, networks }]);
+        self.apply(vec![Change::AttachmentCreate {
+            id,
+            node,
+            name: name.into(),
+            container,
+            networks,
+            chosen: Vec::new(),
+        }]);
     }
 
     fn address(&self, network: &str, address: &str) -> Attachment {

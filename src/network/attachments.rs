@@ -314,6 +314,7 @@ mod tests {
             node: NODE.into(),
             name: "c".into(),
             container: container.into(),
+            chosen: Vec::new(),
             networks: vec![Attachment {
                 network: Some(network.into()),
                 addresses: vec![format!("{address}/24")],

@@ -466,6 +466,7 @@ mod tests {
             node: node.into(),
             name: "c".into(),
             container: "word".into(),
+            chosen: Vec::new(),
             networks: vec![Attachment {
                 network: Some(network.into()),
                 addresses: vec![format!("10.0.{network}.{id}/24")],

@@ -10,6 +10,7 @@ mod spec;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::Response;
 use crate::allocator::ipam::{Ipam, Refusal};
@@ -117,7 +118,7 @@ pub(super) fn attach(
     }
     let mut ipam = Ipam::default();
     let mut seen = BTreeSet::new();
-    let mut attached = Vec::with_capacity(networks.len());
+    let (mut attached, mut chosen) = (Vec::with_capacity(networks.len()), Vec::new());
     for wanted in networks {
         let network = attachable(state, wanted.network)?;
         let again = state.tasks_of_node(node).any(|task| is_of(task, &container) && needs(task, network.id));
@@ -126,10 +127,13 @@ pub(super) fn attach(
             return Err(Error::new(Kind::Conflict, sentence));
         }
         let addresses = addresses(state, &mut ipam, network, &wanted.addresses)?;
+        let host = |address: &str| address.split('/').next().and_then(|host| host.parse::<IpAddr>().ok());
+        let is_chosen = |address: &&String| wanted.addresses.iter().any(|asked| host(asked) == host(address));
+        chosen.extend(addresses.iter().filter(is_chosen).cloned());
         attached.push(Attachment { network: Some(network.id), addresses, aliases: wanted.aliases });
     }
     let id: TaskId = plan.ids.fresh();
-    plan.push(Change::AttachmentCreate { id, node, name, container, networks: attached.clone() });
+    plan.push(Change::AttachmentCreate { id, node, name, container, networks: attached.clone(), chosen });
     Ok(Response::Attached(id, attached))
 }
 

@@ -250,28 +250,33 @@ impl State {
 
     fn claim_virtual_ips(&mut self, service: &Service, used: bool) {
         for vip in &service.endpoint.virtual_ips {
-            self.claim(vip.network, &vip.address, used);
+            self.claim(vip.network, &vip.address, used, used);
         }
     }
 
-    fn claim(&mut self, network: NetworkId, address: &str, used: bool) {
+    /// Marks an address as in use, or as free. Only one that was handed out in its turn moves the place where the next search
+    /// begins: one that the user chose says nothing about its neighbours.
+    fn claim(&mut self, network: NetworkId, address: &str, used: bool, in_turn: bool) {
         let Some(host) = host(address) else { return };
-        if !used {
+        if used {
+            self.addresses.insert((network, host));
+        } else {
             self.addresses.remove(&(network, host));
+        }
+        if !in_turn {
             return;
         }
-        self.addresses.insert((network, host));
         match host {
             IpAddr::V4(host) => self.cursors.insert(network, host).is_some(),
             IpAddr::V6(host) => self.ipv6_cursors.insert(network, host).is_some(),
         };
     }
 
-    fn claim_attachments(&mut self, attachments: &[Attachment], used: bool) {
+    fn claim_attachments(&mut self, attachments: &[Attachment], used: bool, chosen: &[String]) {
         for attachment in attachments {
             let Some(network) = attachment.network else { continue };
             for address in &attachment.addresses {
-                self.claim(network, address, used);
+                self.claim(network, address, used, used && !chosen.contains(address));
             }
         }
     }
@@ -300,8 +305,8 @@ impl State {
                     iteration,
                 });
             }
-            Change::AttachmentCreate { id, node, name, container, networks } => {
-                self.claim_attachments(networks, true);
+            Change::AttachmentCreate { id, node, name, container, networks, chosen } => {
+                self.claim_attachments(networks, true, chosen);
                 let status = TaskStatus {
                     timestamp: moment.at,
                     state: TaskState::Running,
@@ -348,8 +353,8 @@ impl State {
         match change {
             Change::TaskAllocate { networks, .. } => {
                 let old = std::mem::replace(&mut task.networks, networks.clone());
-                self.claim_attachments(&old, false);
-                self.claim_attachments(networks, true);
+                self.claim_attachments(&old, false, &[]);
+                self.claim_attachments(networks, true, &[]);
                 advance(&mut task, TaskState::Pending, "pending task scheduling", moment.at);
             }
             Change::TaskAssign { node, generic, .. } => {
@@ -374,7 +379,7 @@ impl State {
                 let freed = status.state.is_terminal() && !task.status.state.is_terminal();
                 task.status = status.clone();
                 if freed {
-                    self.claim_attachments(&task.networks, false);
+                    self.claim_attachments(&task.networks, false, &[]);
                 }
             }
             _ => {}
@@ -412,7 +417,7 @@ impl State {
         self.place(id, &task.networks);
         self.note_held(id);
         if !task.status.state.is_terminal() {
-            self.claim_attachments(&task.networks, false);
+            self.claim_attachments(&task.networks, false, &[]);
         }
     }
 

@@ -81,7 +81,16 @@ pub enum Change {
         restart: RestartPlan,
     },
     /// A container that the swarm did not make joins a network: a task without a service, already running.
-    AttachmentCreate { id: TaskId, node: NodeId, name: String, container: String, networks: Vec<Attachment> },
+    AttachmentCreate {
+        id: TaskId,
+        node: NodeId,
+        name: String,
+        container: String,
+        networks: Vec<Attachment>,
+        /// The addresses, of those, that the user chose.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chosen: Vec<String>,
+    },
     /// A task got its addresses.
     TaskAllocate { id: TaskId, networks: Vec<Attachment> },
     /// A task got its node, and of that node's generic resources what it asks for.

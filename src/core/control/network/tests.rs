@@ -392,6 +392,20 @@ fn containers_join_and_leave() {
 }
 
 #[test]
+fn a_chosen_address_leaves_its_neighbours_to_who_chooses_them() {
+    let mut fixture = cluster();
+    let open = NetworkSpec { attachable: true, ..with_subnet("ok", "10.20.0.0/24", "", "") };
+    let ok = make(&mut fixture, open).unwrap().id;
+    assert_eq!(join(&mut fixture, "c1", vec![wanted(ok, "10.20.0.100")]).unwrap().1, ["10.20.0.100/24"]);
+    assert_eq!(join(&mut fixture, "c2", vec![wanted(ok, "")]).unwrap().1, ["10.20.0.2/24"]);
+    assert_eq!(join(&mut fixture, "c3", vec![wanted(ok, "10.20.0.101/24")]).unwrap().1, ["10.20.0.101/24"]);
+    assert_eq!(join(&mut fixture, "c4", vec![wanted(ok, "")]).unwrap().1, ["10.20.0.3/24"]);
+    // One that was chosen in its turn is passed over.
+    assert_eq!(join(&mut fixture, "c5", vec![wanted(ok, "10.20.0.4")]).unwrap().1, ["10.20.0.4/24"]);
+    assert_eq!(join(&mut fixture, "c6", vec![wanted(ok, "")]).unwrap().1, ["10.20.0.5/24"]);
+}
+
+#[test]
 fn a_task_of_a_service_is_no_attachment() {
     let mut fixture = cluster();
     fixture.add("service web\ntask web.1 n1 running");
