@@ -106,10 +106,10 @@ def replayed():
     return next(service for service in ui("GET", "/services") if service["Spec"]["Name"] == MANAGED)
 
 
-def until(what, condition):
-    end = time.monotonic() + LIMIT_S
+def until(what, condition, limit_s=LIMIT_S):
+    end = time.monotonic() + limit_s
     while not (found := condition()):
-        assert time.monotonic() < end, f"after {LIMIT_S} s still not so: {what}"
+        assert time.monotonic() < end, f"after {limit_s} s still not so: {what}"
         time.sleep(0.1)
     return found
 

@@ -18,6 +18,7 @@ from portainer import MANAGED, TIME, call, exact, objects, on, read, ui, until
 SERVICE, ALIAS = "portainer_agent", "tasks.agent"
 NODES = os.environ.get("ADDRESSES", "").split()
 NEGOTIATED = "/v1.45"
+BALANCER_S = 10  # for a balancer to be there, once all agents answer
 
 
 def any_agent():
@@ -64,12 +65,16 @@ def detection():
         assert status == 204 and dict(headers)["Portainer-Agent-Platform"] == "1"
     virtual = agent.lookup(SERVICE)
     assert len(virtual) == 1 and virtual == agent.lookup("agent") and virtual[0] not in agent.lookup(ALIAS)
-    until("an agent answers at the service's address", lambda: answering(virtual))
+
+
+def balanced():
+    """The service's own address, as Portainer uses it with `-H tcp://agent:9001`. dockerd's needs IPVS of the kernel."""
+    until("an agent answers at the service's address", lambda: answering(agent.lookup(SERVICE)), BALANCER_S)
 
 
 def published():
-    """The agents' port on every node, as Portainer uses it from outside."""
-    until("the port is open on every node", lambda: answering(NODES))
+    """The agents' port on every node, as Portainer uses it from outside. dockerd's needs IPVS of the kernel."""
+    until("the port is open on every node", lambda: answering(NODES), BALANCER_S)
 
 
 def agents():
@@ -137,6 +142,10 @@ def containers():
         assert {each: whose.get(each) for each in tasks} == tasks
         plain = {each["Names"][0]: whose[each["Id"]] for each in listed if each["Names"][0].startswith("/only-")}
         assert plain == {f"/only-{name}": name for name in names.values()}
+    known = {(row["Portainer"]["Agent"]["NodeName"], row["Id"]) for row in objects("/networks")}
+    for each in listed:
+        for network in read(each, "NetworkSettings.Networks", dict).values():
+            assert (whose[each["Id"]], network["NetworkID"]) in known, each
     # The list of one node: only its own agent answers with that, and any other with all.
     known = {each["NodeName"]: each["IPAddress"] for each in call("GET", "/v2/agents")}
     for node, address in known.items():
@@ -229,7 +238,7 @@ def undisturbed():
 
 
 SCREENS = (
-    detection, published, agents, start, nodes_apart, portainer.entering, snapshot, containers, portainer.nodes, network_groups,
+    detection, balanced, published, agents, start, nodes_apart, portainer.entering, snapshot, containers, portainer.nodes, network_groups,
     network_page, portainer.networks, portainer.values, portainer.create_service, portainer.services_page, portainer.scale,
     portainer.details_page, portainer.stack_page, tasks_run_where_listed, console, portainer.rollback, portainer.removal,
     undisturbed)
