@@ -326,6 +326,23 @@ def rollback():
     until("the label is gone", lambda: "edited" not in replayed()["Spec"]["Labels"])
 
 
+def force_update():
+    """The list page's forced update, which is the server's own: the whole spec with its defaults, and the containers by label, in Go's
+    shape of filters. Every task is another one then."""
+    path, before = "/v1.45/services/" + replayed()["ID"], running()
+    service = call("GET", path + "?insertDefaults=true")
+    call("GET", "/v1.45/distribution/busybox:1/json", expect=range(200, 600))  # there is no registry, which the server tolerates
+    spec = service["Spec"]
+    assert read(spec, "RollbackConfig.Parallelism", int) == 1
+    spec["TaskTemplate"]["ForceUpdate"] += 1
+    call("POST", f"{path}/update?version={service['Version']['Index']}", spec, expect=(200,))
+    until("three others run", lambda: len(now := running()) == 3 and not {*now.values()} & {*before.values()})
+    label = {"com.docker.swarm.service.id=" + service["ID"]: True}
+    listed = call("GET", "/v1.45/containers/json?all=1&" + filtered(label=label))
+    assert {*running().values()} <= {each["Labels"]["com.docker.swarm.task.id"] for each in listed}
+    assert {each["Labels"]["com.docker.swarm.service.id"] for each in listed} == {service["ID"]}
+
+
 def removal():
     """As the removal of a stack: services, values and networks back to back, while containers still stop."""
     ui("DELETE", "/services/" + replayed()["ID"])
@@ -338,7 +355,7 @@ def removal():
 
 
 SCREENS = (entering, snapshot, nodes, networks, values, create_service, services_page, scale, details_page, stack_page, rollback,
-           removal)
+           force_update, removal)
 
 
 def main(screens=SCREENS):

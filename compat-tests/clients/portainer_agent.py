@@ -202,6 +202,22 @@ def network_page():
     assert not [each for each in listed if each["Names"][0].startswith("/only-")]
 
 
+def attached(name):
+    shown = ui("GET", f"/containers/only-{name}/json", headers=at(name))
+    return {each["NetworkID"]: each["IPAddress"] for each in shown["NetworkSettings"]["Networks"].values()}
+
+
+def join_and_leave():
+    """A container's page on each node: it joins the agents' network, by the network's id, shows it, and leaves it."""
+    network = next(row for row in objects("/networks") if row["Name"] == "portainer_agent_network")["Id"]
+    for name in hostnames().values():
+        body = {"Container": "only-" + name}
+        ui("POST", f"/networks/{network}/connect", body, headers=at(name), expect=(200,))
+        assert attached(name).get(network), attached(name)
+        ui("POST", f"/networks/{network}/disconnect", {**body, "Force": False}, headers=at(name), expect=(200,))
+        assert network not in attached(name), attached(name)
+
+
 def tasks_run_where_listed():
     """The replayed service's containers: each task's is on its node, and its page there is of that task."""
     names = hostnames()
@@ -239,9 +255,9 @@ def undisturbed():
 
 SCREENS = (
     detection, balanced, published, agents, start, nodes_apart, portainer.entering, snapshot, containers, portainer.nodes, network_groups,
-    network_page, portainer.networks, portainer.values, portainer.create_service, portainer.services_page, portainer.scale,
-    portainer.details_page, portainer.stack_page, tasks_run_where_listed, console, portainer.rollback, portainer.removal,
-    undisturbed)
+    network_page, join_and_leave, portainer.networks, portainer.values, portainer.create_service, portainer.services_page, portainer.scale,
+    portainer.details_page, portainer.stack_page, tasks_run_where_listed, console, portainer.rollback, portainer.force_update,
+    portainer.removal, undisturbed)
 
 if __name__ == "__main__":
     portainer.main(SCREENS)
