@@ -1,5 +1,5 @@
-"""Packs a Python for an image into a tar on stdout: the interpreter that runs this, the modules that the programs beside it import, the
-libraries of both, and the programs themselves at the root. No image of a hub is needed for it, nor a compiler."""
+"""Packs a Python for an image into a tar on stdout: the interpreter that runs this, the modules that the programs beside it import,
+the libraries of both, and the programs themselves at the root. No image of a hub is needed for it, nor a compiler."""
 
 import glob
 import os

@@ -224,7 +224,8 @@ def create_service():
 def running():
     """Tasks that the list page counts as running, by their slot."""
     listed = ui("GET", "/tasks")
-    return {task["Slot"]: task["ID"] for task in listed if "Slot" in task and task["Status"]["State"] == task["DesiredState"] == "running"}
+    return {task["Slot"]: task["ID"] for task in listed
+            if "Slot" in task and task["Status"]["State"] == task["DesiredState"] == "running"}
 
 
 def services_page():

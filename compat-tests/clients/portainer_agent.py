@@ -254,10 +254,10 @@ def undisturbed():
 
 
 SCREENS = (
-    detection, balanced, published, agents, start, nodes_apart, portainer.entering, snapshot, containers, portainer.nodes, network_groups,
-    network_page, join_and_leave, portainer.networks, portainer.values, portainer.create_service, portainer.services_page, portainer.scale,
-    portainer.details_page, portainer.stack_page, tasks_run_where_listed, console, portainer.rollback, portainer.force_update,
-    portainer.removal, undisturbed)
+    detection, balanced, published, agents, start, nodes_apart, portainer.entering, snapshot, containers, portainer.nodes,
+    network_groups, network_page, join_and_leave, portainer.networks, portainer.values, portainer.create_service,
+    portainer.services_page, portainer.scale, portainer.details_page, portainer.stack_page, tasks_run_where_listed, console,
+    portainer.rollback, portainer.force_update, portainer.removal, undisturbed)
 
 if __name__ == "__main__":
     portainer.main(SCREENS)

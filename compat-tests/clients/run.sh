@@ -58,7 +58,8 @@ one() {
   rm -f "$work/$suite.$target"
   # A suite in which tests fail ends so; what counts is the list of its results.
   $lab exec 1 env DOCKER_HOST="${sockets[0]}" SOCKETS="${sockets[*]}" ADDRESSES="${addresses[*]}" HOME="$HOME" \
-    PATH="$PATH" SUITE_SHORT="$short" RESULTS="$work/$suite.$target" PYTHONPATH="$here" bash -c ". '$here/suites.sh'; run_${suite//-/_} '$work'" \
+    PATH="$PATH" SUITE_SHORT="$short" RESULTS="$work/$suite.$target" PYTHONPATH="$here" \
+    bash -c ". '$here/suites.sh'; run_${suite//-/_} '$work'" \
     >"$work/$suite.$target.log" 2>&1 || true
   cp "$dir/h1/dockerd.log" "$work/$suite.$target.dockerd.log"
   [ "$target" = reference ] || cp "$dir/h1/gam.log" "$work/$suite.$target.gam.log"
