@@ -3,7 +3,7 @@ bodies, and checks every field that they read, in the type in which they read it
 
     DOCKER_HOST=unix:///... portainer.py        on a manager of a swarm that has no services; prints `passed SCREEN` per screen
 
-Only what the screens do is done here, and no client library helps: a service is scaled as the list page does it, by posting back
+In Agent mode portainer_agent.py replays them, and more. Only what the screens do is done here, and no client library helps: a service is scaled as the list page does it, by posting back
 what was listed."""
 
 import base64
@@ -21,10 +21,14 @@ LIMIT_S = 60  # for every condition that is waited for
 EXACT = 2**53  # a browser's numbers are doubles
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 MANAGED = "portainer-replay"
+MANAGER = {"X-PortainerAgent-ManagerOperation": "1"}  # to a manager's agent; in Socket mode Docker passes over it
 
 
 class Connection(http.client.HTTPConnection):
     """HTTP over the Unix socket."""
+
+    def __init__(self):
+        super().__init__("localhost")
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -32,10 +36,14 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
 
 
+connect = Connection  # how an environment is reached, and what every request to it bears
+signed = {}
+
+
 def call(method, path, body=None, headers=None, expect=(200, 201, 204), text=False):
     """One request of the browser as Portainer forwards it; the decoded body of its answer, or its `text`."""
-    connection = Connection("localhost")
-    sent = {"Accept-Encoding": "gzip, deflate, br", "Cookie": "portainer_api_key=x", "X-CSRF-Token": "x", **(headers or {})}
+    connection = connect()
+    sent = {"Accept-Encoding": "gzip, deflate, br", "Cookie": "portainer_api_key=x", "X-CSRF-Token": "x", **signed, **(headers or {})}
     if body is not None:
         sent["Content-Type"] = "application/json"
     connection.request(method, path, None if body is None else json.dumps(body), sent)
@@ -88,10 +96,20 @@ def objects(path):
     return listed
 
 
-def until(what, condition):
-    end = time.monotonic() + LIMIT_S
+def on(row):
+    """The header that sends a request to the node whose agent listed this; in Socket mode there is none."""
+    return {"X-PortainerAgent-Target": row["Portainer"]["Agent"]["NodeName"]} if "Portainer" in row else {}
+
+
+def replayed():
+    """The one service of the replay, as listed."""
+    return next(service for service in ui("GET", "/services") if service["Spec"]["Name"] == MANAGED)
+
+
+def until(what, condition, limit_s=LIMIT_S):
+    end = time.monotonic() + limit_s
     while not (found := condition()):
-        assert time.monotonic() < end, f"after {LIMIT_S} s still not so: {what}"
+        assert time.monotonic() < end, f"after {limit_s} s still not so: {what}"
         time.sleep(0.1)
     return found
 
@@ -108,7 +126,7 @@ def entering():
     for field in ("Volume", "Network", "Log"):
         read(info, "Plugins." + field, list)
     assert read(info, "Swarm.NodeID", str) and read(info, "Swarm.ControlAvailable", bool)
-    assert read(info, "Swarm.LocalNodeState", str) == "active" and read(info, "Swarm.Nodes", int) == 1
+    assert read(info, "Swarm.LocalNodeState", str) == "active" and read(info, "Swarm.Nodes", int) == len(objects("/nodes"))
     assert ui("GET", "/swarm")["ID"] == read(info, "Swarm.Cluster.ID", str)
 
 
@@ -134,14 +152,17 @@ def nodes():
     listed = objects("/nodes")
     for node in listed:
         for field in ("Description.Hostname", "Spec.Role", "Description.Engine.EngineVersion", "Status.Addr", "Status.State",
-                      "Spec.Availability", "Description.Platform.OS", "Description.Platform.Architecture", "ManagerStatus.Addr"):
+                      "Spec.Availability", "Description.Platform.OS", "Description.Platform.Architecture"):
             read(node, field, str)
+        if node["Spec"]["Role"] == "manager":
+            read(node, "ManagerStatus.Addr", str)
         read(node, "Description.Resources.MemoryBytes", int)
         plugins = read(node, "Description.Engine.Plugins", list)
         assert {"Volume", "Network"} <= {plugin["Type"] for plugin in plugins} and all(plugin["Name"] for plugin in plugins)
-    assert listed[0]["ManagerStatus"]["Leader"] is True
-    assert listed[0]["Description"]["Hostname"] == ui("GET", "/info")["Name"]
-    node = ui("GET", "/nodes/" + listed[0]["ID"])
+    leader = next(node for node in listed if node.get("ManagerStatus", {}).get("Leader") is True)
+    info = ui("GET", "/info")
+    assert {node["ID"]: node["Description"]["Hostname"] for node in listed}[info["Swarm"]["NodeID"]] == info["Name"]
+    node = ui("GET", "/nodes/" + leader["ID"])
     spec = {"Availability": "active", "Role": "manager", "Labels": {"zone": "a"}, "Id": node["ID"], "Version": node["Version"]}
     ui("POST", f"/nodes/{node['ID']}/update?version={read(node, 'Version.Index', int)}", spec)
     assert ui("GET", "/nodes/" + node["ID"])["Spec"]["Labels"] == {"zone": "a"}
@@ -151,7 +172,7 @@ def networks():
     """The list, the creation of an overlay, its page."""
     body = {"Driver": "overlay", "CheckDuplicate": True, "Internal": False, "Attachable": True, "EnableIPv6": False,
             "IPAM": {"Driver": "default", "Config": []}, "Labels": {}, "Name": MANAGED, "Options": {}}
-    made = ui("POST", "/networks/create", body, headers={"X-PortainerAgent-ManagerOperation": "1"})
+    made = ui("POST", "/networks/create", body, headers=MANAGER)
     listed = objects("/networks")
     for network in listed:
         for field, kind in {"Id": str, "Name": str, "Scope": str, "Driver": str, "IPAM.Driver": str, "Ingress": bool,
@@ -160,7 +181,7 @@ def networks():
             read(network, field, kind)
     mine = next(network for network in listed if network["Id"] == made["Id"])
     assert (mine["Scope"], mine["Driver"], mine["Ingress"]) == ("swarm", "overlay", False)
-    assert ui("GET", "/networks/" + made["Id"])["Name"] == MANAGED
+    assert ui("GET", "/networks/" + made["Id"], headers=on(mine))["Name"] == MANAGED
     assert ui("GET", "/containers/json?all=true&" + filtered(network=[made["Id"]])) == []
 
 
@@ -203,7 +224,8 @@ def create_service():
 def running():
     """Tasks that the list page counts as running, by their slot."""
     listed = ui("GET", "/tasks")
-    return {task["Slot"]: task["ID"] for task in listed if task["Status"]["State"] == task["DesiredState"] == "running"}
+    return {task["Slot"]: task["ID"] for task in listed
+            if "Slot" in task and task["Status"]["State"] == task["DesiredState"] == "running"}
 
 
 def services_page():
@@ -215,22 +237,24 @@ def services_page():
                             "Spec.EndpointSpec": dict, "Endpoint.Ports": list}.items():
             read(service, field, kind)
         assert TIME.match(service["CreatedAt"]) and TIME.match(service["UpdatedAt"])
+    named = {service["ID"]: service["Spec"]["Name"] for service in services}
     containers = {container["Id"]: container for container in ui("GET", "/containers/json?all=true")}
     for task in tasks:
-        for field, kind in {"ID": str, "ServiceID": str, "NodeID": str, "Slot": int, "DesiredState": str, "Status.State": str,
+        for field, kind in {"ID": str, "ServiceID": str, "NodeID": str, "DesiredState": str, "Status.State": str,
                             "Status.Message": str, "Spec.ContainerSpec.Image": str,
                             "Status.ContainerStatus.ContainerID": str}.items():
             read(task, field, kind)
+        assert read(task, "Slot", int) if named[task["ServiceID"]] == MANAGED else "Slot" not in task
         assert TIME.match(task["CreatedAt"]) and TIME.match(task["UpdatedAt"])
-        assert task["NodeID"] in [node["ID"] for node in members] and task["ServiceID"] in [each["ID"] for each in services]
+        assert task["NodeID"] in [node["ID"] for node in members] and task["ServiceID"] in named
         container = containers[task["Status"]["ContainerStatus"]["ContainerID"]]
         assert container["Labels"]["com.docker.swarm.service.id"] == task["ServiceID"]
-    return services
+    return next(service for service in services if service["Spec"]["Name"] == MANAGED)
 
 
 def scale():
     """The list page's scaling from 2 to 3: one request, with what was listed. No task may be restarted by it."""
-    service = services_page()[0]
+    service = services_page()
     before, spec = running(), service["Spec"]
     body = {"Name": spec["Name"], "Labels": spec["Labels"], "TaskTemplate": spec["TaskTemplate"],
             "Mode": {"Replicated": {"Replicas": 3}}, "UpdateConfig": spec.get("UpdateConfig", {}),
@@ -252,13 +276,13 @@ def kept(before, what, condition):
     until(what, condition)
     after = running()
     assert {slot: after.get(slot) for slot in before} == before, (before, after)
-    replaced = [task["ID"] for task in ui("GET", "/tasks") if task["Slot"] in before and task["ID"] != before[task["Slot"]]]
+    replaced = [task["ID"] for task in ui("GET", "/tasks") if task.get("Slot") in before and task["ID"] != before[task["Slot"]]]
     assert not replaced, replaced
 
 
 def details_page():
     """The service's page: what it loads by name, and a save of what it shows, which restarts nothing and keeps the ports."""
-    listed = ui("GET", "/services")[0]
+    listed = replayed()
     service = ui("GET", "/services/" + listed["ID"])
     tasks = objects("/tasks?" + filtered(service=[MANAGED]))
     assert len(tasks) == 3
@@ -274,10 +298,10 @@ def details_page():
             "UpdateConfig": spec.get("UpdateConfig", {}), "Networks": spec.get("Networks", []),
             "EndpointSpec": {"Mode": spec["EndpointSpec"].get("Mode", "vip"), "Ports": service["Endpoint"]["Ports"]}}
     ui("POST", f"/services/{service['ID']}/update?version={service['Version']['Index']}", body, headers={"version": "1.29"})
-    kept(before, "the label is there", lambda: ui("GET", "/services")[0]["Spec"]["Labels"].get("edited") == "yes")
-    until("the update is over", lambda: ui("GET", "/services")[0].get("UpdateStatus", {}).get("State", "completed") == "completed")
+    kept(before, "the label is there", lambda: replayed()["Spec"]["Labels"].get("edited") == "yes")
+    until("the update is over", lambda: replayed().get("UpdateStatus", {}).get("State", "completed") == "completed")
     kept(before, "three tasks run", lambda: len(running()) == 3)
-    assert [port["PublishedPort"] for port in ui("GET", "/services")[0]["Endpoint"]["Ports"]] == [18080]
+    assert [port["PublishedPort"] for port in replayed()["Endpoint"]["Ports"]] == [18080]
 
 
 def stack_page():
@@ -297,29 +321,47 @@ def stack_page():
 
 def rollback():
     """A rollback has the spec before; the body is only parsed."""
-    service = ui("GET", "/services")[0]
+    service = replayed()
     path = f"/services/{service['ID']}/update?version={service['Version']['Index']}&rollback=previous"
     ui("POST", path, service["Spec"], headers={"version": "1.29"})
-    until("the label is gone", lambda: "edited" not in ui("GET", "/services")[0]["Spec"]["Labels"])
+    until("the label is gone", lambda: "edited" not in replayed()["Spec"]["Labels"])
+
+
+def force_update():
+    """The list page's forced update, which is the server's own: the whole spec with its defaults, and the containers by label, in Go's
+    shape of filters. Every task is another one then."""
+    path, before = "/v1.45/services/" + replayed()["ID"], running()
+    service = call("GET", path + "?insertDefaults=true")
+    call("GET", "/v1.45/distribution/busybox:1/json", expect=range(200, 600))  # there is no registry, which the server tolerates
+    spec = service["Spec"]
+    assert read(spec, "RollbackConfig.Parallelism", int) == 1
+    spec["TaskTemplate"]["ForceUpdate"] += 1
+    call("POST", f"{path}/update?version={service['Version']['Index']}", spec, expect=(200,))
+    until("three others run", lambda: len(now := running()) == 3 and not {*now.values()} & {*before.values()})
+    label = {"com.docker.swarm.service.id=" + service["ID"]: True}
+    listed = call("GET", "/v1.45/containers/json?all=1&" + filtered(label=label))
+    assert {*running().values()} <= {each["Labels"]["com.docker.swarm.task.id"] for each in listed}
+    assert {each["Labels"]["com.docker.swarm.service.id"] for each in listed} == {service["ID"]}
 
 
 def removal():
     """As the removal of a stack: services, values and networks back to back, while containers still stop."""
-    ui("DELETE", "/services/" + ui("GET", "/services")[0]["ID"])
+    ui("DELETE", "/services/" + replayed()["ID"])
     for kind in ("secrets", "configs"):
         ui("DELETE", f"/{kind}/{ui('GET', '/' + kind)[0]['ID']}", expect=(204,))
-    ui("DELETE", "/networks/" + MANAGED, expect=(204,))
-    assert ui("GET", "/services") == []
+    network = next(each for each in ui("GET", "/networks") if each["Name"] == MANAGED)
+    ui("DELETE", "/networks/" + network["Id"], headers=MANAGER, expect=(204,))
+    assert MANAGED not in [service["Spec"]["Name"] for service in ui("GET", "/services")]
     until("the network is gone", lambda: MANAGED not in [each["Name"] for each in ui("GET", "/networks")])
 
 
 SCREENS = (entering, snapshot, nodes, networks, values, create_service, services_page, scale, details_page, stack_page, rollback,
-           removal)
+           force_update, removal)
 
 
-def main():
+def main(screens=SCREENS):
     failed = False
-    for screen in SCREENS:
+    for screen in screens:
         try:
             screen()
             print("passed", screen.__name__, flush=True)
@@ -330,4 +372,5 @@ def main():
     sys.exit(failed)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -29,6 +29,8 @@ get_aiodocker() {
 }
 get_dockerode() { mkdir -p "$1/node" && npm install --prefix "$1/node" --no-audit --no-fund --silent dockerode@5.0.1; }
 get_portainer() { command -v python3; }
+# The interpreter in the image is that of this machine, with what the programs import.
+get_portainer_agent() { PYTHONPATH=$clients python3 "$clients/pack.py" >"$1/agent.tar"; }
 # The bollard that Gam itself uses, from cargo's own store.
 get_bollard() {
   local source
@@ -44,11 +46,12 @@ bollard() {
   (cd "$folder/bollard" && cargo test --features test_swarm "${tests[@]}" --target-dir "$folder/bollard-target" --no-fail-fast "$@")
 }
 
+hosts_of() { if [ "$1" = portainer-agent ]; then echo 3; else echo 1; fi; }
 images_of() {
   case $1 in
   docker-py) echo alpine:3.10 alpine:latest busybox:latest;;
   aiodocker) echo python:latest python:3.13-alpine python:3.14-alpine;;
-  portainer | dockerode) ;;
+  portainer | portainer-agent | dockerode) ;;
   bollard) echo fussybeaver/uhttpd:latest alpine:latest hello-world:linux;;
   esac
 }
@@ -71,6 +74,25 @@ run_aiodocker() {
 run_portainer() {
   docker swarm init --advertise-addr 127.0.0.1 &&
     timeout 300 python3 "$clients/portainer.py" | tee "$RESULTS"
+}
+# Two managers and a worker: the server on the first host, agents on all. $SOCKETS and $ADDRESSES are those of the hosts.
+run_portainer_agent() {
+  local sockets addresses k roles=('' manager worker)
+  read -ra sockets <<<"$SOCKETS"
+  read -ra addresses <<<"$ADDRESSES"
+  docker swarm init --advertise-addr "${addresses[0]}" >/dev/null || return
+  for k in 1 2; do
+    docker -H "${sockets[k]}" swarm join --token "$(docker swarm join-token -q "${roles[k]}")" --advertise-addr "${addresses[k]}" \
+      "${addresses[0]}:2377" || return
+  done
+  for k in 0 1 2; do
+    docker -H "${sockets[k]}" import -c 'ENV PATH=/bin' - portainer/agent:2.19.3 <"$1/agent.tar" &&
+      docker -H "${sockets[k]}" run -d --name "only-host$((k + 1))" busybox:1 sleep 100000 || return
+  done
+  docker stack deploy --resolve-image never -c "$clients/agent.yml" portainer &&
+    timeout 300 docker run --rm --network portainer_agent_network -e ADDRESSES portainer/agent:2.19.3 \
+      python3 -u /portainer_agent.py | tee "$RESULTS"
+  docker service logs portainer_agent   # for people: how each agent began
 }
 run_dockerode() {
   docker swarm init --advertise-addr 127.0.0.1 &&

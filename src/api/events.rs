@@ -93,7 +93,7 @@ fn line(event: &Event) -> Bytes {
 async fn events(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     let wanted = Wanted::of(&Query::of(&request))?;
     let (kept, stream) = api.node.events().subscribe();
-    let response = api.proxy.open(list::with_backings(&api, request)).await?;
+    let response = api.proxy.open(list::with_backings(&api, request).await).await?;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         return Ok(Response::from_parts(head, Body::new(body)));

@@ -1,6 +1,8 @@
 //! `GET /containers/json`: what filters say of swarm networks and tasks goes in as dockerd understands it, and ids of
 //! networks come out as users know them.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,22 +16,21 @@ use super::super::networks::prune::encode;
 use super::super::networks::upstream;
 use super::super::query::{Query, json};
 use super::super::{Api, ApiError, elsewhere};
-use crate::manager::Manager;
 use crate::network::Networks;
 
 /// Lists containers. Without backings on this node and without such filters nothing is looked at and nothing changes.
 pub async fn list(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
-    let Ok(manager) = api.node.manager() else { return Ok(api.proxy.forward(request).await) };
-    let Some(others) = elsewhere::list::others(&manager, &request) else { return here(&api, &manager, request).await };
+    let others = api.node.manager().ok().and_then(|manager| elsewhere::list::others(&manager, &request));
+    let Some(others) = others else { return here(&api, request).await };
     let query = Query::of(&request);
-    let (here, there) = tokio::join!(here(&api, &manager, request), others);
+    let (here, there) = tokio::join!(here(&api, request), others);
     elsewhere::list::merge(query, here?, there).await
 }
 
 /// This host's containers.
-async fn here(api: &Api, manager: &Manager, request: Request) -> Result<Response, ApiError> {
+async fn here(api: &Api, request: Request) -> Result<Response, ApiError> {
+    let Some(cluster) = known(api).await else { return Ok(api.proxy.forward(request).await) };
     let query = Query::of(&request);
-    let cluster = manager.state();
     let translated = translate(query.get("filters"), |name| names(&api.networks, &cluster, name));
     let rewriter = api.networks.rewriter();
     let Some(translated) = translated else {
@@ -50,10 +51,9 @@ async fn here(api: &Api, manager: &Manager, request: Request) -> Result<Response
 }
 
 /// Any request with the engine's names for swarm networks in its filters; one without such filters stays as it is.
-pub fn with_backings(api: &Api, request: Request) -> Request {
-    let Ok(manager) = api.node.manager() else { return request };
+pub async fn with_backings(api: &Api, request: Request) -> Request {
+    let Some(cluster) = known(api).await else { return request };
     let query = Query::of(&request);
-    let cluster = manager.state();
     let filters = query.get("filters");
     match translate(filters, |name| names(&api.networks, &cluster, name)) {
         Some(translated) if !filters.contains("is-task") => {
@@ -61,6 +61,15 @@ pub fn with_backings(api: &Api, request: Request) -> Request {
             upstream::retarget(request, &target)
         }
         _ => request,
+    }
+}
+
+/// The swarm's networks that may have a backing here. A manager need not ask the others for them; a worker knows those
+/// that it was assigned, and those of its containers. `None` outside a swarm.
+async fn known(api: &Api) -> Option<Arc<Cluster>> {
+    match api.node.manager() {
+        Ok(manager) => Some(manager.state()),
+        Err(_) => api.node.known_networks().await,
     }
 }
 
