@@ -155,6 +155,7 @@ impl Node {
             },
         }
         node.remove_leftovers();
+        node.tell_of_strangers();
         Ok(node)
     }
 

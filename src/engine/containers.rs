@@ -11,6 +11,7 @@ mod images;
 mod lines;
 mod mounting;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -55,7 +56,7 @@ struct ListRow {
     names: Vec<String>,
     state: String,
     status: String,
-    labels: std::collections::BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,6 +120,21 @@ impl Engine {
         let target = format!("/containers/json?all=1&filters={}", encode(&filters));
         let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
         Ok(rows.into_iter().filter_map(listed).collect())
+    }
+
+    /// The nodes that this engine has containers of tasks of, as their labels say, and how many of each.
+    pub async fn nodes_of_task_containers(&self) -> Result<BTreeMap<String, usize>, EngineError> {
+        let filters = json!({ "label": [LABEL_TASK_ID, LABEL_NODE_ID] }).to_string();
+        let target = format!("/containers/json?all=1&filters={}", encode(&filters));
+        let rows: Vec<ListRow> = decode(&self.ask(Method::GET, &target, None, CALL_LIMIT).await?)?;
+        let mut nodes = BTreeMap::new();
+        for row in rows {
+            let node = row.labels.get(LABEL_NODE_ID).cloned().unwrap_or_default();
+            if listed(row).is_some() {
+                *nodes.entry(node).or_default() += 1;
+            }
+        }
+        Ok(nodes)
     }
 
     /// Removes all containers of a node's tasks by force, as `docker swarm leave` does. Its agent must have ended before.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use gam_core::container::LABEL_NODE_ID;
 use gam_core::model::NodeId;
 
 use super::Node;
@@ -32,6 +33,30 @@ impl Node {
     pub(super) fn remove_leftovers(&self) {
         for former in self.0.directory.left_behind() {
             vital::spawn(REMOVAL, self.clone().remove_later(former));
+        }
+    }
+
+    /// Says at the start which containers are of tasks of another node: this one's state was moved away, or put back. They may
+    /// still be wanted, so that nobody but the user may remove them.
+    pub(super) fn tell_of_strangers(&self) {
+        vital::spawn("the look for containers of another swarm", self.clone().look_for_strangers());
+    }
+
+    async fn look_for_strangers(self) {
+        let Ok(identity) = self.0.directory.identity() else { return };
+        let own = identity.map(|identity| identity.node);
+        let former = self.0.directory.left_behind();
+        let is_known = |node: &String| node.parse().is_ok_and(|node| own == Some(node) || former.contains(&node));
+        match self.engine().nodes_of_task_containers().await {
+            Ok(nodes) => nodes.iter().filter(|(node, _)| !is_known(node)).for_each(|(node, count)| {
+                tracing::warn!(
+                    node,
+                    count,
+                    "containers of a swarm that this node is not in; gam leaves them alone: unless its state is to be put \
+                     back, remove them with 'docker rm -f $(docker ps -aq --filter label={LABEL_NODE_ID}={node})'"
+                );
+            }),
+            Err(error) => tracing::debug!(error = %chain(&error), "cannot look for containers of another swarm"),
         }
     }
 

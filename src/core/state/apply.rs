@@ -241,8 +241,10 @@ impl State {
             Change::ServiceUpdate { .. } => service.meta.touch_spec(moment.index, moment.at),
             _ => service.meta.touch(moment.index, moment.at),
         }
-        // The endpoint of a service made in this very proposal is part of its creation, as in Docker.
-        if service.meta.created_at != moment.at || !matches!(change, Change::ServiceEndpoint { .. }) {
+        // An endpoint with nothing in it is part of the service's creation; any other one is an update of it, as in Docker.
+        let is_empty = service.endpoint.ports.is_empty() && service.endpoint.virtual_ips.is_empty();
+        let is_made = service.meta.created_at == moment.at && matches!(change, Change::ServiceEndpoint { .. });
+        if !(is_made && is_empty) {
             moment.emit(EventKind::Service, "update", id, service_differences(&old, &service));
         }
         self.services.insert(id, Arc::new(service));
