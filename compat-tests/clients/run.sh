@@ -3,10 +3,10 @@
 # Each suite runs in a fresh lab per target. What passes on the reference must pass on Gam, test by test, but for what
 # accepted.txt names.
 #
-#   compat-tests/clients/run.sh [--short] [SUITE...]      SUITE: portainer, aiodocker, docker-py, dockerode, bollard (default: all)
+#   compat-tests/clients/run.sh [--short] [SUITE...]      SUITE: portainer, prometheus, aiodocker, docker-py, dockerode, bollard (default: all)
 #
 # --short leaves out bollard, which takes minutes to build, dockerode, which needs node, and docker-py's long file of services.
-# The suites come from the registries through their clients (pip, cargo) into target/clients, and are run as they are; results,
+# The suites come from the registries through their clients (pip, cargo, apt) into target/clients, and are run as they are; results,
 # and logs of the tests and of the daemons, stay there too. Exit code 3: cannot be done on this machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -22,11 +22,11 @@ short= suites=()
 for word in "$@"; do
   case $word in
   --short) short=yes;;
-  portainer | aiodocker | docker-py | dockerode | bollard) suites+=("$word");;
-  *) echo "run.sh: there is no suite '$word'; usage: $0 [--short] [portainer] [aiodocker] [docker-py] [dockerode] [bollard]" >&2; exit 2;;
+  portainer | prometheus | aiodocker | docker-py | dockerode | bollard) suites+=("$word");;
+  *) echo "run.sh: there is no suite '$word'; usage: $0 [--short] [portainer] [prometheus] [aiodocker] [docker-py] [dockerode] [bollard]" >&2; exit 2;;
   esac
 done
-[ ${#suites[@]} != 0 ] || { suites=(portainer aiodocker docker-py); [ -n "$short" ] || suites+=(dockerode bollard); }
+[ ${#suites[@]} != 0 ] || { suites=(portainer prometheus aiodocker docker-py); [ -n "$short" ] || suites+=(dockerode bollard); }
 
 # The tests ask for images of a hub, whose names are given; a busybox with the programs of clients/image stands in for each.
 stand_ins() {
