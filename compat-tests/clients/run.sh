@@ -5,10 +5,10 @@
 #
 #   compat-tests/clients/run.sh [--short] [SUITE...]
 #
-# SUITE: portainer (its Socket mode, one host), portainer-agent (its Agent mode, three), aiodocker, docker-py, dockerode, bollard; all
+# SUITE: portainer (its Socket mode, one host), portainer-agent (its Agent mode, three), prometheus, aiodocker, docker-py, dockerode, bollard; all
 # unless named.
 # --short leaves out bollard, which takes minutes to build, dockerode, which needs node, and docker-py's long file of services.
-# The suites come from the registries through their clients (pip, cargo) into target/clients, and are run as they are; results,
+# The suites come from the registries through their clients (pip, cargo, apt) into target/clients, and are run as they are; results,
 # and logs of the tests and of the daemons, stay there too. Exit code 3: cannot be done on this machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -24,11 +24,11 @@ short= suites=()
 for word in "$@"; do
   case $word in
   --short) short=yes;;
-  portainer | portainer-agent | aiodocker | docker-py | dockerode | bollard) suites+=("$word");;
-  *) echo "run.sh: there is no suite '$word'; usage: $0 [--short] [portainer] [portainer-agent] [aiodocker] [docker-py] [dockerode] [bollard]" >&2; exit 2;;
+  portainer | portainer-agent | prometheus | aiodocker | docker-py | dockerode | bollard) suites+=("$word");;
+  *) echo "run.sh: there is no suite '$word'; usage: $0 [--short] [portainer] [portainer-agent] [prometheus] [aiodocker] [docker-py] [dockerode] [bollard]" >&2; exit 2;;
   esac
 done
-[ ${#suites[@]} != 0 ] || { suites=(portainer portainer-agent aiodocker docker-py); [ -n "$short" ] || suites+=(dockerode bollard); }
+[ ${#suites[@]} != 0 ] || { suites=(portainer portainer-agent prometheus aiodocker docker-py); [ -n "$short" ] || suites+=(dockerode bollard); }
 
 # The tests ask for images of a hub, whose names are given; a busybox with the programs of clients/image stands in for each.
 stand_ins() {

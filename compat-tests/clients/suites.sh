@@ -31,6 +31,12 @@ get_dockerode() { mkdir -p "$1/node" && npm install --prefix "$1/node" --no-audi
 get_portainer() { command -v python3; }
 # The interpreter in the image is that of this machine, with what the programs import.
 get_portainer_agent() { PYTHONPATH=$clients python3 "$clients/pack.py" >"$1/agent.tar"; }
+get_prometheus() { # Debian's package, unpacked: installed, it would start a service
+  [ -x "$1/prometheus/usr/bin/prometheus" ] || (
+    rm -rf "$1/prometheus.new" && mkdir -p "$1/prometheus.new" && cd "$1/prometheus.new" && apt-get -q download prometheus &&
+      dpkg-deb -x prometheus_*.deb . && mv "$1/prometheus.new" "$1/prometheus"
+  )
+}
 # The bollard that Gam itself uses, from cargo's own store.
 get_bollard() {
   local source
@@ -51,7 +57,7 @@ images_of() {
   case $1 in
   docker-py) echo alpine:3.10 alpine:latest busybox:latest;;
   aiodocker) echo python:latest python:3.13-alpine python:3.14-alpine;;
-  portainer | portainer-agent | dockerode) ;;
+  portainer | portainer-agent | prometheus | dockerode) ;;
   bollard) echo fussybeaver/uhttpd:latest alpine:latest hello-world:linux;;
   esac
 }
@@ -94,6 +100,8 @@ run_portainer_agent() {
       python3 -u /portainer_agent.py | tee "$RESULTS"
   docker service logs portainer_agent   # for people: how each agent began
 }
+# Prometheus's discovery, by the daemon itself.
+run_prometheus() { timeout 300 "$clients/prometheus.sh" "$1/prometheus/usr/bin/prometheus" "$1"; }
 run_dockerode() {
   docker swarm init --advertise-addr 127.0.0.1 &&
     NODE_PATH=$1/node/node_modules timeout 300 node "$clients/dockerode.cjs" | tee "$RESULTS"

@@ -20,7 +20,7 @@ use gam_core::container::{LABEL_NODE_ID, LABEL_TASK_ID, LABEL_TASK_NAME, is_name
 use gam_core::model::{NodeId, TaskId};
 use hyper::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::engine::{Engine, EngineError};
 use http::{CALL_LIMIT, broken, encode};
@@ -33,6 +33,9 @@ const DEFAULT_GRACE_S: u64 = 10;
 
 /// Containers removed at the same time when a node leaves its swarm.
 const PARALLEL_REMOVALS: usize = 32;
+
+/// How an engine before 25 begins to refuse a creation with several networks (`moby: daemon/container_operations.go`).
+const ONE_NETWORK: &str = "Container cannot be connected to network endpoints:";
 
 /// One line of the list of containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +70,29 @@ struct Created {
 
 impl Engine {
     /// Creates a container and returns its id. A name that is taken is a conflict ([`EngineError::is_conflict`]).
+    ///
+    /// An engine before 25 takes one network here; there the container is connected to the others before it ever runs.
     pub async fn create_container(&self, name: &str, body: &Value) -> Result<String, EngineError> {
+        match self.create_at_once(name, body).await {
+            Err(EngineError::Refused { message, .. }) if message.starts_with(ONE_NETWORK) => {}
+            done => return done,
+        }
+        let mut body = body.clone();
+        let others = take_others(&mut body);
+        let id = self.create_at_once(name, &body).await?;
+        for (network, endpoint) in others {
+            let request = json!({ "Container": id, "EndpointConfig": endpoint }).to_string().into_bytes();
+            let target = format!("/networks/{}/connect", encode(&network));
+            if let Err(error) = self.ask(Method::POST, &target, Some(request), CALL_LIMIT).await {
+                // With only some of its networks it must not be taken for the task's. Why it failed is what counts.
+                _ = self.remove_container(&id).await;
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    async fn create_at_once(&self, name: &str, body: &Value) -> Result<String, EngineError> {
         let target = format!("/containers/create?name={}", encode(name));
         let answer = self.ask(Method::POST, &target, Some(body.to_string().into_bytes()), CALL_LIMIT).await?;
         decode::<Created>(&answer).map(|created| created.id)
@@ -152,6 +177,15 @@ impl Engine {
     }
 }
 
+/// Leaves the first network in the body of a creation; the others, with the container's place on each.
+fn take_others(body: &mut Value) -> Map<String, Value> {
+    let endpoints = body.pointer_mut("/NetworkingConfig/EndpointsConfig").and_then(Value::as_object_mut);
+    let Some(endpoints) = endpoints else { return Map::new() };
+    let mut all = std::mem::take(endpoints).into_iter();
+    endpoints.extend(all.next());
+    all.collect()
+}
+
 /// A line of the list; `None` for a container that only looks like a task's.
 fn listed(row: ListRow) -> Option<ListedContainer> {
     // Links of other containers are names, too: `/other/alias`.
@@ -175,6 +209,19 @@ fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, EngineError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_older_engine_is_told_of_one_network_at_first() {
+        let mut body = json!({ "Image": "i", "NetworkingConfig": { "EndpointsConfig": { "a": { "Aliases": ["x"] }, "b": {}, "c": { "Aliases": ["y"] } } } });
+        let others = take_others(&mut body);
+        assert_eq!(
+            body,
+            json!({ "Image": "i", "NetworkingConfig": { "EndpointsConfig": { "a": { "Aliases": ["x"] } } } })
+        );
+        assert_eq!(Value::from(others), json!({ "b": {}, "c": { "Aliases": ["y"] } }));
+        assert_eq!(take_others(&mut body), Map::new());
+        assert_eq!(take_others(&mut json!({})), Map::new());
+    }
 
     #[test]
     fn labels_alone_make_no_task() {

@@ -2,8 +2,9 @@
 //! goes to another bridge. A rule of another table cannot overrule that; one in `DOCKER-USER`, which the engine calls first
 //! and leaves to its users, can.
 //!
-//! The rule stands behind those of the host's administrator, who may so keep clients out, and lets pass only connections
-//! that were turned to a task.
+//! The rules stand behind those of the host's administrator, who may so keep clients out, and let pass only connections
+//! that were turned to a task, and what is answered on them: an engine before 28 asks from which bridge to which a packet
+//! goes before it asks whether it is an answer, and would drop those to containers.
 
 use std::io;
 
@@ -25,14 +26,13 @@ pub async fn admit(bridge: Option<&str>) -> io::Result<bool> {
         Err(_) if !has_chain().await? => return Ok(is_counted),
         rules => rules?,
     };
-    let (gone, place) = steps(&rules, bridge);
+    let (gone, missing, place) = steps(&rules, bridge);
     for rule in gone {
         let arguments: Vec<&str> = rule.split(' ').collect();
         iptables(&[&["-D", CHAIN], &arguments[..]].concat()).await?;
     }
-    if let (Some(bridge), Some(place)) = (bridge, place) {
-        let (rule, place) = (rule(bridge), place.to_string());
-        let arguments: Vec<&str> = rule.split(' ').collect();
+    for (rule, place) in missing.iter().zip(place..) {
+        let (place, arguments) = (place.to_string(), rule.split(' ').collect::<Vec<&str>>());
         iptables(&[&["-I", CHAIN, &place], &arguments[..]].concat()).await?;
     }
     Ok(is_counted)
@@ -43,26 +43,31 @@ fn is_counted(version: &str) -> bool {
     version.contains("(nf_tables)")
 }
 
-fn rule(bridge: &str) -> String {
-    format!("-o {bridge} -m conntrack --ctstate DNAT -j ACCEPT")
+/// To a task, and back.
+fn rules(bridge: &str) -> [String; 2] {
+    [
+        format!("-o {bridge} -m conntrack --ctstate DNAT -j ACCEPT"),
+        format!("-i {bridge} -m conntrack --ctstate DNAT --ctdir REPLY -j ACCEPT"),
+    ]
 }
 
-/// The rules that are to go, and then the place for the one that is missing: the last, but before a plain return.
-fn steps(listed: &str, bridge: Option<&str>) -> (Vec<String>, Option<usize>) {
-    let rules: Vec<&str> =
+/// The rules that are to go, those that are missing, and then the place of the first of these: the last, but before a plain
+/// return.
+fn steps(listed: &str, bridge: Option<&str>) -> (Vec<String>, Vec<String>, usize) {
+    let present: Vec<&str> =
         listed.lines().filter_map(|line| line.strip_prefix("-A DOCKER-USER ")).map(str::trim).collect();
-    let name = |rule: &str| {
-        Some(rule.strip_prefix("-o ")?.split(' ').next()?.to_owned()).filter(|name| name.starts_with("gam-"))
-    };
-    let ours = |text: &&str| name(text).is_some_and(|name| rule(&name) == *text);
-    let wanted = bridge.map(rule);
-    let is_wanted = |rule: &&str| wanted.as_deref() == Some(*rule);
-    let gone: Vec<String> =
-        rules.iter().filter(|rule| ours(rule) && !is_wanted(rule)).map(|rule| (*rule).to_owned()).collect();
-    let is_there = rules.iter().any(is_wanted);
-    let returns = rules.last().is_some_and(|rule| *rule == "-j RETURN");
-    let place = rules.len() - gone.len() + usize::from(!returns);
-    (gone, (bridge.is_some() && !is_there).then_some(place))
+    let name = |rule: &str| Some(rule.split(' ').nth(1)?.to_owned()).filter(|name| name.starts_with("gam-"));
+    let ours = |text: &&str| name(text).is_some_and(|name| rules(&name).iter().any(|rule| rule == text));
+    let wanted: Vec<String> = bridge.map(rules).into_iter().flatten().collect();
+    let gone: Vec<String> = present
+        .iter()
+        .filter(|rule| ours(rule) && !wanted.iter().any(|one| one == *rule))
+        .map(|rule| (*rule).to_owned())
+        .collect();
+    let missing = wanted.into_iter().filter(|rule| !present.contains(&rule.as_str())).collect();
+    let returns = present.last().is_some_and(|rule| *rule == "-j RETURN");
+    let place = present.len() - gone.len() + usize::from(!returns);
+    (gone, missing, place)
 }
 
 async fn has_chain() -> io::Result<bool> {
@@ -83,15 +88,22 @@ async fn iptables(arguments: &[&str]) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    const OURS: &str = "-A DOCKER-USER -o gam-abc -m conntrack --ctstate DNAT -j ACCEPT";
+    const TO: &str = "-A DOCKER-USER -o gam-abc -m conntrack --ctstate DNAT -j ACCEPT";
+    const BACK: &str = "-A DOCKER-USER -i gam-abc -m conntrack --ctstate DNAT --ctdir REPLY -j ACCEPT";
+
+    fn bare(rule: &str) -> String {
+        rule.strip_prefix("-A DOCKER-USER ").unwrap().to_owned()
+    }
 
     #[test]
-    fn the_rule_stands_behind_the_users_and_before_a_return() {
+    fn the_rules_stand_behind_the_users_and_before_a_return() {
         let user = "-N DOCKER-USER\n-A DOCKER-USER ! -s 192.0.2.0/24 -i eth0 -j DROP\n";
-        assert_eq!(steps("-N DOCKER-USER\n", Some("gam-abc")), (vec![], Some(1)));
-        assert_eq!(steps(user, Some("gam-abc")), (vec![], Some(2)));
-        assert_eq!(steps(&format!("{user}-A DOCKER-USER -j RETURN\n"), Some("gam-abc")), (vec![], Some(2)));
-        assert_eq!(steps(&format!("{user}{OURS}\n"), Some("gam-abc")), (vec![], None));
+        let both = || vec![bare(TO), bare(BACK)];
+        assert_eq!(steps("-N DOCKER-USER\n", Some("gam-abc")), (vec![], both(), 1));
+        assert_eq!(steps(user, Some("gam-abc")), (vec![], both(), 2));
+        assert_eq!(steps(&format!("{user}-A DOCKER-USER -j RETURN\n"), Some("gam-abc")), (vec![], both(), 2));
+        assert_eq!(steps(&format!("{user}{TO}\n"), Some("gam-abc")), (vec![], vec![bare(BACK)], 3));
+        assert_eq!(steps(&format!("{user}{TO}\n{BACK}\n"), Some("gam-abc")).1, Vec::<String>::new());
     }
 
     #[test]
@@ -102,9 +114,10 @@ mod tests {
 
     #[test]
     fn that_of_another_bridge_goes_and_what_others_wrote_stays() {
-        let old = OURS.strip_prefix("-A DOCKER-USER ").unwrap().to_owned();
-        let listed = format!("{OURS}\n-A DOCKER-USER -o gam-abc -j DROP\n-A DOCKER-USER -j RETURN\n");
-        assert_eq!(steps(&listed, Some("gam-new")), (vec![old.clone()], Some(2)));
-        assert_eq!(steps(&listed, None), (vec![old], None));
+        let old = || vec![bare(TO), bare(BACK)];
+        let listed = format!("{TO}\n{BACK}\n-A DOCKER-USER -o gam-abc -j DROP\n-A DOCKER-USER -j RETURN\n");
+        let new = rules("gam-new").to_vec();
+        assert_eq!(steps(&listed, Some("gam-new")), (old(), new, 2));
+        assert_eq!(steps(&listed, None), (old(), vec![], 2));
     }
 }
