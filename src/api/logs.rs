@@ -209,7 +209,14 @@ impl Reader {
     /// Hands on the log of one container. An error says why its node could not be asked.
     async fn read(self, node: NodeId, container: String, attributes: Bytes) -> Result<(), Error> {
         if node != self.manager.node_id() {
-            return self.read_elsewhere(node, container, &attributes).await;
+            let read = self.read_elsewhere(node, container, &attributes).await;
+            if let Err(error) = read.as_ref()
+                && self.options.follow
+            {
+                // Nobody is told if the client has gone.
+                let _ = self.lines.send(render(&absent(error), &attributes, self.format)).await;
+            }
+            return read;
         }
         match self.engine.logs(&container, &self.options) {
             Ok(log) => self.copy(log, &attributes).await,
@@ -257,6 +264,19 @@ fn incomplete(reasons: &BTreeSet<String>, format: Format) -> Bytes {
     let error = Error::rpc(Code::Unknown, format!("{warning}{}", reasons.join(", ")));
     let text = format!("Error grabbing logs: {}\n", error.message);
     if format.tty { text.into() } else { frame(SYSTEM, text.as_bytes()) }
+}
+
+/// What is said among the lines that are followed, of a task whose node cannot be asked: the stream goes on without it. (Docker's
+/// stream says nothing. A frame of dockerd's own errors would end it at the client.)
+fn absent(error: &Error) -> LogLine {
+    let text = format!("warning: incomplete log stream: {}\n", error.message);
+    LogLine { source: Source::Stderr, time: log_time(OffsetDateTime::now_utc()), text: text.into() }
+}
+
+/// A time as dockerd writes it before a line of a log, always 30 characters.
+fn log_time(time: OffsetDateTime) -> Bytes {
+    let date = format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day());
+    format!("{date}T{:02}:{:02}:{:02}.{:09}Z", time.hour(), time.minute(), time.second(), time.nanosecond()).into()
 }
 
 /// What `details` adds to each line: where it comes from, as the CLI expects it (`moby: httputils.WriteLogStream`).
@@ -351,6 +371,17 @@ mod tests {
         for text in ["ALL", "5.5", "abc", "99999999999999999999"] {
             assert_eq!(read(text), Err("tail value must be a positive integer or \"all\"".into()));
         }
+    }
+
+    #[test]
+    fn who_follows_is_told_of_a_node_that_is_down_by_a_line() {
+        let line = absent(&Error::unavailable("node a is not available"));
+        let format = Format { timestamps: false, details: true, tty: false };
+        let told = render(&line, b"x=1", format);
+        assert_eq!(told[..4], [2, 0, 0, 0]);
+        assert_eq!(told[8..], b"x=1 warning: incomplete log stream: node a is not available\n"[..]);
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(1_764_000_000_000_000_007).unwrap();
+        assert_eq!(log_time(moment), "2025-11-24T16:00:00.000000007Z");
     }
 
     #[test]

@@ -9,7 +9,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use gam_core::control::{CredentialFrom, Request as Change, Response as Answer};
 use gam_core::error::{Error, Kind};
-use gam_core::model::{Credential, EndpointSpec, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp};
+use gam_core::model::{
+    Credential, EndpointSpec, NodeState, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp,
+};
 use gam_core::state::State as Cluster;
 use serde::Serialize;
 
@@ -131,20 +133,28 @@ fn view(service: &Service) -> View<'_> {
     }
 }
 
-/// What `docker service ls` shows as `2/3` (swarmkit `ListServiceStatuses`). Of a job only the present execution counts; it
-/// wants as many tasks as may run at once, or as many as nodes have one that is not done.
+/// What `docker service ls` shows as `2/3` (swarmkit `ListServiceStatuses`): what still runs though it is to stop counts, too,
+/// unless nobody knows whether it does, because its node is down (there Docker counts it). Of a job only the present execution
+/// counts; it wants as many tasks as may run at once, or as many as nodes have one that is not done.
 fn counts(state: &Cluster, service: &Service) -> Counts {
     let iteration = service.job.map(|job| job.iteration);
     let tasks = || state.tasks_of_service(service.id).filter(|task| task.iteration == iteration);
     let count = |wanted: fn(&Task) -> bool| tasks().filter(|task| wanted(task)).count() as u64;
+    let is_down = |task: &Task| {
+        task.node.and_then(|node| state.node(node)).is_none_or(|node| node.status.state == NodeState::Down)
+    };
+    let runs = |task: &Task| task.status.state == TaskState::Running && (task.is_wanted() || !is_down(task));
     let mode = &service.spec.mode;
     Counts {
-        running_tasks: count(|task| task.is_wanted() && task.status.state == TaskState::Running),
+        running_tasks: tasks().filter(|task| runs(task)).count() as u64,
         desired_tasks: match (service.replicas(), &mode.replicated_job) {
             (Some(replicas), _) => replicas,
             (None, Some(job)) => job.max_concurrent.unwrap_or(1),
             // A global service wants what it has been given nodes for.
-            (None, None) => count(Task::is_wanted),
+            (None, None) => count(|task| {
+                task.desired == TaskState::Running
+                    || task.desired == TaskState::Complete && task.status.state != TaskState::Complete
+            }),
         },
         completed_tasks: count(Task::is_accomplished),
     }
