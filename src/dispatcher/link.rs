@@ -29,9 +29,6 @@ const ERRANDS_MAX: usize = 64;
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(2);
 /// A manager that says nothing for so many of its beats is taken for gone; it answers every third one.
 const SILENT_BEATS: u32 = 7;
-/// Agents speak at so many moments of a beat, the same for all by the time of day, as far as their clocks agree: a manager that
-/// hears several at once is woken once for all of them.
-const MOMENTS: u32 = 2;
 /// The least from one try to the next, so that a cluster that is down costs little; short, because the node counts as gone a
 /// few seconds after its session broke, and for as long as it takes: a node that is back is to know soon what has become of the
 /// others.
@@ -172,7 +169,7 @@ impl Link {
         self.direct.send_modify(|directive| directive.history = history.or(directive.history));
         let beat = Duration::from_millis(u64::from(heartbeat_ms).max(1));
         self.state.send_replace(LinkState { manager: Some(address.to_owned()), ..LinkState::default() });
-        let mut beats = tokio::time::interval_at(Instant::now() + until_moment(time_of_day(), beat), beat);
+        let mut beats = tokio::time::interval_at(Instant::now() + until_beat(time_of_day(), beat), beat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut heard = Instant::now();
         // Another manager may not have passed on what was said to it.
@@ -265,10 +262,11 @@ fn time_of_day() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// How long it is from a time of day until the next moment at which agents speak.
-fn until_moment(now: Duration, beat: Duration) -> Duration {
-    let moment = (beat / MOMENTS).as_nanos().max(1);
-    Duration::from_nanos(u64::try_from(moment - now.as_nanos() % moment).unwrap_or_default())
+/// How long it is from a time of day until the next beat. Beats are the same for all agents, as far as their clocks agree: a manager
+/// that hears many at once is woken once for all of them.
+fn until_beat(now: Duration, beat: Duration) -> Duration {
+    let beat = beat.as_nanos().max(1);
+    Duration::from_nanos(u64::try_from(beat - now.as_nanos() % beat).unwrap_or_default())
 }
 
 /// The same addresses, begun elsewhere, and one of them last.
@@ -333,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn agents_speak_at_few_moments() {
+    fn agents_speak_at_the_same_moments() {
         let beat = Duration::from_millis(400);
         for now in [1_000_000, 1_000_001, 1_000_049, 1_000_050] {
             let now = Duration::from_millis(now);
-            let wait = until_moment(now, beat);
-            assert!(!wait.is_zero() && wait <= beat / MOMENTS);
-            assert_eq!((now + wait).as_millis() % 200, 0);
+            let wait = until_beat(now, beat);
+            assert!(!wait.is_zero() && wait <= beat);
+            assert_eq!((now + wait).as_millis() % 400, 0);
         }
-        assert!(until_moment(Duration::ZERO, Duration::ZERO) <= beat);
+        assert!(until_beat(Duration::ZERO, Duration::ZERO) <= beat);
     }
 }

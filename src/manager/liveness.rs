@@ -13,7 +13,7 @@ use gam_core::model::NodeId;
 use gam_core::state::State;
 
 /// How often an agent is heard in two periods. Each time costs its manager some microseconds, and there may be thousands.
-const BEATS: u32 = 25;
+const BEATS: u32 = 22;
 /// How often in a period the leader looks who was heard, and the other managers tell it.
 const LOOKS: u32 = 25;
 /// A look that comes later than this many looks after the one before says that this manager itself stood still.
