@@ -29,13 +29,17 @@ $lab down
 say() { echo "cluster.sh: $side: $*" >&2; }
 die() { echo "cluster.sh: $*" >&2; exit 1; }
 millis() { echo $((${EPOCHREALTIME/./} / 1000)); }
-until_so() { # until_so WHAT COMMAND...: polls, for three minutes at most: so long the reference may take to find itself again
-  local what=$1 end=$((SECONDS + 180))
-  shift
+comes_true() { # comes_true COMMAND...: polls, for three minutes at most: so long the reference may take to find itself again
+  local end=$((SECONDS + 180))
   until "$@"; do
-    [ $SECONDS -lt $end ] || die "$side: after three minutes still not so: $what"
+    [ $SECONDS -lt $end ] || return 1
     sleep 0.02
   done
+}
+until_so() { # until_so WHAT COMMAND...: goes on once it is so
+  local what=$1
+  shift
+  comes_true "$@" || die "$side: after three minutes still not so: $what"
 }
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 worst() { sort -n | tail -n 1; }
@@ -163,7 +167,8 @@ update() {
     $heal "$led"
     whole "$asked"
     until_so 'the update has ended' update_ended "$asked"
-    until_so "$slots tasks of the new version run, and no other" rolled_alone "$i"
+    # An update that was lost on the way is a result, of the reference too, and the last one: it may go on at any time.
+    comes_true rolled_alone "$i" || { say "update $i came to no end" && note update 0 && break; }
     if once_each "$asked" "$i"; then note update 1; else note update 0; fi
   done
   on 1 service rm roll >/dev/null
