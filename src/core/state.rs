@@ -46,6 +46,7 @@ pub struct State {
     networks: OrdMap<NetworkId, Arc<Network>>,
     secrets: OrdMap<SecretId, Arc<Secret>>,
     configs: OrdMap<ConfigId, Arc<Config>>,
+    /// By name in small letters: names of services differ in more than their case, and those of networks, as in swarmkit.
     service_names: OrdMap<String, ServiceId>,
     network_names: OrdMap<String, NetworkId>,
     secret_names: OrdMap<String, SecretId>,
@@ -152,7 +153,12 @@ impl State {
 
     /// One service, by its name.
     pub fn service_named(&self, name: &str) -> Option<&Arc<Service>> {
-        self.service(*self.service_names.get(name)?)
+        self.service_alike(name).filter(|service| service.name() == name)
+    }
+
+    /// The service whose name is this one but for capital letters: there is no second one.
+    pub fn service_alike(&self, name: &str) -> Option<&Arc<Service>> {
+        self.service(*self.service_names.get(&name.to_ascii_lowercase())?)
     }
 
     /// All tasks, by id.
@@ -186,7 +192,7 @@ impl State {
     pub fn of_networks<'a>(networks: impl IntoIterator<Item = &'a Arc<Network>>) -> State {
         let mut state = State::default();
         for network in networks {
-            state.network_names.insert(network.name().to_owned(), network.id);
+            state.network_names.insert(network.name().to_ascii_lowercase(), network.id);
             state.networks.insert(network.id, network.clone());
         }
         state
@@ -222,7 +228,12 @@ impl State {
 
     /// One network, by its name.
     pub fn network_named(&self, name: &str) -> Option<&Arc<Network>> {
-        self.network(*self.network_names.get(name)?)
+        self.network_alike(name).filter(|network| network.name() == name)
+    }
+
+    /// The network whose name is this one but for capital letters: there is no second one.
+    pub fn network_alike(&self, name: &str) -> Option<&Arc<Network>> {
+        self.network(*self.network_names.get(&name.to_ascii_lowercase())?)
     }
 
     /// All secrets, by id.

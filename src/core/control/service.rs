@@ -32,7 +32,8 @@ pub(super) fn create(
     validate::port_conflicts(plan.state(), &spec, None)?;
     validate::ingress_network(plan.state(), &spec)?;
     validate::references(plan.state(), &spec)?;
-    if is_name_taken(plan.state(), &spec.name) {
+    // In capital letters or not (swarmkit `manager/state/store/services.go`).
+    if plan.state().service_alike(&spec.name).is_some() {
         return Err(Error::rpc(
             Code::AlreadyExists,
             format!("name conflicts with an existing object: service {} already exists", spec.name),
@@ -135,7 +136,7 @@ fn admit(plan: &mut Plan<'_>, mut spec: ServiceSpec) -> Result<ServiceSpec, Erro
         let ids = &mut *plan.ids;
         let attempts = std::iter::repeat_with(|| name::random(ids.bytes())).take(name::ATTEMPTS);
         let names: Vec<String> = attempts.collect();
-        let free = names.iter().find(|name| !is_name_taken(plan.state(), name));
+        let free = names.iter().find(|name| plan.state().service_alike(name).is_none());
         spec.name = free.or(names.first()).cloned().unwrap_or_default();
     }
     validate::service_spec(&spec)?;
@@ -176,11 +177,6 @@ fn resolve_network(state: &State, target: &str) -> Result<String, Error> {
         _ if refusal.kind == Kind::NotFound => Error::internal(refusal.message),
         _ => refusal,
     })
-}
-
-/// Names of services differ in more than capital letters (swarmkit `manager/state/store/services.go`).
-fn is_name_taken(state: &State, name: &str) -> bool {
-    state.service_named(name).is_some() || state.services().any(|service| service.name().eq_ignore_ascii_case(name))
 }
 
 /// Which of the four modes is set.

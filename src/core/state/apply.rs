@@ -196,12 +196,12 @@ impl State {
                     job: spec.mode.is_job().then_some(JobStatus { iteration: 0, last_execution: moment.at }),
                 };
                 moment.emit(EventKind::Service, "create", id, named(service.name()));
-                self.service_names.insert(service.name().to_owned(), *id);
+                self.service_names.insert(service.name().to_ascii_lowercase(), *id);
                 self.services.insert(*id, Arc::new(service));
             }
             Change::ServiceRemove { id } => {
                 let Some(service) = self.services.remove(id) else { return };
-                self.service_names.remove(service.name());
+                self.service_names.remove(&service.name().to_ascii_lowercase());
                 self.claim_virtual_ips(&service, false);
                 moment.emit(EventKind::Service, "remove", id, named(service.name()));
             }
@@ -226,8 +226,8 @@ impl State {
                 service.job = old
                     .job
                     .map(|job| JobStatus { iteration: job.iteration.saturating_add(1), last_execution: moment.at });
-                self.service_names.remove(old.name());
-                self.service_names.insert(service.name().to_owned(), id);
+                self.service_names.remove(&old.name().to_ascii_lowercase());
+                self.service_names.insert(service.name().to_ascii_lowercase(), id);
             }
             Change::ServiceUpdateStatus { status, .. } => service.update_status.clone_from(status),
             Change::ServiceEndpoint { endpoint, .. } => {
@@ -433,7 +433,7 @@ impl State {
                     // Docker allocates a network after it made it, which its users see as an update.
                     moment.emit(EventKind::Network, "update", network.id, named(network.name()));
                 }
-                self.network_names.insert(network.name().to_owned(), network.id);
+                self.network_names.insert(network.name().to_ascii_lowercase(), network.id);
                 self.networks.insert(network.id, Arc::new(network));
             }
             Change::NetworkIpam { id, ipam, vni } => {
@@ -445,7 +445,7 @@ impl State {
             }
             Change::NetworkRemove { id } => {
                 let Some(network) = self.networks.remove(id) else { return };
-                self.network_names.remove(network.name());
+                self.network_names.remove(&network.name().to_ascii_lowercase());
                 self.cursors.remove(id);
                 self.ipv6_cursors.remove(id);
                 moment.emit(EventKind::Network, "remove", id, named(network.name()));

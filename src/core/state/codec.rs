@@ -179,14 +179,14 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     state.former_members = snapshot.former_members.into_iter().collect();
     for ServiceRecord { spec: number, service } in snapshot.services {
         let service = Service { spec: spec(number), ..service };
-        state.service_names.insert(service.name().to_owned(), service.id);
+        state.service_names.insert(service.name().to_ascii_lowercase(), service.id);
         for vip in &service.endpoint.virtual_ips {
             state.mark_used(vip.network, &vip.address);
         }
         state.services.insert(service.id, Arc::new(service));
     }
     for network in snapshot.networks {
-        state.network_names.insert(network.name().to_owned(), network.id);
+        state.network_names.insert(network.name().to_ascii_lowercase(), network.id);
         state.networks.insert(network.id, network);
     }
     for record in snapshot.tasks {

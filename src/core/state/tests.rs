@@ -255,3 +255,26 @@ fn events_tell_what_changed() {
     let attributes: Vec<_> = events[0].attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(attributes, ["name=web", "replicas.new=5", "replicas.old=2"]);
 }
+
+#[test]
+fn names_are_found_as_written_and_are_taken_in_any_letters() {
+    let mut fixture = crate::fixture::Fixture::new("network Net 10.0.1.0/24\n service Web");
+    let is_there = |fixture: &crate::fixture::Fixture, name: &str| {
+        let state = &fixture.state;
+        let named = state.service_named(name).is_some() || state.network_named(name).is_some();
+        (named, state.service_alike(name).is_some() || state.network_alike(name).is_some())
+    };
+    for (name, expected) in [
+        ("Net", (true, true)),
+        ("nEt", (false, true)),
+        ("Web", (true, true)),
+        ("web", (false, true)),
+        ("w", (false, false)),
+    ] {
+        assert_eq!(is_there(&fixture, name), expected, "{name}");
+    }
+    let copy = codec::decode_state(&codec::encode_state(&fixture.state)).expect("a snapshot is read again");
+    assert!(copy.service_alike("WEB").is_some() && copy.network_alike("NET").is_some());
+    fixture.add("remove service Web\n remove network Net");
+    assert_eq!(["Net", "web"].map(|name| is_there(&fixture, name)), [(false, false); 2]);
+}

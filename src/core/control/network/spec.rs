@@ -48,7 +48,7 @@ pub(super) fn validate(state: &State, spec: &NetworkSpec) -> Result<(), Error> {
         return Err(Error::rpc(Code::AlreadyExists, sentence));
     }
     // Names differ without regard to case, which dockerd notices last and reports so.
-    if state.all_networks().any(|network| network.name().eq_ignore_ascii_case(name)) {
+    if state.network_alike(name).is_some() {
         return Err(Error::rpc(Code::Unknown, "name conflicts with an existing object"));
     }
     validate_options(spec)
