@@ -236,14 +236,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// One thread and one lab per job; each takes the next case as it becomes free. Cases with the most hosts go
-    /// first, and one job alone has a lab large enough for them.
+    /// first, and one job alone has a lab large enough for all of them: every host is a dockerd that costs memory.
     fn all(&self, mut cases: Vec<Case>) -> Result<()> {
         let largest = cases.iter().map(|case| case.hosts).max().unwrap_or(1);
         cases.sort_by_key(|case| std::cmp::Reverse(case.hosts));
         let jobs = self.options.jobs.clamp(1, cases.len().max(1));
         let queue = Mutex::new(VecDeque::from(cases));
         let labs: Vec<(String, usize)> =
-            (1..=jobs).map(|j| (format!("{}{j}", self.options.lab), if j == 1 { largest } else { 1 })).collect();
+            (1..=jobs).map(|j| (format!("{}{j}", self.options.lab), if j == 1 { largest } else { largest.min(2) })).collect();
         take_down_on_signal(&self.tests, self.options.keep);
         std::thread::scope(|scope| {
             let workers: Vec<_> =
