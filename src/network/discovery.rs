@@ -34,7 +34,7 @@ use super::namespace::Namespace;
 use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Place, Sandbox, Sandboxes};
-use super::{Networks, backing, engine_dns};
+use super::{Networks, backing, engine_dns, resolv_conf};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
 use crate::vital;
@@ -338,6 +338,11 @@ impl Discovery {
         // What its task wished wins over what the engine was asked for: that is only what the engine can do of it.
         let wished = found.task.and_then(|task| known.tasks.get(&task));
         let wished = wished.and_then(|task| task.spec().container_spec.as_ref()?.dns_config.as_ref());
+        if let (Some(wished), Some(path)) = (wished, &found.resolv_conf)
+            && let Err(error) = resolv_conf::amend(path, &wished.options)
+        {
+            tracing::warn!(container = %container.id, path = %path.display(), %error, "a container has no ndots of its own");
+        }
         let options = wished.map_or(&found.options, |dns| &dns.options);
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
