@@ -566,8 +566,27 @@ fn leads_outside(known: &Assignments, network: NetworkId) -> bool {
     known.networks.get(&network).is_some_and(|network| !network.spec.internal)
 }
 
-/// Whether there is an `ndots` of more than 0 among the options.
+/// Whether there is an `ndots` among the options, of whatever number: that is what the engine looks at, also if it writes
+/// another one (`moby: libnetwork/sandbox_dns_unix.go`, `rebuildDNS`).
 fn completes(options: &[String]) -> bool {
-    let dots = |option: &String| option.strip_prefix("ndots:")?.parse::<u32>().ok();
-    options.iter().filter_map(dots).next_back().is_some_and(|dots| dots > 0)
+    options.iter().any(|option| option.split(':').next() == Some("ndots"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_ndots_keeps_names_without_dots_inside() {
+        for (option, is_so) in [
+            ("ndots:3", true),
+            ("ndots:0", true),
+            ("ndots:x", true),
+            ("ndots", true),
+            ("timeout:1", false),
+            ("no-ndots:1", false),
+        ] {
+            assert_eq!(completes(&["attempts:2".to_owned(), option.to_owned()]), is_so, "{option}");
+        }
+    }
 }

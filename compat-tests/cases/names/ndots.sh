@@ -13,6 +13,10 @@ for name in three zero odd bridge; do
   until_ok 5 'the options are there' "engine docker exec $task grep ^options /etc/resolv.conf"
   engine docker exec "$task" grep '^options' /etc/resolv.conf
 done
+for name in db zero odd; do # with any ndots, nobody outside is asked for a name without dots (there is nobody here)
+  until_ok 20 'it is answered' "engine docker exec $(container 1 $name) ping -c 1 -w 5 db"
+  engine docker exec "$(container 1 $name)" sh -c 'nslookup -type=a short | grep -c SERVFAIL'
+done
 for name in three zero; do
   task=$(container 1 $name)
   until_ok 20 'db is found' engine docker exec "$task" ping -c 1 -w 5 db
