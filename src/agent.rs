@@ -59,12 +59,15 @@ pub struct AgentConfig {
     pub networks: Networks,
     /// What a bind mount of the engine's socket delivers instead; `None` leaves such mounts alone.
     pub gam_socket: Option<PathBuf>,
+    /// Grows whenever the engine answers (again). It may be another one then: newer, or begun with other flags.
+    pub engine_up: watch::Sender<u64>,
 }
 
 impl AgentConfig {
     /// What stays the same whatever the node is called; `node` is to be set before an agent starts.
     pub fn new(engine: Engine, networks: Networks, gam_socket: Option<PathBuf>) -> AgentConfig {
-        AgentConfig { node: NodeId::MIN, engine, networks, gam_socket }
+        let engine_up = watch::Sender::default();
+        AgentConfig { node: NodeId::MIN, engine, networks, gam_socket, engine_up }
     }
 }
 
@@ -113,8 +116,8 @@ impl Agent {
     ) -> JoinHandle<()> {
         vital::spawn("the agent", async move {
             let (news, inbox) = mpsc::channel(NEWS_QUEUE);
-            let (engine_up, engine_generation) = watch::channel(0);
-            let context = Arc::new(Context::new(config, assignments.clone(), key, engine_generation));
+            let engine_up = config.engine_up.clone();
+            let context = Arc::new(Context::new(config, assignments.clone(), key));
             let mut agent = Agent {
                 context,
                 assignments,

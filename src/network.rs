@@ -23,6 +23,7 @@ pub mod overlay;
 pub mod places;
 pub mod plugs;
 pub mod rejoin;
+pub mod resolv_conf;
 pub mod resolver;
 pub mod rewrite;
 pub mod sandboxes;

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gam_core::model::NodeId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -131,12 +130,7 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
         Host::Unix(path) => Some(path.clone()),
         Host::Tcp { .. } => None,
     });
-    let agent = AgentConfig {
-        node: NodeId::MIN,
-        engine: engine.clone(),
-        networks: networks.clone(),
-        gam_socket: gam_socket.clone(),
-    };
+    let agent = AgentConfig::new(engine.clone(), networks.clone(), gam_socket.clone());
     let node = Node::open(directory, agent).await?;
     let proxy = Proxy::new(settings.engine.clone());
     let (for_deserted, mounted) = (engine.clone(), gam_socket.clone());

@@ -46,7 +46,6 @@ impl Context {
         config: AgentConfig,
         assignments: watch::Receiver<Arc<Assignments>>,
         key: Option<Key>,
-        engine_generation: watch::Receiver<u64>,
     ) -> Context {
         Context {
             node: config.node,
@@ -58,7 +57,7 @@ impl Context {
             reporter: Reporter::default(),
             calls: Semaphore::new(PARALLEL_CALLS),
             assignments,
-            engine_generation,
+            engine_generation: config.engine_up.subscribe(),
             host: OnceCell::new(),
             received: AtomicBool::new(false),
         }

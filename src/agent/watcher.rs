@@ -1,11 +1,16 @@
 //! Listens to dockerd's events and passes them on; comes back after every loss of the connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::News;
 use super::context::{Context, Pause};
+
+/// The longest pause between two tries. That nobody listens on the socket costs nothing to learn, and all else waits for the
+/// engine's return.
+const LONGEST_TRY: Duration = Duration::from_millis(500);
 
 /// Runs until the agent is gone.
 pub(super) async fn watch(context: Arc<Context>, news: mpsc::Sender<News>) {
@@ -34,7 +39,7 @@ pub(super) async fn watch(context: Arc<Context>, news: mpsc::Sender<News>) {
                 }
             }
         }
-        tokio::time::sleep(pause.next()).await;
+        tokio::time::sleep(pause.next().min(LONGEST_TRY)).await;
     }
 }
 

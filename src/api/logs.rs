@@ -1,4 +1,8 @@
 //! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of tasks' containers on all nodes, merged as they come.
+//!
+//! One that is followed goes on where it stopped when its node was away and is back ([`resume`]).
+
+mod resume;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -23,6 +27,7 @@ use super::{Api, ApiError, gates};
 use crate::engine::logs::{LogLine, LogOptions, Source};
 use crate::engine::{Engine, Errand};
 use crate::manager::Manager;
+use resume::Mark;
 
 /// Lines that may wait for a slow client; then the containers' logs are read no further.
 const LINES_MAX: usize = 256;
@@ -46,6 +51,13 @@ impl Selector {
             Selector::Task(id) => task.id == id,
         }
     }
+}
+
+/// Where a log is.
+struct Place {
+    task: TaskId,
+    node: NodeId,
+    container: String,
 }
 
 /// How lines are written.
@@ -201,42 +213,46 @@ impl Reader {
             let container = task.status.container.as_ref().filter(|container| !container.id.is_empty());
             let (Some(node), Some(container)) = (task.node, container) else { continue };
             if seen.insert(container.id.clone()) {
-                reading.spawn(self.clone().read(node, container.id.clone(), attributes(task)));
+                let place = Place { task: task.id, node, container: container.id.clone() };
+                reading.spawn(self.clone().read(place, attributes(task)));
             }
         }
     }
 
     /// Hands on the log of one container. An error says why its node could not be asked.
-    async fn read(self, node: NodeId, container: String, attributes: Bytes) -> Result<(), Error> {
-        if node != self.manager.node_id() {
-            let read = self.read_elsewhere(node, container, &attributes).await;
-            if let Err(error) = read.as_ref()
-                && self.options.follow
-            {
-                // Nobody is told if the client has gone.
-                let _ = self.lines.send(render(&absent(error), &attributes, self.format)).await;
+    async fn read(self, place: Place, attributes: Bytes) -> Result<(), Error> {
+        if place.node != self.manager.node_id() {
+            if self.options.follow {
+                self.follow_elsewhere(&place, &attributes).await;
+                return Ok(());
             }
-            return read;
+            return self.read_elsewhere(&place, &attributes, &mut Mark::default()).await;
         }
-        match self.engine.logs(&container, &self.options) {
-            Ok(log) => self.copy(log, &attributes).await,
-            Err(error) => tracing::debug!(%container, %error, "cannot read a log"),
+        match self.engine.logs(&place.container, &self.options) {
+            Ok(log) => self.copy(log, &attributes, &mut Mark::default()).await,
+            Err(error) => tracing::debug!(container = place.container, %error, "cannot read a log"),
         }
         Ok(())
     }
 
-    async fn read_elsewhere(&self, node: NodeId, container: String, attributes: &[u8]) -> Result<(), Error> {
-        let errand = Errand::Logs { container, options: self.options.clone() };
-        let pieces = self.manager.ask_node(node, errand.encode().map_err(Error::internal)?).await?;
+    /// Hands on what comes behind the mark.
+    async fn read_elsewhere(&self, place: &Place, attributes: &[u8], mark: &mut Mark) -> Result<(), Error> {
+        let errand = Errand::Logs { container: place.container.clone(), options: mark.rewound(&self.options) };
+        let pieces = self.manager.ask_node(place.node, errand.encode().map_err(Error::internal)?).await?;
         let lines = stream::unfold(pieces, |mut pieces| async {
             let lines = LogLine::decode_all(pieces.recv().await?);
             Some((stream::iter(lines.into_iter().map(Ok::<_, Infallible>)), pieces))
         });
-        self.copy(lines.flatten(), attributes).await;
+        self.copy(lines.flatten(), attributes, mark).await;
         Ok(())
     }
 
-    async fn copy<E: std::fmt::Display>(&self, log: impl Stream<Item = Result<LogLine, E>>, attributes: &[u8]) {
+    async fn copy<E: std::fmt::Display>(
+        &self,
+        log: impl Stream<Item = Result<LogLine, E>>,
+        attributes: &[u8],
+        mark: &mut Mark,
+    ) {
         let mut log = std::pin::pin!(log);
         loop {
             let line = tokio::select! {
@@ -249,9 +265,13 @@ impl Reader {
                 Some(Err(error)) => return tracing::debug!(%error, "stopped reading a log"),
                 None => return,
             };
+            if !mark.is_new(&line) {
+                continue;
+            }
             if self.lines.send(render(&line, attributes, self.format)).await.is_err() {
                 return;
             }
+            mark.put_behind(&line);
         }
     }
 }

@@ -101,8 +101,6 @@ struct Counts {
 
 fn view(service: &Service) -> View<'_> {
     let endpoint = &service.endpoint;
-    let has_networks = !service.spec.networks.is_empty() || !service.spec.task_template.networks.is_empty();
-    let is_reachable = has_networks || !endpoint.ports.is_empty();
     View {
         id: service.id.to_string(),
         version: Version { index: service.meta.version },
@@ -111,8 +109,7 @@ fn view(service: &Service) -> View<'_> {
         spec: std::borrow::Cow::Borrowed(&service.spec),
         previous_spec: service.previous_spec.as_deref(),
         endpoint: EndpointView {
-            // Docker gives an endpoint only to what has addresses or ports.
-            spec: if is_reachable { endpoint.spec.clone().unwrap_or_default() } else { EndpointSpec::default() },
+            spec: endpoint.spec.clone().unwrap_or_default(),
             ports: &endpoint.ports,
             virtual_ips: endpoint
                 .virtual_ips

@@ -124,10 +124,11 @@ fn attached_networks(state: &State, origin: &ServiceSpec, present: &ServiceSpec)
     Ok(networks)
 }
 
+/// Whether a service needs no other addresses and ports than it has. As in Docker its endpoint is left alone then, also what
+/// it says of the spec that it was made for: a service that never needed any has none.
 fn is_current(service: &Service, wanted: &[NetworkId]) -> bool {
     let endpoint = &service.endpoint;
-    endpoint.spec == service.spec.endpoint_spec
-        && ports::is_current(&endpoint.ports, &service.spec)
+    ports::is_current(&endpoint.ports, &service.spec)
         && wanted.iter().all(|network| endpoint.virtual_ips.iter().any(|vip| vip.network == *network))
         && endpoint.virtual_ips.iter().all(|vip| wanted.contains(&vip.network))
 }

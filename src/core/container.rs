@@ -262,7 +262,7 @@ fn host_config(
 
 /// The swarm's resolver comes before the user's servers, so that the engine's own, in front of both, asks it first, and the
 /// others only when it fails. With `ndots` among the options the engine asks nobody for names without dots, which may be
-/// the swarm's; its resolver does that part instead.
+/// the swarm's; its resolver does that part instead, and the container is told its `ndots` once it runs.
 fn dns(config: Option<&DnsConfig>, resolver: Option<Ipv4Addr>) -> [(&'static str, Vec<String>); 3] {
     let DnsConfig { nameservers, search, options } = config.cloned().unwrap_or_default();
     let servers = resolver.iter().map(Ipv4Addr::to_string).chain(nameservers).collect();

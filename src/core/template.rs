@@ -43,6 +43,11 @@ pub struct Error {
 }
 
 impl Error {
+    /// Whether this is what it says, apart from the place.
+    pub fn says(&self, sentence: &str) -> bool {
+        self.sentence == sentence
+    }
+
     /// The error without any word of the template or of what was put into it.
     pub fn discreet(&self) -> String {
         format!("template: {NAME}:{}: wrong, or it failed; it may hold a secret, so no more is said", self.place)

@@ -133,6 +133,16 @@ fn line_time(at: OffsetDateTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
 }
 
+/// The time that dockerd writes so.
+pub fn time_of(text: &[u8]) -> Option<OffsetDateTime> {
+    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let part = |from: usize| u8::try_from(number(from, from + 2)?).ok();
+    let month = time::Month::try_from(part(5)?).ok()?;
+    let date = time::Date::from_calendar_date(i32::try_from(number(0, 4)?).ok()?, month, part(8)?).ok()?;
+    date.with_hms_nano(part(11)?, part(14)?, part(17)?, number(20, 29)?).ok().map(time::PrimitiveDateTime::assume_utc)
+}
+
 fn line(output: LogOutput) -> LogLine {
     let source = match output {
         LogOutput::StdErr { .. } => Source::Stderr,
@@ -148,6 +158,17 @@ fn line(output: LogOutput) -> LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        for nanos in [0, 1_764_000_000_000_000_007, 1_732_924_799_999_999_999] {
+            let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
+            assert_eq!(time_of(line_time(at).as_bytes()), Some(at));
+        }
+        for text in ["", "Z", "2026-11-23T05:06:02.735470848", "2026-13-23T05:06:02.735470848Z"] {
+            assert_eq!(time_of(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn lines_survive_the_way() {

@@ -38,6 +38,8 @@ pub struct NetworkSandbox {
     pub servers: Vec<IpAddr>,
     /// `--dns-option`, likewise.
     pub options: Vec<String>,
+    /// What it reads as `/etc/resolv.conf`, on the host.
+    pub resolv_conf: Option<PathBuf>,
 }
 
 impl Engine {
@@ -98,5 +100,6 @@ fn sandbox(inspected: ContainerInspectResponse) -> NetworkSandbox {
         task: labels.get(LABEL_TASK_ID).filter(|_| is_task).and_then(|id| id.parse().ok()),
         servers: host.dns.unwrap_or_default().iter().filter_map(|server| server.parse().ok()).collect(),
         options: host.dns_options.unwrap_or_default(),
+        resolv_conf: inspected.resolv_conf_path.filter(|path| !path.is_empty()).map(PathBuf::from),
     }
 }

@@ -34,7 +34,7 @@ use super::namespace::Namespace;
 use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Place, Sandbox, Sandboxes};
-use super::{Networks, backing, engine_dns};
+use super::{Networks, backing, engine_dns, resolv_conf};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
 use crate::vital;
@@ -338,6 +338,11 @@ impl Discovery {
         // What its task wished wins over what the engine was asked for: that is only what the engine can do of it.
         let wished = found.task.and_then(|task| known.tasks.get(&task));
         let wished = wished.and_then(|task| task.spec().container_spec.as_ref()?.dns_config.as_ref());
+        if let (Some(wished), Some(path)) = (wished, &found.resolv_conf)
+            && let Err(error) = resolv_conf::amend(path, &wished.options)
+        {
+            tracing::warn!(container = %container.id, path = %path.display(), %error, "a container has no ndots of its own");
+        }
         let options = wished.map_or(&found.options, |dns| &dns.options);
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
@@ -561,8 +566,27 @@ fn leads_outside(known: &Assignments, network: NetworkId) -> bool {
     known.networks.get(&network).is_some_and(|network| !network.spec.internal)
 }
 
-/// Whether there is an `ndots` of more than 0 among the options.
+/// Whether there is an `ndots` among the options, of whatever number: that is what the engine looks at, also if it writes
+/// another one (`moby: libnetwork/sandbox_dns_unix.go`, `rebuildDNS`).
 fn completes(options: &[String]) -> bool {
-    let dots = |option: &String| option.strip_prefix("ndots:")?.parse::<u32>().ok();
-    options.iter().filter_map(dots).next_back().is_some_and(|dots| dots > 0)
+    options.iter().any(|option| option.split(':').next() == Some("ndots"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_ndots_keeps_names_without_dots_inside() {
+        for (option, is_so) in [
+            ("ndots:3", true),
+            ("ndots:0", true),
+            ("ndots:x", true),
+            ("ndots", true),
+            ("timeout:1", false),
+            ("no-ndots:1", false),
+        ] {
+            assert_eq!(completes(&["attempts:2".to_owned(), option.to_owned()]), is_so, "{option}");
+        }
+    }
 }

@@ -37,7 +37,8 @@ use crate::network::places::{Places, Remote};
 use crate::network::{mesh, overlay};
 use crate::vital;
 
-/// How often the host is described anew: engine version, resources and plugins change with a restart of dockerd.
+/// How often the host is described anew: plugins come and go. Engine version, labels and resources change with a restart of
+/// dockerd, which does not wait for this.
 const DESCRIBE_INTERVAL: Duration = Duration::from_secs(60);
 /// The same while dockerd does not answer: the others may wait for what is new.
 const DESCRIBE_RETRY: Duration = Duration::from_secs(2);
@@ -328,11 +329,14 @@ async fn keep_described(
     let mut interval = tokio::time::interval(DESCRIBE_INTERVAL);
     let mut renewed = node.0.renewed.subscribe();
     let mut key = config.networks.identity().watch();
+    let mut engine_up = config.engine_up.subscribe();
     let mut is_free = true;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             _ = renewed.changed() => {}
+            // It lives as long as this.
+            Ok(()) = engine_up.changed() => {}
             // It lives as long as the networks.
             Ok(()) = key.changed() => {}
         }

@@ -46,6 +46,24 @@ fn the_engines_own_networks_have_no_addresses_of_the_clusters() {
     assert_eq!(fixture.plan(plan), "~ web host= net=10.0.1.2/24\n~ web.1 host= net=10.0.1.3/24\n");
 }
 
+/// As the case `service/endpoint_of` shows of Docker.
+#[test]
+fn an_endpoint_tells_the_spec_for_which_it_last_got_something() {
+    let mut fixture = with_net("service web network=net mode=dnsrr");
+    let told = |fixture: &Fixture| {
+        let service = fixture.state.service(fixture.service("web")).unwrap().clone();
+        service.endpoint.spec.clone().map(|spec| spec.mode)
+    };
+    assert_eq!((fixture.plan(plan).as_str(), told(&fixture)), ("", None), "it never had any");
+    fixture.add("service web mode=vip");
+    assert_eq!(fixture.plan(plan), "~ web net=10.0.1.2/24\n");
+    assert_eq!(told(&fixture).as_deref(), Some("vip"));
+    fixture.add("service web mode=dnsrr");
+    assert_eq!(fixture.plan(plan), "~ web\n");
+    assert_eq!(told(&fixture).as_deref(), Some("dnsrr"), "it lost its address");
+    assert_eq!(fixture.plan(plan), "");
+}
+
 #[test]
 fn dnsrr_has_no_virtual_address_and_giving_it_up_frees_it() {
     let mut fixture = with_net("service web network=net");

@@ -6,16 +6,17 @@
 //!
 //! Expanded on the node, in memory, just before the task's container starts. No word of a secret gets into an error:
 //! where Go shows the part of the template that is wrong, and that part is of a secret or a secret was put in before, only
-//! its place is told.
+//! its place is told. What is no value is told always: the name of a target that the service lacks, where the template has
+//! it in so many words.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use zeroize::Zeroizing;
 
 use super::template::{context, expand_for};
 use super::{Host, files};
 use crate::model::{ContainerSpec, Driver, FileTarget, Task};
-use crate::template::{Functions, Text, expand};
+use crate::template::{Error, Functions, Text, expand};
 
 /// Steps that one of them may take ([`expand`]). A megabyte with an action in every line stays far below.
 const STEPS: usize = 1_000_000;
@@ -49,12 +50,12 @@ pub fn expanded(
     // Docker asks the container for its environment, where templates have been expanded.
     let spec = &expand_for(spec, task, host).map_err(|error| error.to_string())?;
     let is_secret = matches!(source, files::Source::Secret(_));
-    let lookup = Lookup { spec, values, is_sensitive: Cell::new(is_secret) };
+    let lookup = Lookup { spec, values, is_sensitive: Cell::new(is_secret), lacking: RefCell::default() };
     let expanded = expand(text, &context(task, host, "*template.PayloadContext"), &lookup, &mut { STEPS });
     let is_sensitive = lookup.is_sensitive.get();
     match expanded {
         Ok(mut text) => Ok(Zeroizing::new(std::mem::take(&mut *text).into_bytes())),
-        Err(error) if is_sensitive => Err(error.discreet()),
+        Err(error) if is_sensitive && !lookup.is_about_lacking(&error) => Err(error.discreet()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -64,6 +65,8 @@ struct Lookup<'l> {
     values: &'l dyn Values,
     /// Whether what is expanded, or an error about it, may hold a secret.
     is_sensitive: Cell<bool>,
+    /// The function and the target that was asked for last and that the service lacks.
+    lacking: RefCell<Option<(&'static str, String)>>,
 }
 
 impl Functions for Lookup<'_> {
@@ -88,14 +91,33 @@ impl Functions for Lookup<'_> {
             }
             _ => return Ok(Text::new(self.variable(argument))),
         };
-        let id = id.ok_or_else(|| format!("{kind} target {argument} not found"))?;
+        let id = id.ok_or_else(|| {
+            *self.lacking.borrow_mut() = Some((kind, argument.to_owned()));
+            not_found(kind, argument)
+        })?;
         let value = value.ok_or_else(|| format!("{kind} {id} not found"))?;
         let text = std::str::from_utf8(&value).map_err(|_| format!("{kind} {argument} is not UTF-8"))?;
         Ok(Text::new(text.to_owned()))
     }
 }
 
+fn not_found(kind: &str, target: &str) -> String {
+    format!("{kind} target {target} not found")
+}
+
 impl Lookup<'_> {
+    /// Whether an error says that a target is lacking, and says nothing else. Had its name been made of a value, the part of
+    /// the template that stands in the error would not be that name.
+    fn is_about_lacking(&self, error: &Error) -> bool {
+        let lacking = self.lacking.borrow();
+        let Some((kind, target)) = &*lacking else { return false };
+        let sentence = not_found(kind, target);
+        ["\"", "`"].iter().any(|quote| {
+            let node = format!("{kind} {quote}{target}{quote}");
+            error.says(&format!("executing \"expansion\" at <{node}>: error calling {kind}: {sentence}"))
+        })
+    }
+
     /// A variable of the service's, or nothing; those of the image are not known.
     fn variable(&self, name: &str) -> String {
         let variables = self.spec.env.iter().filter_map(|entry| entry.split_once('='));
@@ -189,6 +211,25 @@ mod tests {
         assert!(expanded(Source::Config("x"), b"\xff", Some(&golang()), &using(), &host(), &Held).is_err());
         for text in ["{{ secret \"gone\" }}", "{{ secret \"bytes\" }}", "{{ secret \"nope\" }}"] {
             assert!(of(Source::Config("x"), text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_the_service_lacks_is_named() {
+        for (text, node, why) in [
+            ("{{ secret \"nope\" }}", "secret \"nope\"", "error calling secret: secret target nope not found"),
+            ("{{ config `nope` }}", "config `nope`", "error calling config: config target nope not found"),
+            (
+                "{{ secret \"key\" }}{{ secret \"nope\" }}",
+                "secret \"nope\"",
+                "error calling secret: secret target nope not found",
+            ),
+        ] {
+            let sentence = format!("executing \"expansion\" at <{node}>: {why}");
+            for source in [Source::Secret("x"), Source::Config("x")] {
+                let error = of(source, text).unwrap_err();
+                assert!(error.starts_with("template: expansion:1:") && error.ends_with(&sentence), "{error}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::model::{ContainerSpec, PortConfig, ServiceSpec};
 pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
     let container = spec.task_template.container_spec.as_ref();
     let sentence = if spec.endpoint_spec.iter().flat_map(|endpoint| &endpoint.ports).any(is_no_port) {
-        "published ports above 65535, or without a target port, are not honoured by gam; give numbers from 1 to 65535"
+        "published ports above 65535 are not honoured by gam; give numbers from 1 to 65535"
     } else if has_mount(container, "cluster") {
         "mounts of type cluster are not honoured by gam yet; use a volume"
     } else {
@@ -20,10 +20,11 @@ pub(in crate::control) fn unhonoured(spec: &ServiceSpec) -> Option<Error> {
     Some(Error::rpc(Code::Unimplemented, sentence))
 }
 
-/// Docker takes any number of 32 bits for the routing mesh, and then publishes nothing.
+/// Docker takes any number of 32 bits for the routing mesh, and then publishes nothing, or its tasks never start. Only one
+/// that publishes no port of the container is taken here, too, for it asks for nothing.
 fn is_no_port(port: &PortConfig) -> bool {
     let fits = |number: u32| u16::try_from(number).is_ok();
-    port.publish_mode != "host" && (port.target_port == 0 || !fits(port.target_port) || !fits(port.published_port))
+    port.publish_mode != "host" && !(fits(port.target_port) && fits(port.published_port))
 }
 
 fn has_mount(container: Option<&ContainerSpec>, kind: &str) -> bool {
