@@ -90,9 +90,9 @@ pub(super) fn may_restart(scope: &Scope<'_>, task: &Task) -> bool {
     u64::try_from(recent).unwrap_or(u64::MAX) < max
 }
 
-/// A task that must not go on as it is.
+/// A task that has ended, or must end.
 fn is_broken(scope: &Scope<'_>, task: &Task) -> bool {
-    task.status.state.is_terminal() || scope.is_displaced(task)
+    task.status.state.is_terminal() || scope.must_move(task)
 }
 
 /// Until when a task must wait, at most, before it may start; `None` if it may.
