@@ -36,6 +36,30 @@ fn a_failed_task_of_a_job_is_tried_again_in_its_slot() {
     assert_eq!(then(&mut fixture, "at 4s\n task job.0' complete"), "");
 }
 
+/// Where swarmkit would try it again after another task ended.
+#[test]
+fn what_failed_for_good_is_left_whatever_else_ends() {
+    let mut fixture = Fixture::new(
+        "node n1 ready
+         node n2 ready
+         service job job=3 concurrent=2 restart=none
+         service each global-job restart=none
+         task job.0 n1 failed
+         task job.1 n2 running
+         task each.n1 failed
+         task each.n2 running",
+    );
+    insta::assert_snapshot!(fixture.plan(plan), @r"
+    ~ each.n1 desired=shutdown
+    ~ job.0 desired=shutdown
+    + job.2
+    ");
+    let changes = then(&mut fixture, "at 1s\n task job.1 complete\n task each.n2 failed\n task job.2 n1 failed");
+    assert_eq!(changes, "~ each.n2 desired=shutdown\n~ job.2 desired=shutdown\n");
+    assert_eq!(then(&mut fixture, "at 2s\n node n1 drain\n node n2 drain"), "");
+    assert_eq!(then(&mut fixture, "at 3s\n node n1 active\n node n2 active"), "");
+}
+
 /// Swarmkit takes `any` for `on-failure` where a job is concerned.
 #[test]
 fn completion_ends_a_slot_under_every_condition_and_failure_only_where_nothing_restarts() {
