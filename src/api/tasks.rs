@@ -1,5 +1,7 @@
 //! `/tasks`: what runs, ran, or waits to run.
 
+use std::borrow::Cow;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -7,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use gam_core::error::Error;
 use gam_core::model::{
-    GenericResource, NodeId, PortConfig, ServiceId, StringMap, Task, TaskSpec, TaskState, TaskStatus, Timestamp,
+    GenericResource, NodeId, PortConfig, ServiceId, StringMap, Task, TaskSpec, TaskState, Timestamp,
 };
 use gam_core::orchestrator;
 use gam_core::state::State as Cluster;
@@ -65,8 +67,8 @@ struct StatusView<'a> {
     state: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    err: &'a str,
+    #[serde(skip_serializing_if = "<str>::is_empty")]
+    err: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container_status: Option<ContainerView<'a>>,
     port_status: PortsView<'a>,
@@ -89,12 +91,13 @@ struct PortsView<'a> {
     ports: &'a [PortConfig],
 }
 
-fn status_view(status: &TaskStatus) -> StatusView<'_> {
+fn status_view(task: &Task) -> StatusView<'_> {
+    let status = &task.status;
     StatusView {
         timestamp: status.timestamp,
         state: status.state.as_str(),
         message: &status.message,
-        err: &status.err,
+        err: task.error(),
         container_status: status.container.as_ref().map(|container| ContainerView {
             id: &container.id,
             pid: container.pid,
@@ -117,7 +120,7 @@ fn view<'a>(state: &'a Cluster, task: &'a Task) -> View<'a> {
         service: task.service,
         slot: task.slot,
         node: task.node,
-        status: status_view(&task.status),
+        status: status_view(task),
         desired_state: task.desired.as_str(),
         networks_attachments: task
             .networks

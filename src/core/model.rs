@@ -29,7 +29,7 @@ pub use node::{ManagerStatus, Node, NodeDescription, NodeState, NodeStatus, Role
 pub use secret::{Config, Secret};
 pub use service::{Endpoint, JobStatus, Service, UpdateState, UpdateStatus, VirtualIp};
 pub use spec::*;
-pub use task::{Attachment, ContainerStatus, Parting, RestartPlan, Task, TaskState, TaskStatus};
+pub use task::{Attachment, Backoff, ContainerStatus, Parting, RestartPlan, Task, TaskState, TaskStatus};
 pub use timestamp::Timestamp;
 
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,12 @@ pub struct Node {
 impl Node {
     /// Whether the scheduler may place new tasks here.
     pub fn is_schedulable(&self) -> bool {
-        self.status.state == NodeState::Ready && matches!(self.spec.availability.as_str(), "" | "active")
+        self.status.state == NodeState::Ready && self.is_active()
+    }
+
+    /// Whether it is neither paused nor drained.
+    pub fn is_active(&self) -> bool {
+        matches!(self.spec.availability.as_str(), "" | "active")
     }
 
     /// Whether its tasks must go elsewhere.

@@ -1,5 +1,6 @@
 //! A task: one attempt to run one container.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -107,7 +108,7 @@ pub struct Task {
     pub generic: Vec<GenericResource>,
     /// The log driver that the cluster had for tasks of specs without one, when the task was made.
     pub default_log_driver: Option<Arc<Driver>>,
-    /// When it may start, and how often its slot was restarted before.
+    /// When it may start, how often its slot was restarted before, and what became of that.
     pub restart: RestartPlan,
     /// Its way out of resolvers and balancers; `None` if it was never announced, or is not on its way out.
     pub parting: Option<Parting>,
@@ -147,6 +148,16 @@ impl Task {
     /// Whether it did what was wanted of it: a job's task that ran to its end with success. It stays desired as complete.
     pub fn is_accomplished(&self) -> bool {
         self.desired == TaskState::Complete && self.status.state == TaskState::Complete
+    }
+
+    /// What went wrong, for `docker service ps`: the agent's words, and what was decided then. The two are kept apart, so that
+    /// an agent that says its own again changes nothing of the other.
+    pub fn error(&self) -> Cow<'_, str> {
+        let err = &self.status.err;
+        let Some(backoff) = self.restart.backoff else { return Cow::Borrowed(err) };
+        let ended = if self.status.state == TaskState::Complete { "ended" } else { "failed" };
+        let separator = if err.is_empty() { "" } else { "; " };
+        Cow::Owned(format!("{err}{separator}{ended} {backoff}"))
     }
 
     /// Whether it is on a network of the swarm's own, where others find it.
@@ -230,7 +241,8 @@ impl Attachment {
     }
 }
 
-/// What a new task inherits from the one it replaces; kept in state so that a new leader counts on.
+/// What restarts go by: what a task inherits from the one it replaces, and what came of it. Kept in state so that a new
+/// leader counts on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RestartPlan {
@@ -240,4 +252,39 @@ pub struct RestartPlan {
     pub attempts: u64,
     /// The times of those restarts that `max_attempts` and `window` still need, oldest first.
     pub recent: Vec<Timestamp>,
+    /// How many tasks of this slot ended in a row before this one, none of which had run for long; 0 where `max_attempts`
+    /// sets an end to it, and in what an older Gam wrote.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub row: u64,
+    /// When the leader first heard that this one runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_since: Option<Timestamp>,
+    /// What was decided when this one had ended, if the next one waits longer than the policy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A restart that waits longer than the policy says, because many before it were in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// How many tasks of the slot have ended in a row.
+    pub row: u64,
+    /// How long the next one waits, ns.
+    pub delay: i64,
+}
+
+/// `5 times in a row, next start in 1m20s`.
+impl fmt::Display for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.delay.saturating_add(999_999_999) / 1_000_000_000;
+        write!(f, "{} times in a row, next start in ", self.row)?;
+        match seconds / 60 {
+            0 => write!(f, "{seconds}s"),
+            minutes => write!(f, "{minutes}m{}s", seconds % 60),
+        }
+    }
 }

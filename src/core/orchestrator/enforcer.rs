@@ -36,11 +36,12 @@ pub(super) fn enforce(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]
         if is_over {
             continue;
         }
+        // Tasks on a paused node are left alone, and those on a drained one are shut down anyway.
         if is_down(node) {
             if task.status.state >= TaskState::Assigned && is_lost(plan, node) {
                 report(plan, task, task.status.clone(), TaskState::Orphaned);
             }
-        } else if task.is_wanted() && is_active(node) && scope.is_misplaced(task, node) {
+        } else if task.is_wanted() && node.is_active() && scope.is_misplaced(task, node) {
             reject(plan, task);
         }
     }
@@ -62,7 +63,7 @@ pub(super) fn relieve_nodes(plan: &mut Plan<'_>) -> Vec<ServiceId> {
     }
     let mut hit = Vec::new();
     for (id, load) in used {
-        let Some(node) = state.node(id).filter(|node| is_active(node)) else { continue };
+        let Some(node) = state.node(id).filter(|node| node.is_active()) else { continue };
         let has = &node.description.resources;
         let is_known = has.nano_cpus > 0 || has.memory_bytes > 0;
         if is_known && !load.fits(has) {
@@ -151,9 +152,4 @@ fn reject(plan: &mut Plan<'_>, task: &Task) {
 fn report(plan: &mut Plan<'_>, task: &Task, status: TaskStatus, state: TaskState) {
     let timestamp: Timestamp = plan.now;
     plan.push(Change::TaskReport { id: task.id, status: TaskStatus { state, timestamp, ..status } });
-}
-
-/// Tasks on a paused node are left alone, and those on a drained one are shut down anyway.
-fn is_active(node: &Node) -> bool {
-    matches!(node.spec.availability.as_str(), "" | "active")
 }

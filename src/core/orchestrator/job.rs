@@ -5,9 +5,14 @@
 //! completed task in the end; slots of a global job are nodes, and `super::global` fills them.
 //!
 //! Swarmkit looks at a job when the service or one of its tasks changes, and never when a node does. Here a job is
-//! looked at like everything else, so that a task whose node is drained or lost is done elsewhere, and a node that comes
-//! later has its part in a global job, at once. A slot whose task failed for good (`--restart-condition none`, or no
-//! attempts left) stays as it is; swarmkit fills it again as soon as anything else happens to the service.
+//! looked at like everything else, so that a task whose node is lost is done elsewhere, and a node that comes later has
+//! its part in a global job, at once. On a drained node what is under way goes on to its end, as in swarmkit, and only what
+//! fails there is done elsewhere.
+//!
+//! A slot whose task failed for good (`--restart-condition none`, or no attempts left) stays as it is until the next
+//! execution, and the other slots have their turn. In swarmkit such a task is not counted the next time that anything ends:
+//! failing alone it stops the whole job, beside others it is tried again, and in a global job without a delay and without an
+//! end, each node's failure being the occasion for the other's.
 
 use super::scope::Scope;
 use super::slot::{Fill, Slot};

@@ -3,10 +3,14 @@
 //! The replacement is made at once and held back (`desired=ready`) until its delay is over and the container before it
 //! has stopped; `docker service ps` shows it as `Ready` meanwhile. How often a slot was restarted travels with its
 //! tasks ([`RestartPlan`]), so that `max_attempts` is exact over changes of the leader, where swarmkit counts anew.
+//!
+//! A slot whose tasks end again and again, under a policy that sets no end to it, waits longer and longer
+//! ([`backed_off`]), where swarmkit restarts for ever after the same delay. The task that ended says so
+//! ([`Task::error`]).
 
 use super::scope::{Scope, observed_at};
 use super::slot::Slot;
-use crate::model::{RestartPlan, RestartPolicy, Task, TaskId, TaskState, Timestamp};
+use crate::model::{Backoff, RestartPlan, RestartPolicy, Task, TaskId, TaskState, Timestamp};
 use crate::plan::Plan;
 use crate::state::Change;
 
@@ -18,6 +22,15 @@ const STOP_TIMEOUT: i64 = 60_000_000_000;
 /// Most restart times kept for one slot. Policies with a window and more attempts than this never forbid a restart;
 /// the bound keeps such a policy from growing every task of a slot that fails in a loop.
 const MAX_RECENT: usize = 1024;
+
+/// Restarts in a row that wait as long as the policy says, as all of swarmkit's do.
+const PATIENT_RESTARTS: u64 = 4;
+/// What the first longer delay is at least twice of, ns: no delay at all doubles to none.
+const LEAST_DOUBLED: i64 = 1_000_000_000;
+/// What delays grow to, ns, unless the policy's is longer: whoever mends what a container needs must not wait for ever.
+const LONGEST_DELAY: i64 = 5 * 60 * 1_000_000_000;
+/// How long a task runs, ns, for its end to be the first of a row; or as long as it waited, if that was longer.
+const SOUND_RUN: i64 = 60_000_000_000;
 
 /// Replaces what ended or lost its node, and starts what has waited long enough.
 pub(super) fn tend(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
@@ -77,9 +90,9 @@ pub(super) fn may_restart(scope: &Scope<'_>, task: &Task) -> bool {
     u64::try_from(recent).unwrap_or(u64::MAX) < max
 }
 
-/// A task that must not go on as it is.
+/// A task that has ended, or must end.
 fn is_broken(scope: &Scope<'_>, task: &Task) -> bool {
-    task.status.state.is_terminal() || scope.is_displaced(task)
+    task.status.state.is_terminal() || scope.must_move(task)
 }
 
 /// Until when a task must wait, at most, before it may start; `None` if it may.
@@ -97,9 +110,16 @@ fn held_until(scope: &Scope<'_>, slot: &Slot<'_>, task: &Task) -> Option<Timesta
 fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
     // The delay keeps a container that fails in a loop from wearing out its node. A task that lost its node did not
     // fail, and every second without it is an outage: it is replaced at once. (Swarmkit does so for drained nodes.)
-    let delay = if scope.is_displaced(task) { 0 } else { delay_of(task) };
+    let row = ended_in_a_row(scope, task);
+    let (given, delay) = match delay_of(task) {
+        _ if scope.is_displaced(task) => (0, 0),
+        given => (given, backed_off(given, row)),
+    };
     let is_held = delay > 0 || scope.is_alive(task);
-    let restart = next_plan(scope, task, delay);
+    let restart = RestartPlan { row, ..next_plan(scope, task, delay) };
+    if delay > given {
+        plan.push(Change::TaskBackoff { id: task.id, backoff: Backoff { row, delay } });
+    }
     if delay > 0 {
         plan.wake(restart.not_before);
     }
@@ -112,6 +132,31 @@ fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
         desired: if is_held { TaskState::Ready } else { scope.goal() },
         restart,
     });
+}
+
+/// How many tasks of the slot have ended in a row, this one the last, without having run for long. None where nothing is
+/// lengthened: where `max_attempts` sets an end to restarts, because a longer delay would carry failures out of its window,
+/// after another spec, and where the node is at fault.
+fn ended_in_a_row(scope: &Scope<'_>, task: &Task) -> u64 {
+    let is_bounded = task.spec().restart_policy.as_ref().is_some_and(|policy| limits(policy).0 > 0);
+    if is_bounded || scope.is_displaced(task) || !scope.is_current(task) {
+        return 0;
+    }
+    let waited = task.restart.not_before.since(task.meta.created_at);
+    let ran = task.restart.runs_since.map_or(0, |since| task.meta.updated_at.since(since));
+    let before = if ran >= waited.max(SOUND_RUN) { 0 } else { task.restart.row };
+    before.saturating_add(1)
+}
+
+/// The policy's delay, as long as that is for so many ends in a row: the same at first, then twice as long each time.
+fn backed_off(delay: i64, row: u64) -> i64 {
+    let doublings = row.saturating_sub(PATIENT_RESTARTS);
+    if doublings == 0 {
+        return delay;
+    }
+    // More bits than these pass the longest delay, whatever was doubled.
+    let factor = 1 << doublings.min(32);
+    delay.max(LEAST_DOUBLED).saturating_mul(factor).min(delay.max(LONGEST_DELAY))
 }
 
 fn delay_of(task: &Task) -> i64 {
@@ -135,7 +180,7 @@ fn next_plan(scope: &Scope<'_>, task: &Task, delay: i64) -> RestartPlan {
             recent.drain(..recent.len().saturating_sub(kept));
         }
     }
-    RestartPlan { not_before, attempts: past.attempts.saturating_add(1), recent }
+    RestartPlan { not_before, attempts: past.attempts.saturating_add(1), recent, ..RestartPlan::default() }
 }
 
 /// `max_attempts` and `window` (ns); zero means no limit, for ever.

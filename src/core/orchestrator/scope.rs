@@ -43,7 +43,13 @@ impl<'s> Scope<'s> {
         self.state.node(task.node?)
     }
 
-    /// Whether the task's node is down, drained or gone, so that the task must be replaced elsewhere.
+    /// Whether the task must be replaced elsewhere. A drained node keeps what it has of a job, which goes on to its end, as in
+    /// swarmkit, where a replicated job is not told of nodes at all.
+    pub fn must_move(&self, task: &Task) -> bool {
+        if self.service.is_job() { self.is_unreachable(task) } else { self.is_displaced(task) }
+    }
+
+    /// Whether the task's node is down, drained or gone: what ends there is not restarted there, and it did not fail.
     pub fn is_displaced(&self, task: &Task) -> bool {
         task.node.is_some() && self.node_of(task).is_none_or(|node| is_down(node) || node.is_drained())
     }
@@ -64,9 +70,10 @@ impl<'s> Scope<'s> {
     }
 
     /// Whether a task satisfied constraints that are still the service's, and no longer does. A task from before the
-    /// constraints changed is for the update to replace.
+    /// constraints changed is for the update to replace; one of a job goes on to its end, as in swarmkit.
     pub fn is_misplaced(&self, task: &Task, node: &Node) -> bool {
-        !self.constraints.is_empty()
+        !self.service.is_job()
+            && !self.constraints.is_empty()
             && !self.fits(node)
             && constraint_texts(&task.origin) == constraint_texts(&self.service.spec)
     }

@@ -80,6 +80,7 @@ impl State {
             | Change::TaskDesire { .. }
             | Change::TaskRelease { .. }
             | Change::TaskReport { .. }
+            | Change::TaskBackoff { .. }
             | Change::TaskRemove { .. } => self.change_task(change, moment),
             Change::NetworkCreate(_) | Change::NetworkIpam { .. } | Change::NetworkRemove { .. } => {
                 self.change_network(change, moment);
@@ -338,7 +339,8 @@ impl State {
             Change::TaskAllocate { id, .. }
             | Change::TaskAssign { id, .. }
             | Change::TaskDesire { id, .. }
-            | Change::TaskReport { id, .. } => self.update_task(*id, change, moment),
+            | Change::TaskReport { id, .. }
+            | Change::TaskBackoff { id, .. } => self.update_task(*id, change, moment),
             _ => {}
         }
     }
@@ -378,12 +380,16 @@ impl State {
                 if status.state < task.status.state || *status == task.status {
                     return;
                 }
+                if status.state == TaskState::Running {
+                    task.restart.runs_since.get_or_insert(moment.at);
+                }
                 let freed = status.state.is_terminal() && !task.status.state.is_terminal();
                 task.status = status.clone();
                 if freed {
                     self.claim_attachments(&task.networks, false, &[]);
                 }
             }
+            Change::TaskBackoff { backoff, .. } => task.restart.backoff = Some(*backoff),
             _ => {}
         }
         task.meta.touch(moment.index, moment.at);

@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Attachment, Cluster, ConfigId, ConfigSpec, Endpoint, GenericResource, IpamConfig, JoinTokens, ManagerStatus,
-    Network, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, RootCa, SecretId, SecretSpec,
-    ServiceId, ServiceSpec, SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus, credential,
+    Attachment, Backoff, Cluster, ConfigId, ConfigSpec, Endpoint, GenericResource, IpamConfig, JoinTokens,
+    ManagerStatus, Network, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeStatus, RestartPlan, RootCa,
+    SecretId, SecretSpec, ServiceId, ServiceSpec, SwarmSpec, TaskId, TaskState, TaskStatus, Timestamp, UpdateStatus,
+    credential,
 };
 
 /// What is put into the log at once: all of it is applied, or nothing.
@@ -106,6 +107,8 @@ pub enum Change {
     TaskRelease { id: TaskId },
     /// A task's status; ignored if it would go backwards.
     TaskReport { id: TaskId, status: TaskStatus },
+    /// A task has ended, and the one that follows it waits longer than the policy says; told with its error.
+    TaskBackoff { id: TaskId, backoff: Backoff },
     /// A task is forgotten.
     TaskRemove { id: TaskId },
 

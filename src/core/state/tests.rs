@@ -215,6 +215,30 @@ fn a_newer_format_is_refused_by_name() {
 
 /// What the first release wrote, before roots were rotated.
 #[test]
+fn what_restarts_go_by_is_read_from_states_that_had_less_of_it() {
+    let old = r#"{"not_before":"2026-01-02T03:04:05Z","attempts":3,"recent":["2026-01-02T03:04:05Z"]}"#;
+    let plan: RestartPlan = serde_json::from_str(old).unwrap();
+    assert_eq!((plan.attempts, plan.recent.len(), plan.row, plan.runs_since, plan.backoff), (3, 1, 0, None, None));
+    // And where nothing failed, what is written is what an older Gam reads.
+    assert_eq!(serde_json::to_string(&plan).unwrap(), old);
+}
+
+#[test]
+fn it_is_noted_once_that_a_task_runs() {
+    let (mut state, tasks, _) = sample();
+    let since = |state: &State| state.task(tasks[0]).unwrap().restart.runs_since;
+    report(&mut state, tasks[0], TaskState::Starting);
+    assert_eq!(since(&state), None);
+    report(&mut state, tasks[0], TaskState::Running);
+    let first = state.task(tasks[0]).unwrap().meta.updated_at;
+    assert_eq!(since(&state), Some(first));
+    let status = TaskStatus { state: TaskState::Running, message: "again".into(), ..TaskStatus::default() };
+    put(&mut state, vec![Change::TaskReport { id: tasks[0], status }]);
+    report(&mut state, tasks[0], TaskState::Failed);
+    assert_eq!(since(&state), Some(first));
+}
+
+#[test]
 fn a_cluster_of_the_first_format_is_still_read() {
     const FIRST: &str = r#"{"index":9,"cluster":{"id":"0000000000000000000000001","meta":{"version":3,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z"},
         "spec":{"Name":"default","Labels":{},"CAConfig":{"NodeCertExpiry":7776000000000000}},

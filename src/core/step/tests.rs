@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{Fixture, SECOND};
-use crate::model::{NodeState, TaskState};
+use crate::model::{Backoff, NodeState, TaskState};
 use crate::state::codec;
 
 /// What a leader does without any input.
@@ -119,6 +119,23 @@ fn a_node_that_is_removed_takes_its_tasks_along_at_once() {
         Input::Report { node: fixture.node("n2"), statuses: vec![(fixture.task("web.1"), status)] },
     ];
     assert_eq!(step_with(&mut fixture, inputs), []);
+}
+
+/// In the words of an agent that says everything again: there is nothing to write down, and so nothing to take back.
+#[test]
+fn a_status_that_is_said_again_takes_nothing_from_what_was_decided() {
+    let mut fixture = Fixture::new(TWO);
+    then(&mut fixture, "at 1s\n task web.1 failed err=exit");
+    let id = fixture.task("web.1");
+    fixture.apply(vec![Change::TaskBackoff { id, backoff: Backoff { row: 5, delay: 10_000_000_000 } }]);
+    let task = fixture.state.task(id).unwrap().clone();
+    let again = Input::Report { node: fixture.node("n1"), statuses: vec![(id, task.status.clone())] };
+    let inputs = vec![session(&fixture, "n1", NodeState::Ready), again];
+    assert_eq!(step_with(&mut fixture, inputs), []);
+    let later = TaskStatus { timestamp: fixture.now.plus(1), ..task.status.clone() };
+    let again = Input::Report { node: fixture.node("n1"), statuses: vec![(id, later)] };
+    assert_eq!(step_with(&mut fixture, vec![again]).len(), 1);
+    assert_eq!(fixture.state.task(id).unwrap().error(), "exit; failed 5 times in a row, next start in 10s");
 }
 
 #[test]

@@ -36,6 +36,30 @@ fn a_failed_task_of_a_job_is_tried_again_in_its_slot() {
     assert_eq!(then(&mut fixture, "at 4s\n task job.0' complete"), "");
 }
 
+/// Where swarmkit would try it again after another task ended.
+#[test]
+fn what_failed_for_good_is_left_whatever_else_ends() {
+    let mut fixture = Fixture::new(
+        "node n1 ready
+         node n2 ready
+         service job job=3 concurrent=2 restart=none
+         service each global-job restart=none
+         task job.0 n1 failed
+         task job.1 n2 running
+         task each.n1 failed
+         task each.n2 running",
+    );
+    insta::assert_snapshot!(fixture.plan(plan), @r"
+    ~ each.n1 desired=shutdown
+    ~ job.0 desired=shutdown
+    + job.2
+    ");
+    let changes = then(&mut fixture, "at 1s\n task job.1 complete\n task each.n2 failed\n task job.2 n1 failed");
+    assert_eq!(changes, "~ each.n2 desired=shutdown\n~ job.2 desired=shutdown\n");
+    assert_eq!(then(&mut fixture, "at 2s\n node n1 drain\n node n2 drain"), "");
+    assert_eq!(then(&mut fixture, "at 3s\n node n1 active\n node n2 active"), "");
+}
+
 /// Swarmkit takes `any` for `on-failure` where a job is concerned.
 #[test]
 fn completion_ends_a_slot_under_every_condition_and_failure_only_where_nothing_restarts() {
@@ -108,24 +132,16 @@ fn a_task_that_failed_before_the_next_execution_is_not_tried_again() {
 }
 
 #[test]
-fn what_a_lost_or_drained_node_had_is_done_elsewhere() {
-    let text = "node n1 ready
-         node n2 ready
+fn what_a_lost_node_had_is_done_elsewhere() {
+    let text = "node n2 ready
          node n3 ready
-         service job job=4
-         task job.0 n1 running
+         service job job=3 restart-delay=9s
+         task job.0 n3 complete
          task job.1 n2 running
-         task job.2 n3 running
-         task job.3 n1 complete";
+         task job.2 n3 running";
     let mut fixture = Fixture::new(text);
     assert_eq!(fixture.plan(plan), "");
-    insta::assert_snapshot!(then(&mut fixture, "at 1s\n node n1 drain"), @r"
-    ~ job.0 desired=shutdown
-    + job.0' desired=ready attempts=1
-    wake 61s
-    ");
-    insta::assert_snapshot!(then(&mut fixture, "at 2s\n task job.0 shutdown\n node n2 down"), @r"
-    ~ job.0' desired=complete
+    insta::assert_snapshot!(then(&mut fixture, "at 2s\n node n2 down"), @r"
     ~ job.1 desired=shutdown
     + job.1' attempts=1
     wake 86402s
@@ -136,6 +152,58 @@ fn what_a_lost_or_drained_node_had_is_done_elsewhere() {
     + job.2' attempts=1
     wake 86402s
     "#);
+}
+
+/// Swarmkit tells a replicated job nothing of nodes, and its `constraintenforcer` passes over what is desired as complete.
+#[test]
+fn on_a_drained_node_what_is_under_way_goes_on_to_its_end() {
+    let mut fixture = Fixture::new(
+        "node n1 ready zone=a
+         node n2 ready zone=a
+         service job job=4 restart-delay=9s constraint=node.labels.zone==a
+         task job.0 n1 running
+         task job.1 n1 preparing
+         task job.2 n1 assigned desired=ready not-before=2s
+         task job.3 n1 running",
+    );
+    assert_eq!(then(&mut fixture, "at 1s\n node n1 drain"), "wake 2s\n");
+    assert_eq!(then(&mut fixture, "at 2s"), "~ job.2 desired=complete\n");
+    assert_eq!(then(&mut fixture, "at 3s\n task job.0 complete\n task job.1 running"), "");
+    // What fails there is tried elsewhere, without delay.
+    insta::assert_snapshot!(then(&mut fixture, "at 4s\n task job.3 failed"), @r"
+    ~ job.3 desired=shutdown
+    + job.3' attempts=1
+    ");
+    assert_eq!(then(&mut fixture, "at 5s\n task job.3' n2 running\n node n2 zone=b\n node n1 zone=b"), "");
+    // Until there is another execution, or the node is lost.
+    insta::assert_snapshot!(then(&mut fixture, "at 6s\n node n1 down"), @r"
+    ~ job.1 desired=shutdown
+    + job.1' attempts=1
+    ~ job.2 desired=shutdown
+    + job.2' attempts=1
+    wake 86406s
+    ");
+}
+
+#[test]
+fn a_drained_node_is_as_a_paused_one_to_a_global_job() {
+    for away in ["drain", "pause", "zone=b"] {
+        let mut fixture = Fixture::new(
+            "node n1 ready zone=a
+             node n2 ready zone=a
+             node n3 ready zone=a
+             service job global-job restart-delay=0s constraint=node.labels.zone==a
+             task job.n1 running
+             task job.n2 running
+             task job.n3 complete",
+        );
+        let changes = then(&mut fixture, &format!("at 1s\n node n1 {away}\n node n2 {away}\n node n3 {away}"));
+        assert_eq!(changes, "", "{away}");
+        assert_eq!(then(&mut fixture, "at 2s\n task job.n1 complete"), "", "{away}");
+        // Nothing is begun there, and nothing is tried again before the node is back.
+        assert_eq!(then(&mut fixture, "at 3s\n task job.n2 failed"), "~ job.n2 desired=shutdown\n", "{away}");
+        assert_eq!(then(&mut fixture, "at 4s\n node n2 active zone=a"), "+ job.n2'\n", "{away}");
+    }
 }
 
 #[test]
@@ -195,8 +263,8 @@ fn a_node_that_leaves_in_the_middle_of_a_global_job_is_served_when_it_is_back() 
          task job.n2 running
          task job.n3 complete",
     );
-    assert_eq!(then(&mut fixture, "at 1s\n node n1 drain"), "~ job.n1 desired=shutdown\n");
-    assert_eq!(then(&mut fixture, "at 2s\n task job.n1 shutdown\n node n1 active"), "+ job.n1'\n");
+    assert_eq!(then(&mut fixture, "at 1s\n node n1 down"), "~ job.n1 desired=shutdown\nwake 86401s\n");
+    assert_eq!(then(&mut fixture, "at 2s\n task job.n1 shutdown\n node n1 ready"), "+ job.n1'\n");
     assert_eq!(then(&mut fixture, "at 3s\n remove node n2"), "- job.n2\n");
     // What was achieved on a node is not undone by its going.
     assert_eq!(then(&mut fixture, "at 4s\n remove node n3"), "");
