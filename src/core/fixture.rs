@@ -406,7 +406,7 @@ impl Fixture {
                 }
                 line
             }
-            Change::TaskBackoff { id, backoff } => format!("~ {} ended {backoff}", self.name(id.number())),
+            Change::TaskBackoff { id, backoff } => format!("~ {} failed {backoff}", self.name(id.number())),
             Change::TaskRemove { id } => format!("- {}", self.name(id.number())),
             Change::ServiceUpdate { id, spec, update_status, .. } => {
                 let image = spec.task_template.container_spec.as_ref().map_or("", |container| &container.image);

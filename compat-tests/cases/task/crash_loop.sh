@@ -1,4 +1,4 @@
-# about: a container that ends again and again is restarted for ever, the first times after the policy's delay
+# about: a container that fails again and again is restarted for ever, the first times after the policy's delay
 # hosts: 1
 swarm_init --task-history-limit 30
 docker service create -d --name fails --restart-delay 200ms busybox false

@@ -155,9 +155,8 @@ impl Task {
     pub fn error(&self) -> Cow<'_, str> {
         let err = &self.status.err;
         let Some(backoff) = self.restart.backoff else { return Cow::Borrowed(err) };
-        let ended = if self.status.state == TaskState::Complete { "ended" } else { "failed" };
         let separator = if err.is_empty() { "" } else { "; " };
-        Cow::Owned(format!("{err}{separator}{ended} {backoff}"))
+        Cow::Owned(format!("{err}{separator}failed {backoff}"))
     }
 
     /// Whether it is on a network of the swarm's own, where others find it.
@@ -252,14 +251,14 @@ pub struct RestartPlan {
     pub attempts: u64,
     /// The times of those restarts that `max_attempts` and `window` still need, oldest first.
     pub recent: Vec<Timestamp>,
-    /// How many tasks of this slot ended in a row before this one, none of which had run for long; 0 where `max_attempts`
+    /// How many tasks of this slot failed in a row before this one, none of which had run for long; 0 where `max_attempts`
     /// sets an end to it, and in what an older Gam wrote.
     #[serde(skip_serializing_if = "is_zero")]
     pub row: u64,
     /// When the leader first heard that this one runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs_since: Option<Timestamp>,
-    /// What was decided when this one had ended, if the next one waits longer than the policy says.
+    /// What was decided when this one had failed, if the next one waits longer than the policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
 }
@@ -271,7 +270,7 @@ fn is_zero(count: &u64) -> bool {
 /// A restart that waits longer than the policy says, because many before it were in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
-    /// How many tasks of the slot have ended in a row.
+    /// How many tasks of the slot have failed in a row.
     pub row: u64,
     /// How long the next one waits, ns.
     pub delay: i64,

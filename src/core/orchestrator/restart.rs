@@ -4,8 +4,8 @@
 //! has stopped; `docker service ps` shows it as `Ready` meanwhile. How often a slot was restarted travels with its
 //! tasks ([`RestartPlan`]), so that `max_attempts` is exact over changes of the leader, where swarmkit counts anew.
 //!
-//! A slot whose tasks end again and again, under a policy that sets no end to it, waits longer and longer
-//! ([`backed_off`]), where swarmkit restarts for ever after the same delay. The task that ended says so
+//! A slot whose tasks fail again and again, under a policy that sets no end to it, waits longer and longer
+//! ([`backed_off`]), where swarmkit restarts for ever after the same delay. The task that failed says so
 //! ([`Task::error`]).
 
 use super::scope::{Scope, observed_at};
@@ -29,7 +29,7 @@ const PATIENT_RESTARTS: u64 = 4;
 const LEAST_DOUBLED: i64 = 1_000_000_000;
 /// What delays grow to, ns, unless the policy's is longer: whoever mends what a container needs must not wait for ever.
 const LONGEST_DELAY: i64 = 5 * 60 * 1_000_000_000;
-/// How long a task runs, ns, for its end to be the first of a row; or as long as it waited, if that was longer.
+/// How long a task runs, ns, for its failure to be the first of a row; or as long as it waited, if that was longer.
 const SOUND_RUN: i64 = 60_000_000_000;
 
 /// Replaces what ended or lost its node, and starts what has waited long enough.
@@ -110,7 +110,7 @@ fn held_until(scope: &Scope<'_>, slot: &Slot<'_>, task: &Task) -> Option<Timesta
 fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
     // The delay keeps a container that fails in a loop from wearing out its node. A task that lost its node did not
     // fail, and every second without it is an outage: it is replaced at once. (Swarmkit does so for drained nodes.)
-    let row = ended_in_a_row(scope, task);
+    let row = failed_in_a_row(scope, task);
     let (given, delay) = match delay_of(task) {
         _ if scope.is_displaced(task) => (0, 0),
         given => (given, backed_off(given, row)),
@@ -134,12 +134,14 @@ fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
     });
 }
 
-/// How many tasks of the slot have ended in a row, this one the last, without having run for long. None where nothing is
+/// How many tasks of the slot have failed in a row, this one the last, without having run for long. None where nothing is
 /// lengthened: where `max_attempts` sets an end to restarts, because a longer delay would carry failures out of its window,
-/// after another spec, and where the node is at fault.
-fn ended_in_a_row(scope: &Scope<'_>, task: &Task) -> u64 {
+/// after another spec, where the node is at fault, and after a task that was done: many a service does its work and waits for
+/// the next time with `--restart-delay`.
+fn failed_in_a_row(scope: &Scope<'_>, task: &Task) -> u64 {
     let is_bounded = task.spec().restart_policy.as_ref().is_some_and(|policy| limits(policy).0 > 0);
-    if is_bounded || scope.is_displaced(task) || !scope.is_current(task) {
+    let is_done = task.status.state == TaskState::Complete;
+    if is_bounded || is_done || scope.is_displaced(task) || !scope.is_current(task) {
         return 0;
     }
     let waited = task.restart.not_before.since(task.meta.created_at);

@@ -172,7 +172,7 @@ fn waits(fixture: &mut Fixture, primes: std::ops::Range<usize>, state: &str) -> 
 
 #[test]
 fn a_slot_that_ends_again_and_again_waits_longer_and_longer() {
-    for state in ["failed", "complete", "rejected"] {
+    for state in ["failed", "rejected"] {
         let waits = waits(&mut Fixture::new(LOOP), 0..12, state);
         assert_eq!(waits, [5, 5, 5, 5, 10, 20, 40, 80, 160, 300, 300, 300], "{state}");
     }
@@ -186,6 +186,15 @@ fn a_slot_that_ends_again_and_again_waits_longer_and_longer() {
         let mut fixture = Fixture::new(&LOOP.replace("service web", &format!("service web {options}")));
         assert_eq!(waits(&mut fixture, 0..expected.len(), "failed"), expected, "{options}");
     }
+}
+
+#[test]
+fn a_task_that_was_done_is_no_failure() {
+    let mut fixture = Fixture::new(LOOP);
+    assert_eq!(waits(&mut fixture, 0..8, "complete"), [5; 8]);
+    assert_eq!(waits(&mut fixture, 8..14, "failed"), [5, 5, 5, 5, 10, 20]);
+    assert_eq!(end(&mut fixture, 14, 1, "complete"), (5, String::new()));
+    assert_eq!(end(&mut fixture, 15, 1, "failed").0, 5);
 }
 
 #[test]
@@ -214,7 +223,7 @@ fn only_the_time_in_which_it_runs_counts() {
     then(&mut fixture, "at 1h\n task web.1'''' n1 preparing");
     insta::assert_snapshot!(then(&mut fixture, "at 2h\n task web.1'''' rejected"), @r"
     ~ web.1'''' desired=shutdown
-    ~ web.1'''' ended 5 times in a row, next start in 10s
+    ~ web.1'''' failed 5 times in a row, next start in 10s
     + web.1''''' desired=ready not-before=7210s attempts=5
     - web.1
     wake 7210s
@@ -254,7 +263,7 @@ fn a_row_is_told_with_the_error_and_no_report_changes_that() {
     }
     fixture.plan(plan);
     assert_eq!(task(&fixture, "web.1''''").error(), told);
-    assert_eq!(end(&mut fixture, 5, 1, "complete err=").1, "ended 6 times in a row, next start in 20s");
+    assert_eq!(end(&mut fixture, 5, 1, "failed err=").1, "failed 6 times in a row, next start in 20s");
     assert_eq!(end(&mut fixture, 6, 1, "failed err=").1, "failed 7 times in a row, next start in 40s");
     assert_eq!(end(&mut fixture, 7, 1, "failed err=").1, "failed 8 times in a row, next start in 1m20s");
 }
@@ -290,11 +299,10 @@ proptest! {
         let (mut row, mut waited) = (0, 0);
         for (primes, (ran, has_failed, is_led_anew)) in ends.into_iter().enumerate() {
             let (wait, told) = end(&mut fixture, primes, ran, if has_failed { "failed" } else { "complete" });
-            row = if ran >= waited.max(60) { 1 } else { row + 1 };
+            row = if !has_failed { 0 } else if ran >= waited.max(60) { 1 } else { row + 1 };
             waited = if row <= 4 { 5 } else { (2 * waited).min(300) };
             prop_assert_eq!(wait, waited);
-            let verb = if has_failed { "failed" } else { "ended" };
-            let expected = format!("{verb} {row} times in a row, next start in ");
+            let expected = format!("failed {row} times in a row, next start in ");
             prop_assert!(if row <= 4 { told.is_empty() } else { told.starts_with(&expected) }, "{}", told);
             if is_led_anew {
                 fixture.state = codec::decode_state(&codec::encode_state(&fixture.state)).unwrap();
