@@ -242,8 +242,9 @@ impl Run<'_> {
         cases.sort_by_key(|case| std::cmp::Reverse(case.hosts));
         let jobs = self.options.jobs.clamp(1, cases.len().max(1));
         let queue = Mutex::new(VecDeque::from(cases));
-        let labs: Vec<(String, usize)> =
-            (1..=jobs).map(|j| (format!("{}{j}", self.options.lab), if j == 1 { largest } else { largest.min(2) })).collect();
+        let labs: Vec<(String, usize)> = (1..=jobs)
+            .map(|j| (format!("{}{j}", self.options.lab), if j == 1 { largest } else { largest.min(2) }))
+            .collect();
         take_down_on_signal(&self.tests, self.options.keep);
         std::thread::scope(|scope| {
             let workers: Vec<_> =

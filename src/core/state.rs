@@ -35,6 +35,7 @@ pub use lookup::Found;
 #[derive(Clone, Debug, Default)]
 pub struct State {
     index: u64,
+    latest: Timestamp,
     cluster: Option<Arc<Cluster>>,
     nodes: OrdMap<NodeId, Arc<Node>>,
     /// Nodes that were removed, until their certificates have expired (swarmkit: `BlacklistedCertificates`).
@@ -71,6 +72,11 @@ impl State {
     /// The index of the last proposal that was applied.
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// The latest time that a proposal said. Whoever leads counts on from it.
+    pub fn latest(&self) -> Timestamp {
+        self.latest
     }
 
     /// The cluster, once there is one.

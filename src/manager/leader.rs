@@ -17,9 +17,10 @@ use gam_store::{Leadership, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::clock::Clock;
 use super::liveness::{self, Heard, Liveness};
 use super::relay::{Relay, heard_since};
-use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, now, refuse};
+use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, refuse};
 use crate::vital;
 
 /// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
@@ -72,11 +73,12 @@ impl Loop {
         let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
         let _looking = self.keep_looking();
-        let (mut wake_at, mut calm_since) = (Some(now()), None);
+        let mut clock = Clock::from(state.latest(), at);
+        let (mut wake_at, mut calm_since) = (Some(clock.now()), None);
         let (mut members, mut memory) = (members::Keeper::default(), Memory::default());
         loop {
             members.keep(&self.shared).await;
-            let wait = self.wait_until(wake_at);
+            let wait = self.wait_until(wake_at, clock.now());
             let wait = if self.waiting.is_empty() { wait } else { Duration::ZERO };
             let (mut inputs, answers) = tokio::select! {
                 gathered = gather(&mut self.queue, wait) => gathered?,
@@ -97,13 +99,13 @@ impl Loop {
                 hear_of_managers(&state, &acknowledged, liveness);
                 with_verdicts(inputs, &state, own, liveness)
             });
-            if inputs.is_empty() && !is_told && !is_due(wake_at, now(), calm_since, Instant::now()) {
+            if inputs.is_empty() && !is_told && !is_due(wake_at, clock.now(), calm_since, Instant::now()) {
                 continue;
             }
             inputs.extend(self.applied.iter().map(|(node, index)| Input::Applied { node: *node, index: *index }));
             let ids = &mut self.ids;
             // A step over a large cluster computes for a while; other tasks of this thread go elsewhere meanwhile.
-            let at = now();
+            let at = clock.now();
             let outcome = tokio::task::block_in_place(|| step::step(&state, inputs, at, ids, &mut memory));
             (wake_at, calm_since) = (outcome.wake_at, outcome.changes.is_empty().then(Instant::now));
             if !self.settle(outcome, at, answers).await {
@@ -137,8 +139,8 @@ impl Loop {
     }
 
     /// How long the next step may be waited for.
-    fn wait_until(&self, wake_at: Option<Timestamp>) -> Duration {
-        let planned = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now()).max(0) as u64));
+    fn wait_until(&self, wake_at: Option<Timestamp>, now: Timestamp) -> Duration {
+        let planned = wake_at.map_or(IDLE_STEP, |at| Duration::from_nanos(at.since(now).max(0) as u64));
         // Alone there is nobody whose silence could be noticed.
         let look = if self.shared.store.state().nodes().count() > 1 { self.shared.look_interval() } else { IDLE_STEP };
         planned.min(look).min(IDLE_STEP)

@@ -53,6 +53,7 @@ impl State {
             self.change(change, &mut moment);
         }
         self.index = index;
+        self.latest = self.latest.max(proposal.at);
         moment.events
     }
 

@@ -213,7 +213,6 @@ fn a_newer_format_is_refused_by_name() {
     assert!(matches!(codec::decode_proposal(&bytes), Err(codec::CodecError::Newer(_))));
 }
 
-/// What the first release wrote, before roots were rotated.
 #[test]
 fn what_restarts_go_by_is_read_from_states_that_had_less_of_it() {
     let old = r#"{"not_before":"2026-01-02T03:04:05Z","attempts":3,"recent":["2026-01-02T03:04:05Z"]}"#;
@@ -238,6 +237,7 @@ fn it_is_noted_once_that_a_task_runs() {
     assert_eq!(since(&state), Some(first));
 }
 
+/// What the first release wrote, before roots were rotated.
 #[test]
 fn a_cluster_of_the_first_format_is_still_read() {
     const FIRST: &str = r#"{"index":9,"cluster":{"id":"0000000000000000000000001","meta":{"version":3,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:06.5Z"},
