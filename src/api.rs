@@ -26,7 +26,7 @@ pub mod serve;
 mod services;
 mod straight;
 pub mod swarm;
-mod system;
+pub(crate) mod system;
 mod tasks;
 pub mod version;
 pub mod way;

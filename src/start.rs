@@ -71,6 +71,14 @@ pub enum StartError {
         /// Its newest API.
         api: String,
     },
+    /// No dockerd, but what stands in front of one.
+    #[error(
+        "what answers at {socket} is a Gam, not a dockerd: name the socket of the dockerd itself with --engine, which is unix:///run/docker.sock on most hosts"
+    )]
+    EngineIsGam {
+        /// Where it was asked.
+        socket: PathBuf,
+    },
     /// A dockerd that has a swarm of its own.
     #[error(transparent)]
     EngineInSwarm(EngineError),
@@ -107,6 +115,7 @@ impl StartError {
         match self {
             StartError::NoEngine { .. }
             | StartError::OldEngine { .. }
+            | StartError::EngineIsGam { .. }
             | StartError::EngineInSwarm(_)
             | StartError::EngineClaimed => EXIT_ENGINE,
             StartError::Listen(_) => EXIT_LISTEN,
@@ -161,7 +170,7 @@ pub async fn serve(settings: Settings, inherited: Inherited) -> Result<(), Start
     ended
 }
 
-/// dockerd must be there, new enough, and without a swarm of its own; its id.
+/// dockerd must be there, be one, new enough, and without a swarm of its own; its id.
 async fn check_engine(engine: &Engine) -> Result<String, StartError> {
     let deadline = tokio::time::Instant::now() + ENGINE_WAIT;
     let facts = loop {
@@ -173,6 +182,9 @@ async fn check_engine(engine: &Engine) -> Result<String, StartError> {
             Err(_) => tokio::time::sleep(ENGINE_RETRY).await,
         }
     };
+    if api::system::is_gam(engine.socket()).await {
+        return Err(StartError::EngineIsGam { socket: engine.socket().to_owned() });
+    }
     if facts.api.parse::<ApiVersion>().is_ok_and(|api| api < OLDEST_ENGINE) {
         return Err(StartError::OldEngine { version: facts.version, api: facts.api });
     }

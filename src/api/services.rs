@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use gam_core::control::{CredentialFrom, Request as Change, Response as Answer};
+use gam_core::control::{self, CredentialFrom, Request as Change, Response as Answer};
 use gam_core::error::{Error, Kind};
 use gam_core::model::{
     Credential, EndpointSpec, NodeState, PortConfig, Service, ServiceSpec, Task, TaskState, Timestamp,
@@ -253,14 +253,13 @@ async fn update(State(api): State<Api>, Named(id): Named, request: Request) -> R
     let mut spec = read_spec(request).await?;
     let version = query.version("service")?;
     let manager = api.node.manager()?;
-    let service = manager.read().await?.find_service(&id)?;
+    let state = manager.read().await?;
+    // Of several faults the same one is told as by dockerd; the leader looks at all of it again.
+    control::converted_service(&state, spec.clone())?;
+    let service = state.find_service(&id)?;
     let credential = CredentialFrom::parse(&auth, query.get("registryAuthFrom"))?;
-    let warnings = if pins {
-        let known = credential.clone().resolve(&service)?;
-        pins::pin(&api.engine, &mut spec, known.as_ref()).await
-    } else {
-        None
-    };
+    let known = credential.clone().resolve(&service)?;
+    let warnings = if pins { pins::pin(&api.engine, &mut spec, known.as_ref()).await } else { None };
     let rollback = match query.get("rollback") {
         "" | "none" => false,
         "previous" => true,

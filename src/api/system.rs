@@ -1,4 +1,6 @@
-//! `/_ping`, `/version`, `/info`, `/system/df`: dockerd's own answers with the swarm's part put in.
+//! `/_ping`, `/version`, `/info`, `/system/df`: dockerd's own answers with the swarm's part put in; and `/gam`.
+
+use std::path::Path;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::networks::upstream;
+use super::proxy::Proxy;
 use super::query::json;
 use super::swarm::ClusterInfo;
 use super::version::ApiVersion;
@@ -16,7 +19,25 @@ use super::{Api, ApiError};
 
 /// The routes of this file but one.
 pub fn routes() -> Router<Api> {
-    Router::new().route("/version", get(version)).route("/info", get(info)).route("/system/df", get(disk_usage))
+    Router::new()
+        .route("/version", get(version))
+        .route("/info", get(info))
+        .route("/system/df", get(disk_usage))
+        .route("/gam", get(gam))
+}
+
+/// The one path that is not Docker's, of which a dockerd knows nothing: says that this is a Gam, and which.
+async fn gam() -> Response {
+    json(StatusCode::OK, &serde_json::json!({ "Gam": env!("CARGO_PKG_VERSION") }))
+}
+
+/// Whether a Gam answers at a socket, which looks like a dockerd in everything else.
+pub async fn is_gam(socket: &Path) -> bool {
+    let answer = Proxy::new(socket.to_owned()).fetch(Method::GET, "/gam", None).await;
+    let document = answer.ok().filter(|(status, ..)| *status == StatusCode::OK);
+    document
+        .and_then(|(.., body)| serde_json::from_slice::<Value>(&body).ok())
+        .is_some_and(|body| body["Gam"].is_string())
 }
 
 /// `/_ping`.
@@ -147,4 +168,40 @@ async fn swarm_info(api: &Api) -> SwarmInfo {
         Err(error) => info.error = error.message,
     }
     info
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gam_is_told_from_a_dockerd() {
+        let path = std::env::temp_dir().join(format!("gam-told-{}.sock", std::process::id()));
+        let gam = gam().await.into_body();
+        let gam = axum::body::to_bytes(gam, 1024).await.unwrap();
+        let gam = String::from_utf8(gam.to_vec()).unwrap();
+        for (status, body, expected) in [
+            ("200 OK", gam.as_str(), true),
+            ("404 Not Found", r#"{"message":"page not found"}"#, false),
+            ("200 OK", "OK", false),
+            ("200 OK", r#"{"Version":"28.5.2"}"#, false),
+        ] {
+            let _ = std::fs::remove_file(&path);
+            let listener = UnixListener::bind(&path).unwrap();
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let serving = tokio::spawn(async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    let _ = connection.read(&mut [0; 4096]).await;
+                    let _ = connection.write_all(answer.as_bytes()).await;
+                }
+            });
+            assert_eq!(is_gam(&path).await, expected, "{body}");
+            serving.abort();
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_gam(&path).await, "nobody answers");
+    }
 }

@@ -76,6 +76,7 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
         | ("system", Some("df"), None)
         | ("_ping" | "info" | "version" | "events", ..)
         | ("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs" | "networks", ..)
+        | ("gam", None, None)
         | ("session" | "grpc", ..) => Owner::Gam,
         _ if is_hijack(path) => Owner::Gam,
         _ => Owner::Engine,

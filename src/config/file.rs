@@ -2,10 +2,12 @@
 //!
 //! Only [`super::Settings::load`] calls it. A file that was named must exist; the default one need not.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{LogFormat, LogLevel, Options, SocketMounts};
 
@@ -40,7 +42,7 @@ pub enum FileError {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileOptions {
-    host: Option<OneOrMany>,
+    host: Option<Hosts>,
     group: Option<String>,
     engine: Option<String>,
     state_dir: Option<PathBuf>,
@@ -54,21 +56,39 @@ pub(super) struct FileOptions {
 }
 
 /// `host` may be one text or a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+#[derive(Debug)]
+struct Hosts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Hosts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hosts, D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Hosts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text such as \"unix:///run/gam/docker.sock\" for `host`, or a list of such texts")
+            }
+
+            fn visit_str<E: de::Error>(self, host: &str) -> Result<Hosts, E> {
+                Ok(Hosts(vec![host.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, hosts: A) -> Result<Hosts, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(hosts)).map(Hosts)
+            }
+        }
+
+        deserializer.deserialize_any(Texts)
+    }
 }
 
 impl FileOptions {
     /// Fills from the file what neither a flag nor a variable gave.
     pub(super) fn under(self, over: Options) -> Options {
         let hosts = match self.host {
-            _ if !over.hosts.is_empty() => over.hosts,
-            Some(OneOrMany::One(host)) => vec![host],
-            Some(OneOrMany::Many(hosts)) => hosts,
-            None => Vec::new(),
+            Some(Hosts(hosts)) if over.hosts.is_empty() => hosts,
+            _ => over.hosts,
         };
         Options {
             config_file: over.config_file,

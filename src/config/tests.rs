@@ -62,6 +62,11 @@ fn the_file_fills_what_flags_leave_open() {
 fn a_file_that_is_wrong_is_refused_with_its_name_and_the_key() {
     let unknown = with_file("hots = \"unix:///x\"\n", &[]).expect_err("refused").to_string();
     assert!(unknown.contains("gam-config-") && unknown.contains("hots"), "{unknown}");
+    for host in ["5", "[\"unix:///x\", 5]", "true", "{}"] {
+        let wrong = with_file(&format!("group = \"docker\"\nhost = {host}\n"), &[]).expect_err("refused").to_string();
+        assert!(wrong.contains("gam-config-") && wrong.contains("host = "), "{wrong}");
+        assert!(wrong.contains("line 2") && wrong.contains("expected ") && !wrong.contains("untagged"), "{wrong}");
+    }
     let missing = Cli::try_parse_from(["gam", "--config-file", "/nonexistent/gam.toml"]).expect("parses");
     let missing = Settings::load(missing.options).expect_err("refused").to_string();
     assert!(missing.starts_with("cannot read the configuration file /nonexistent/gam.toml"), "{missing}");

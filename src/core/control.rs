@@ -30,6 +30,7 @@ pub use authority::{Authority, AuthorityNeeds, NextRoot, authority_needs};
 pub use credential::CredentialFrom;
 pub use join::role_by_token;
 pub use node::{first_availability, leave_refusal, leave_refusal_closed, normalise as normalise_node};
+pub use service::converted as converted_service;
 pub use swarm::{InitRequest, init};
 pub use token::{digest_hex, join_token, pinned_digest, unlock_key};
 

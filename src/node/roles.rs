@@ -114,7 +114,14 @@ impl Node {
         }
         let trust = Trust::open(&self.0.directory)?;
         let listener = self.listen_again(&identity.listen).await?;
-        let store = Store::open(self.store_config(&identity, key, &trust)).await?;
+        let store = Store::open(self.store_config(&identity, key, &trust)).await;
+        if let Err(StoreError::Locked) = &store {
+            // Seldom a power cut amid the locking, after which the unlock key opens it.
+            let path = self.0.directory.raft().join("kek");
+            tracing::warn!(path = %path.display(), "the key of the swarm's state is missing, and no unlock key seals the node's own: \
+                 put the file back from a copy, or unlock the swarm with its unlock key");
+        }
+        let store = store?;
         if let Err(error) = forget_others(&store, &identity).await {
             // None of them can come in unseen: each start looks again.
             tracing::warn!(%error, "the managers of before a --force-new-cluster are not forgotten yet");

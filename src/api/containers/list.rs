@@ -66,7 +66,7 @@ pub async fn with_backings(api: &Api, request: Request) -> Request {
 
 /// The swarm's networks that may have a backing here. A manager need not ask the others for them; a worker knows those
 /// that it was assigned, and those of its containers. `None` outside a swarm.
-async fn known(api: &Api) -> Option<Arc<Cluster>> {
+pub(super) async fn known(api: &Api) -> Option<Arc<Cluster>> {
     match api.node.manager() {
         Ok(manager) => Some(manager.state()),
         Err(_) => api.node.known_networks().await,

@@ -53,7 +53,9 @@ async fn run(api: Api, name: String, request: Request) -> Result<Response, ApiEr
         Some(rewriter) => String::from_utf8_lossy(&rewriter.all(message.as_bytes())).into_owned(),
         None => message,
     };
-    match answer.message().map(translated).and_then(|message| in_swarm_words(&message, reason.as_deref())) {
+    let ingress = ingress(&places);
+    let told = |message: String| in_swarm_words(&message, reason.as_deref(), ingress.as_deref());
+    match answer.message().map(translated).and_then(told) {
         Some(message) => Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)),
         None => Ok(upstream::rewritten(answer.into_response(), api.networks.rewriter())),
     }
@@ -78,15 +80,26 @@ fn refused_start(reason: &str) -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{NETWORKING}{reason}"))
 }
 
+/// The name of the routing mesh's network, which nothing is looked up for ([`prepare`]).
+fn ingress(places: &Places) -> Option<String> {
+    let Places::Here(manager) = places else { return None };
+    manager.state().networks().find(|network| network.spec.ingress).map(|network| network.name().to_owned())
+}
+
 /// What dockerd in swarm mode says where this one said `message`: the reason that is known, or, of a network that
-/// nobody knows, that the managers do not know it either. `None` if it was about something else.
-fn in_swarm_words(message: &str, reason: Option<&str>) -> Option<String> {
+/// nobody knows, that the managers do not know it either; that of the routing mesh is for nobody. `None` if it was about
+/// something else.
+fn in_swarm_words(message: &str, reason: Option<&str>, ingress: Option<&str>) -> Option<String> {
     let (begin, told) = message.split_once(NETWORKING)?;
     let reason = match reason {
         Some(reason) => reason.to_owned(),
         None => {
             let name = told.strip_prefix("network ")?.strip_suffix(" not found")?;
-            format!("Could not attach to network {name}: rpc error: code = NotFound desc = network {name} not found")
+            let (code, why) = match ingress {
+                Some(ingress) if ingress == name => ("PermissionDenied", "not manually attachable"),
+                _ => ("NotFound", "not found"),
+            };
+            format!("Could not attach to network {name}: rpc error: code = {code} desc = network {name} {why}")
         }
     };
     Some(format!("{begin}{NETWORKING}{reason}"))
@@ -256,7 +269,7 @@ mod tests {
 
     #[test]
     fn refusals_read_as_dockerds_in_swarm_mode() {
-        let words = |message: &str, reason: Option<&str>| in_swarm_words(message, reason);
+        let words = |message: &str, reason: Option<&str>| in_swarm_words(message, reason, Some("mesh"));
         assert_eq!(
             words(
                 "Cannot restart container c: failed to set up container networking: network natt not found",
@@ -268,6 +281,11 @@ mod tests {
             words("failed to set up container networking: network nope not found", None).unwrap(),
             "failed to set up container networking: Could not attach to network nope: \
              rpc error: code = NotFound desc = network nope not found"
+        );
+        assert_eq!(
+            words("failed to set up container networking: network mesh not found", None).unwrap(),
+            "failed to set up container networking: Could not attach to network mesh: \
+             rpc error: code = PermissionDenied desc = network mesh not manually attachable"
         );
         assert_eq!(words("failed to set up container networking: driver failed", None), None);
         assert_eq!(words("OCI runtime create failed: exec: not found", Some("why")), None, "that came first");

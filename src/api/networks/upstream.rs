@@ -28,11 +28,18 @@ pub struct Answer {
 impl Answer {
     /// Reads an answer whole.
     pub async fn read(response: Response) -> Result<Answer, ApiError> {
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        // What is there as a whole has a length, which hyper writes; an answer with both would be none.
+        head.headers.remove(header::TRANSFER_ENCODING);
         let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(|error| {
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the engine's answer: {error}"))
         })?;
         Ok(Answer { head, body: body.to_bytes() })
+    }
+
+    /// Head and body.
+    pub fn into_parts(self) -> (Parts, Bytes) {
+        (self.head, self.body)
     }
 
     /// The status.
@@ -152,4 +159,17 @@ pub fn rewritten(response: Response, rewriter: Option<Rewriter>) -> Response {
         }
     });
     Response::from_parts(head, Body::from_stream(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_came_in_chunks_is_whole() {
+        let mut response = Response::new(Body::from("{}"));
+        response.headers_mut().insert(header::TRANSFER_ENCODING, header::HeaderValue::from_static("chunked"));
+        let response = Answer::read(response).await.unwrap().into_response();
+        assert!(!response.headers().contains_key(header::TRANSFER_ENCODING));
+    }
 }

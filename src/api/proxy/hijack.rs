@@ -3,7 +3,8 @@
 //! Two ways lead there. With an `Upgrade` header dockerd answers `101 UPGRADED`, and both sides leave HTTP in order.
 //! Without one it answers a bare `200` and just goes raw, which no HTTP library can follow: the client's socket is
 //! then taken away from the server ([`ClientConnection::take_over`]), dockerd's head is written by hand, and bytes are
-//! copied. Either way the halves close one by one, as they would without Gam in between.
+//! copied. So it is, with and without `Upgrade`, when dockerd refuses an attach: it has the connection by then, and its
+//! refusal ends with that. Either way the halves close one by one, as they would without Gam in between.
 
 use std::future::pending;
 use std::pin::pin;
@@ -43,6 +44,9 @@ pub(super) async fn upgrade(proxy: &Proxy, mut request: Request<Body>) -> Result
     proxy.lift(&mut request).await;
     let (mut response, conn) = send(proxy, request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if let Some(client) = client.filter(|_| is_raw(&response)) {
+            return go_raw(response, conn, client).await;
+        }
         return Ok(proxy.answer(response.map(|body| proxy.0.engine.clone().body(body, conn))));
     }
     // hyper's own handle to dockerd's side; the socket itself is taken instead.
@@ -98,13 +102,21 @@ pub(super) async fn raw(proxy: &Proxy, request: Request<Body>) -> Result<Respons
     let mut request = Request::from_parts(parts, Body::from(body));
     proxy.lift(&mut request).await;
     let (response, conn) = send(proxy, request).await?;
-    let client = match client {
-        Some(client) if is_raw(&response) => client,
-        _ => return Ok(proxy.answer(response.map(|body| proxy.0.engine.clone().body(body, conn)))),
-    };
+    match client.filter(|_| is_raw(&response)) {
+        Some(client) => go_raw(response, conn, client).await,
+        None => Ok(proxy.answer(response.map(|body| proxy.0.engine.clone().body(body, conn)))),
+    }
+}
+
+/// Gives the client dockerd's bytes as they come, until one of the two is done; never returns but for an error.
+async fn go_raw(
+    response: http::Response<hyper::body::Incoming>,
+    conn: EngineConn,
+    client: ClientConnection,
+) -> Result<Response, ProxyError> {
     let (head, body) = response.into_parts();
     let (socket, mut early) = conn.into_raw(body).await?;
-    early.insert(0, head_bytes(&head.headers));
+    early.insert(0, head_bytes(head.status, &head.headers));
     let end = End::of(Some(&client));
     client.take_over(Box::new(move |io, unread| {
         Box::pin(async move {
@@ -124,19 +136,21 @@ async fn send(
     proxy.connect().await?.send(request).await.map_err(|(error, _)| error)
 }
 
-/// dockerd's bare `200` (`moby: daemon/server/router/container`): a raw stream, and no length that would end it.
+/// dockerd's bare `200`, or its refusal in the same manner (`moby: daemon/server/router/container`): a raw stream, and no
+/// length that would end it.
 fn is_raw<B>(response: &http::Response<B>) -> bool {
     let headers = response.headers();
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    response.status() == StatusCode::OK
+    response.status() != StatusCode::SWITCHING_PROTOCOLS
         && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
         && (kind == b"application/vnd.docker.raw-stream" || kind == b"application/vnd.docker.multiplexed-stream")
 }
 
 /// The head that dockerd sent, written again: names in Go's spelling, which is dockerd's.
-fn head_bytes(headers: &HeaderMap) -> Bytes {
-    let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+fn head_bytes(status: StatusCode, headers: &HeaderMap) -> Bytes {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
     for (name, value) in headers {
         let mut start = true;
         head.extend(name.as_str().bytes().map(|byte| {

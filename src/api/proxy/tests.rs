@@ -211,6 +211,21 @@ async fn an_attach_that_fails_leaves_the_connection_to_http() {
 }
 
 #[tokio::test]
+async fn an_attach_that_is_refused_with_the_connection_in_hand_ends_with_it() {
+    let answer =
+        "HTTP/1.1 404 Not Found\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nNo such container: x\r\n";
+    let fake = Fake::start("hijackrefused", move |_, mut stream| async move { stream.write(answer).await }).await;
+    for upgrade in ["", "Connection: Upgrade\r\nUpgrade: tcp\r\n"] {
+        let mut client = fake.client().await;
+        client
+            .write(format!("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\n{upgrade}Content-Length: 0\r\n\r\n"))
+            .await;
+        client.finish().await;
+        assert_eq!(client.rest().await, answer, "{upgrade}");
+    }
+}
+
+#[tokio::test]
 async fn http2_on_the_socket_goes_to_the_engine_untouched() {
     let fake = Fake::start("http2", |head, mut stream| async move {
         assert_eq!(head, "PRI * HTTP/2.0\r\n\r\n");

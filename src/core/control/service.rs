@@ -128,10 +128,15 @@ fn roll_back(plan: &Plan<'_>, service: &Service) -> Result<Change, Error> {
     })
 }
 
+/// What dockerd does to a spec before it looks at anything else of a request: the first two gates.
+pub fn converted(state: &State, mut spec: ServiceSpec) -> Result<ServiceSpec, Error> {
+    resolve_networks(state, &mut spec)?;
+    validate::normalise(spec)
+}
+
 /// The gates that creation and update share.
-fn admit(plan: &mut Plan<'_>, mut spec: ServiceSpec) -> Result<ServiceSpec, Error> {
-    resolve_networks(plan.state(), &mut spec)?;
-    let mut spec = validate::normalise(spec)?;
+fn admit(plan: &mut Plan<'_>, spec: ServiceSpec) -> Result<ServiceSpec, Error> {
+    let mut spec = converted(plan.state(), spec)?;
     if spec.name.is_empty() {
         let ids = &mut *plan.ids;
         let attempts = std::iter::repeat_with(|| name::random(ids.bytes())).take(name::ATTEMPTS);

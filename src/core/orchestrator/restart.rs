@@ -101,7 +101,11 @@ fn held_until(scope: &Scope<'_>, slot: &Slot<'_>, task: &Task) -> Option<Timesta
         return Some(task.restart.not_before);
     }
     let patience = task.meta.created_at.plus(STOP_TIMEOUT);
-    let is_stopping = |other: &Task| !other.is_wanted() && scope.is_alive(other);
+    // What was told to stop before this task was made had another successor that waited for it; as in swarmkit a task waits
+    // for those alone whose place it takes. (A report from a container that is stopping makes it count, too.) Two executions
+    // of a job must not meet.
+    let is_older = |other: &Task| !scope.service.spec.mode.is_job() && other.meta.updated_at < task.meta.created_at;
+    let is_stopping = |other: &Task| !other.is_wanted() && scope.is_alive(other) && !is_older(other);
     let must_wait = scope.now < patience && slot.tasks.iter().any(|other| is_stopping(other));
     must_wait.then_some(patience)
 }

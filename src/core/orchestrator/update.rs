@@ -297,7 +297,7 @@ fn complete(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, done_at: Op
 
 /// Takes one slot: makes the new task, and unless it is to start first, stops the old one.
 fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, slot: &Slot<'_>) {
-    let must_wait = !config.is_start_first && slot.is_occupied(scope);
+    let must_wait = !config.is_start_first && slot.wanted().any(|task| scope.is_alive(task));
     let id: TaskId = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,

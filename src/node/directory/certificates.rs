@@ -116,7 +116,13 @@ impl Directory {
                 let key = seals::unseal(seals, &sealed).ok_or(DirectoryError::Sealed { path })?;
                 Ok([roots, certificate, key])
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.certificates_of_old(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.certificates_of_old() {
+                // What is missed is what this build would have written.
+                Err(DirectoryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Err(DirectoryError::Io { path, source })
+                }
+                kept => kept,
+            },
             Err(source) => Err(DirectoryError::Io { path, source }),
         }
     }
@@ -206,6 +212,14 @@ mod tests {
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(directory.certificates()), 0o700);
         assert_eq!(mode(directory.certificates().join(FILE)), 0o600);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let (directory, path) = scratch("missing");
+        let missing = directory.certificates_kept().unwrap_err();
+        assert!(missing.to_string().ends_with(FILE), "{missing}");
         fs::remove_dir_all(path).unwrap();
     }
 
