@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bollard::models::{ContainerInspectResponse, EndpointSettings};
 use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions};
@@ -38,7 +38,7 @@ pub struct NetworkSandbox {
     pub servers: Vec<IpAddr>,
     /// `--dns-option`, likewise.
     pub options: Vec<String>,
-    /// What it reads as `/etc/resolv.conf`, on the host.
+    /// What it reads as `/etc/resolv.conf`, on the host, if the engine made it.
     pub resolv_conf: Option<PathBuf>,
 }
 
@@ -84,6 +84,8 @@ impl Engine {
 }
 
 fn sandbox(inspected: ContainerInspectResponse) -> NetworkSandbox {
+    // A bind mount on it makes it a file of the user's.
+    let own_file = Path::new(&inspected.id.unwrap_or_default()).join("resolv.conf");
     let name = inspected.name.unwrap_or_default();
     let labels = inspected.config.and_then(|config| config.labels).unwrap_or_default();
     let is_task = is_named_by(name.trim_start_matches('/'), labels.get(LABEL_TASK_NAME).map(String::as_str));
@@ -100,6 +102,6 @@ fn sandbox(inspected: ContainerInspectResponse) -> NetworkSandbox {
         task: labels.get(LABEL_TASK_ID).filter(|_| is_task).and_then(|id| id.parse().ok()),
         servers: host.dns.unwrap_or_default().iter().filter_map(|server| server.parse().ok()).collect(),
         options: host.dns_options.unwrap_or_default(),
-        resolv_conf: inspected.resolv_conf_path.filter(|path| !path.is_empty()).map(PathBuf::from),
+        resolv_conf: inspected.resolv_conf_path.map(PathBuf::from).filter(|path| path.ends_with(&own_file)),
     }
 }

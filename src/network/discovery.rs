@@ -19,7 +19,7 @@ use gam_core::discovery::balance::{self, Texts};
 use gam_core::discovery::leavers::{Leavers, Reach};
 use gam_core::discovery::returns::{self, Returns};
 use gam_core::discovery::{Asker, Balance, Balancers, Names, endpoints};
-use gam_core::model::{Network, NetworkId};
+use gam_core::model::{Network, NetworkId, TaskId};
 use gam_core::plane::Mac;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -283,6 +283,13 @@ impl Discovery {
         }
     }
 
+    /// The DNS options that the user gave a task.
+    fn wished_options(&self, task: TaskId) -> Option<Vec<String>> {
+        let known = self.known.borrow();
+        let dns = known.tasks.get(&task)?.spec().container_spec.as_ref()?.dns_config.as_ref()?;
+        Some(dns.options.clone())
+    }
+
     /// Finds the network namespaces of containers that are new, and forgets those of containers that are gone.
     async fn look(&mut self) -> Result<(), EngineError> {
         let running = self.engine.running_containers().await?;
@@ -334,16 +341,16 @@ impl Discovery {
         let places: Vec<(NetworkId, Vec<IpAddr>)> = found.places.into_iter().filter_map(place).collect();
         // Without them it only goes unguarded and unmended.
         let plugs = plugs_of(&namespace, &places).await.unwrap_or_default();
-        let known = self.known.borrow();
         // What its task wished wins over what the engine was asked for: that is only what the engine can do of it.
-        let wished = found.task.and_then(|task| known.tasks.get(&task));
-        let wished = wished.and_then(|task| task.spec().container_spec.as_ref()?.dns_config.as_ref());
-        if let (Some(wished), Some(path)) = (wished, &found.resolv_conf)
-            && let Err(error) = resolv_conf::amend(path, &wished.options)
-        {
-            tracing::warn!(container = %container.id, path = %path.display(), %error, "a container has no ndots of its own");
+        let wished = found.task.and_then(|task| self.wished_options(task));
+        if let (Some(options), Some(path)) = (wished.clone(), found.resolv_conf) {
+            let amended = tokio::task::spawn_blocking(move || resolv_conf::amend(&path, &options)).await;
+            if let Ok(Err(error)) = amended {
+                tracing::warn!(container = %container.id, %error, "a container has no ndots of its own");
+            }
         }
-        let options = wished.map_or(&found.options, |dns| &dns.options);
+        let options = &wished.unwrap_or(found.options);
+        let known = self.known.borrow();
         // The first of its servers is Gam itself.
         let gateways: BTreeSet<IpAddr> = known.networks.values().filter_map(|network| gateway(network)).collect();
         let servers = found.servers.into_iter().filter(|server| !gateways.contains(server)).collect();

@@ -12,17 +12,21 @@ use std::path::Path;
 /// What the engine puts at the end of the options if there is no `ndots` among them.
 const ENGINES: &str = "ndots:0";
 
+/// What is read of a file at most, bytes. The container may have written it.
+const FILE_MAX: u64 = 64 * 1024;
+
 /// Puts the user's options into a container's file, unless they have no `ndots` or somebody changed the file already.
 pub fn amend(path: &Path, wished: &[String]) -> io::Result<()> {
     if !wished.iter().any(|option| is_dots(option)) {
         return Ok(());
     }
     // It is mounted into the container as it is, so it cannot be replaced by another file.
-    let mut file: File = OpenOptions::new().read(true).write(true).open(path)?;
+    let file: File = OpenOptions::new().read(true).write(true).open(path)?;
     let mut text = String::new();
-    file.read_to_string(&mut text)?;
+    if (&file).take(FILE_MAX + 1).read_to_string(&mut text)? as u64 > FILE_MAX {
+        return Ok(());
+    }
     if let Some(amended) = amended(&text, wished) {
-        // At once, so that nobody reads half of it.
         file.write_all_at(amended.as_bytes(), 0)?;
         file.set_len(amended.len() as u64)?;
     }
@@ -31,12 +35,14 @@ pub fn amend(path: &Path, wished: &[String]) -> io::Result<()> {
 
 /// The text with these options; `None` if it is to stay. Like the engine it leaves out an `ndots` that is no number.
 fn amended(text: &str, wished: &[String]) -> Option<String> {
-    let is_engines = |line: &&str| line.starts_with("options ") && line.split_whitespace().next_back() == Some(ENGINES);
-    let line = text.lines().find(is_engines)?;
+    let is_engines = |line: &str| line.starts_with("options ") && line.split_whitespace().next_back() == Some(ENGINES);
+    let at = text.split('\n').position(is_engines)?;
     let kept = |option: &&String| is_dots(option) || !option.starts_with("ndots:");
     let options: Vec<&str> = wished.iter().filter(kept).map(String::as_str).collect();
     let new = format!("options {}", options.join(" "));
-    (new != line).then(|| text.replacen(line, &new, 1))
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    let old = std::mem::replace(&mut lines[at], &new);
+    (new != old).then(|| lines.join("\n"))
 }
 
 fn is_dots(option: &str) -> bool {
@@ -74,6 +80,10 @@ mod tests {
                 assert_eq!(std::fs::read_to_string(&path).unwrap(), text(becomes), "{wished}");
             }
         }
+        let grown = text("options ndots:0") + &"#".repeat(FILE_MAX as usize);
+        std::fs::write(&path, &grown).unwrap();
+        amend(&path, &options("ndots:3")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), grown);
         std::fs::remove_file(&path).unwrap();
         assert!(amend(&path, &options("ndots:3")).is_err());
         amend(&path, &options("timeout:3")).unwrap();
