@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use gam_core::model::{NodeId, NodeState, TaskId};
 use gam_core::state::State;
+use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use super::{Place, Reader, absent, render};
@@ -24,13 +25,18 @@ pub(super) struct Mark {
     lines: usize,
     /// How many of them are still to come again.
     repeated: usize,
+    /// When the log was first asked for.
+    begun: Option<OffsetDateTime>,
 }
 
 impl Mark {
     /// What to ask for so that all new lines come. Of those that come with them [`Mark::is_new`] knows.
     pub(super) fn rewound(&mut self, options: &LogOptions) -> LogOptions {
         self.repeated = self.lines;
-        match time_of(&self.time) {
+        let begun = self.begun.replace(self.begun.unwrap_or_else(OffsetDateTime::now_utc));
+        // Who wants nothing of what was there before wants all that was written since.
+        let begun = begun.filter(|_| options.tail == "0").map(|begun| begun.max(options.since));
+        match time_of(&self.time).or(begun) {
             Some(since) => LogOptions { since, tail: "all".into(), ..options.clone() },
             None => options.clone(),
         }
@@ -48,7 +54,7 @@ impl Mark {
     /// A line was handed on.
     pub(super) fn put_behind(&mut self, line: &LogLine) {
         if line.time > self.time {
-            *self = Mark { time: line.time.clone(), lines: 1, repeated: 0 };
+            *self = Mark { time: line.time.clone(), lines: 1, repeated: 0, begun: self.begun };
         } else if line.time == self.time {
             self.lines += 1;
         }
@@ -83,7 +89,8 @@ impl Reader {
             }
             let back = async {
                 // It may not be known yet that the node is away.
-                tokio::time::sleep(if is_away { FIRST_PAUSE } else { pause }).await;
+                let is_known_away = !is_ready(&self.manager.state(), place.node);
+                tokio::time::sleep(if is_known_away { FIRST_PAUSE } else { pause }).await;
                 if is_away {
                     self.until(|state| is_gone(state, place.task) || is_ready(state, place.node)).await;
                 }
@@ -128,8 +135,6 @@ fn is_ready(state: &State, node: NodeId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
     use crate::engine::logs::Source;
 
@@ -177,6 +182,17 @@ mod tests {
             }
             assert!(read(&mut mark, &log[6..], usize::MAX).1.is_empty());
         }
+    }
+
+    #[test]
+    fn who_wants_no_old_lines_gets_those_written_while_nobody_read() {
+        let mut mark = Mark::default();
+        let wanted = LogOptions { tail: "0".into(), ..options() };
+        assert_eq!(mark.rewound(&wanted), wanted);
+        let (before, again) = (OffsetDateTime::now_utc(), mark.rewound(&wanted));
+        assert_eq!(again.tail, "all");
+        assert!(again.since > OffsetDateTime::UNIX_EPOCH && again.since <= before);
+        assert_eq!(mark.rewound(&wanted), again, "of the first time");
     }
 
     #[test]
