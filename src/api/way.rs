@@ -71,12 +71,12 @@ pub(super) fn owner(method: &str, path: &str) -> Owner {
     match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
         ("_ping", None, None) if matches!(method, "GET" | "HEAD") => Owner::EnginesPing,
         ("containers", Some("json"), None) if method == "GET" => Owner::EnginesList,
+        ("gam", None, None) if method == "GET" => Owner::Gam,
         ("containers", Some("json" | "create"), None)
         | ("containers", Some(_), Some("json" | "start" | "restart"))
         | ("system", Some("df"), None)
         | ("_ping" | "info" | "version" | "events", ..)
         | ("swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs" | "networks", ..)
-        | ("gam", None, None)
         | ("session" | "grpc", ..) => Owner::Gam,
         _ if is_hijack(path) => Owner::Gam,
         _ => Owner::Engine,
