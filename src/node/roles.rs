@@ -348,6 +348,7 @@ async fn keep_described(
             Ok(()) = key.changed() => {}
         }
         let tunnel_key = key.borrow_and_update().clone();
+        engine_up.mark_unchanged();
         match config.engine.check_free().await {
             // Said once: nothing is done about it, for the swarm is the user's.
             Err(error @ EngineError::InSwarm { .. }) if is_free => {
