@@ -150,6 +150,16 @@ impl Task {
         self.desired == TaskState::Complete && self.status.state == TaskState::Complete
     }
 
+    /// When the leader learned of the task's state, by the clock that all decisions go by: the agent's may be any. Of what an older
+    /// Gam wrote it is the agent's, held between the times of the task's making and of its last change.
+    pub fn observed_at(&self) -> Timestamp {
+        let heard = if self.status.state.is_terminal() { self.restart.ended_at } else { self.restart.runs_since };
+        heard.unwrap_or_else(|| {
+            let latest = self.meta.updated_at.max(self.meta.created_at);
+            self.status.timestamp.clamp(self.meta.created_at, latest)
+        })
+    }
+
     /// What went wrong, for `docker service ps`: the agent's words, and what was decided then. The two are kept apart, so that
     /// an agent that says its own again changes nothing of the other.
     pub fn error(&self) -> Cow<'_, str> {
@@ -255,9 +265,12 @@ pub struct RestartPlan {
     /// sets an end to it, and in what an older Gam wrote.
     #[serde(skip_serializing_if = "is_zero")]
     pub row: u64,
-    /// When the leader first heard that this one runs.
+    /// When the leader first heard that this one runs; unknown of what an older Gam wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs_since: Option<Timestamp>,
+    /// When the leader first heard that it has ended, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// What was decided when this one had failed, if the next one waits longer than the policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,

@@ -34,7 +34,7 @@ pub(super) fn reap(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
             continue;
         }
         let mut history: Vec<&Arc<Task>> = slot.tasks.iter().filter(|task| is_history(scope, slot, task)).collect();
-        history.sort_by_key(|task| task.status.timestamp);
+        history.sort_by_key(|task| task.observed_at());
         for task in history.into_iter().take(excess) {
             plan.push(Change::TaskRemove { id: task.id });
         }

@@ -8,8 +8,9 @@
 //! ([`backed_off`]), where swarmkit restarts for ever after the same delay. The task that failed says so
 //! ([`Task::error`]).
 
-use super::scope::{Scope, observed_at};
+use super::scope::Scope;
 use super::slot::Slot;
+use super::update;
 use crate::model::{Backoff, RestartPlan, RestartPolicy, Task, TaskId, TaskState, Timestamp};
 use crate::plan::Plan;
 use crate::state::Change;
@@ -81,7 +82,7 @@ pub(super) fn may_restart(scope: &Scope<'_>, task: &Task) -> bool {
     }
     // The same answer now and later: a task that ended is judged by the time of its end.
     let end = match (task.status.state.is_terminal(), task.is_wanted()) {
-        (true, _) => observed_at(task),
+        (true, _) => task.observed_at(),
         (false, true) => scope.now,
         (false, false) => task.meta.updated_at,
     };
@@ -97,14 +98,19 @@ fn is_broken(scope: &Scope<'_>, task: &Task) -> bool {
 
 /// Until when a task must wait, at most, before it may start; `None` if it may.
 fn held_until(scope: &Scope<'_>, slot: &Slot<'_>, task: &Task) -> Option<Timestamp> {
+    // Made in a time that was given up: nobody knows how long it has waited.
+    if scope.now < task.meta.created_at {
+        return None;
+    }
     if scope.now < task.restart.not_before {
         return Some(task.restart.not_before);
     }
     let patience = task.meta.created_at.plus(STOP_TIMEOUT);
-    // What was told to stop before this task was made had another successor that waited for it; as in swarmkit a task waits
-    // for those alone whose place it takes. (A report from a container that is stopping makes it count, too.) Two executions
-    // of a job must not meet.
-    let is_older = |other: &Task| !scope.service.spec.mode.is_job() && other.meta.updated_at < task.meta.created_at;
+    // What was told to stop before an update made this task had another successor that waited for it; as in swarmkit a task of
+    // an update waits for those alone whose place it takes. (A report from a container that is stopping makes it count, too.) On
+    // one node the two would meet, and two executions of a job must not.
+    let may_meet = !scope.service.is_by_node() && !scope.service.is_job() && update::is_marked(scope, task);
+    let is_older = |other: &Task| may_meet && other.meta.updated_at < task.meta.created_at;
     let is_stopping = |other: &Task| !other.is_wanted() && scope.is_alive(other) && !is_older(other);
     let must_wait = scope.now < patience && slot.tasks.iter().any(|other| is_stopping(other));
     must_wait.then_some(patience)
@@ -145,7 +151,8 @@ fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, task: &Task) {
 fn failed_in_a_row(scope: &Scope<'_>, task: &Task) -> u64 {
     let is_bounded = task.spec().restart_policy.as_ref().is_some_and(|policy| limits(policy).0 > 0);
     let is_done = task.status.state == TaskState::Complete;
-    if is_bounded || is_done || scope.is_displaced(task) || !scope.is_current(task) {
+    let is_unfit = scope.node_of(task).is_some_and(|node| !scope.fits(node));
+    if is_bounded || is_done || is_unfit || scope.is_displaced(task) || !scope.is_current(task) {
         return 0;
     }
     let waited = task.restart.not_before.since(task.meta.created_at);

@@ -136,13 +136,6 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// When the status of a task was observed: the agent's clock, held between the leader's own times of the task's
-/// making and of its last change, so that a node whose clock is wrong cannot stretch or skip a delay.
-pub(super) fn observed_at(task: &Task) -> Timestamp {
-    let latest = task.meta.updated_at.max(task.meta.created_at);
-    task.status.timestamp.clamp(task.meta.created_at, latest)
-}
-
 /// Whether a node is known not to answer. `Unknown` and `Disconnected` are moments, not verdicts.
 pub(super) fn is_down(node: &Node) -> bool {
     node.status.state == NodeState::Down

@@ -149,10 +149,11 @@ fn a_global_task_leaves_with_its_node() {
     assert_eq!(then(&mut fixture, "node n2 down"), "~ agent.n2 desired=shutdown\nwake 86400s\n");
     assert_eq!(then(&mut fixture, "remove node n3"), "- agent.n3\nwake 86400s\n");
     // What ran there before stops first.
-    let changes = then(&mut fixture, "task agent.n1 shutdown\n node n2 ready");
-    assert_eq!(changes, "+ agent.n2' desired=ready\nwake 60s\n");
-    assert_eq!(then(&mut fixture, "task agent.n2 shutdown"), "~ agent.n2' desired=running\n");
-    assert_eq!(then(&mut fixture, "node n1 active"), "+ agent.n1'\n");
+    let changes = then(&mut fixture, "at 10s\n task agent.n1 shutdown\n node n2 ready");
+    assert_eq!(changes, "+ agent.n2' desired=ready\nwake 70s\n");
+    assert_eq!(then(&mut fixture, "at 20s"), "wake 70s\n");
+    assert_eq!(then(&mut fixture, "at 30s\n task agent.n2 shutdown"), "~ agent.n2' desired=running\n");
+    assert_eq!(then(&mut fixture, "at 40s\n node n1 active"), "+ agent.n1'\n");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use super::global;
-use super::scope::{Scope, observed_at};
+use super::scope::Scope;
 use super::slot::{Fill, Slot};
 use crate::model::{RestartPlan, Task, TaskId, TaskState, Timestamp, UpdateConfig, UpdateState, UpdateStatus};
 use crate::plan::Plan;
@@ -164,7 +164,7 @@ impl<'s, 't> Progress<'s, 't> {
 
     fn take_mark(&mut self, scope: &Scope<'_>, config: &Config, mark: &Task) {
         self.taken += 1;
-        let done_at = observed_at(mark);
+        let done_at = mark.observed_at();
         self.done_at = self.done_at.max(Some(done_at));
         let free_at = done_at.plus(config.delay);
         if scope.now < free_at {
@@ -221,7 +221,7 @@ fn is_mark(scope: &Scope<'_>, task: &Task) -> bool {
 }
 
 /// Whether a task of the present spec was made by an update, this one or one that it superseded.
-fn is_marked(scope: &Scope<'_>, task: &Task) -> bool {
+pub(super) fn is_marked(scope: &Scope<'_>, task: &Task) -> bool {
     let plan = &task.restart;
     plan.attempts == 0
         && plan.not_before == task.meta.created_at
@@ -238,7 +238,7 @@ fn is_coming_up(scope: &Scope<'_>, task: &Task) -> bool {
 fn is_failure(config: &Config, mark: &Task) -> bool {
     let has_failed = matches!(mark.status.state, TaskState::Complete | TaskState::Failed | TaskState::Rejected);
     let never_ran = mark.status.state == TaskState::Rejected || mark.status.container.is_none();
-    let age = observed_at(mark).since(mark.meta.created_at);
+    let age = mark.observed_at().since(mark.meta.created_at);
     has_failed && (never_ran || age <= config.monitor.saturating_add(START_ALLOWANCE))
 }
 
@@ -297,7 +297,11 @@ fn complete(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, done_at: Op
 
 /// Takes one slot: makes the new task, and unless it is to start first, stops the old one.
 fn replace(plan: &mut Plan<'_>, scope: &Scope<'_>, config: &Config, slot: &Slot<'_>) {
-    let must_wait = !config.is_start_first && slot.wanted().any(|task| scope.is_alive(task));
+    let is_occupied = match scope.service.is_by_node() {
+        true => slot.is_occupied(scope),
+        false => slot.wanted().any(|task| scope.is_alive(task)),
+    };
+    let must_wait = !config.is_start_first && is_occupied;
     let id: TaskId = plan.ids.fresh();
     plan.push(Change::TaskCreate {
         id,

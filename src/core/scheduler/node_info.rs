@@ -79,7 +79,7 @@ impl NodeSet {
 fn is_failure(task: &Task, now: Timestamp) -> bool {
     matches!(task.status.state, TaskState::Failed | TaskState::Rejected)
         && !task.origin.mode.is_by_node()
-        && now.since(task.status.timestamp) < FAILURE_WINDOW
+        && now.since(task.observed_at()) < FAILURE_WINDOW
 }
 
 impl NodeInfo {

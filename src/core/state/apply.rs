@@ -53,7 +53,7 @@ impl State {
             self.change(change, &mut moment);
         }
         self.index = index;
-        self.latest = self.latest.max(proposal.at);
+        self.latest_time = proposal.at;
         moment.events
     }
 
@@ -383,6 +383,9 @@ impl State {
                 }
                 if status.state == TaskState::Running {
                     task.restart.runs_since.get_or_insert(moment.at);
+                }
+                if status.state.is_terminal() {
+                    task.restart.ended_at.get_or_insert(moment.at);
                 }
                 let freed = status.state.is_terminal() && !task.status.state.is_terminal();
                 task.status = status.clone();

@@ -34,7 +34,7 @@ struct Snapshot {
     index: u64,
     /// Absent in what an older Gam wrote.
     #[serde(default)]
-    latest: Timestamp,
+    latest_time: Timestamp,
     cluster: Option<Arc<Cluster>>,
     nodes: Vec<Arc<Node>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -115,7 +115,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
     let tasks = state.tasks().map(|task| TaskRecord::of(task, specs.number(&task.origin))).collect();
     encode(&Snapshot {
         index: state.index,
-        latest: state.latest,
+        latest_time: state.latest_time,
         cluster: state.cluster.clone(),
         nodes: state.nodes().cloned().collect(),
         former: state.former.iter().map(|(node, until)| (*node, *until)).collect(),
@@ -176,8 +176,12 @@ impl TaskRecord {
 /// Reads a whole state, its indexes made anew.
 pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     let snapshot: Snapshot = decode(bytes)?;
-    let mut state =
-        State { index: snapshot.index, latest: snapshot.latest, cluster: snapshot.cluster, ..State::default() };
+    let mut state = State {
+        index: snapshot.index,
+        latest_time: snapshot.latest_time,
+        cluster: snapshot.cluster,
+        ..State::default()
+    };
     let spec = |number: usize| snapshot.specs.get(number).cloned().unwrap_or_default();
     state.nodes = snapshot.nodes.into_iter().map(|node| (node.id, node)).collect();
     state.former = snapshot.former.into_iter().collect();

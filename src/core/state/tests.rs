@@ -223,7 +223,7 @@ fn what_restarts_go_by_is_read_from_states_that_had_less_of_it() {
 }
 
 #[test]
-fn it_is_noted_once_that_a_task_runs() {
+fn it_is_noted_once_that_a_task_runs_and_that_it_ended_by_the_leaders_clock() {
     let (mut state, tasks, _) = sample();
     let since = |state: &State| state.task(tasks[0]).unwrap().restart.runs_since;
     report(&mut state, tasks[0], TaskState::Starting);
@@ -233,8 +233,14 @@ fn it_is_noted_once_that_a_task_runs() {
     assert_eq!(since(&state), Some(first));
     let status = TaskStatus { state: TaskState::Running, message: "again".into(), ..TaskStatus::default() };
     put(&mut state, vec![Change::TaskReport { id: tasks[0], status }]);
+    assert_eq!(state.task(tasks[0]).unwrap().observed_at(), first);
     report(&mut state, tasks[0], TaskState::Failed);
     assert_eq!(since(&state), Some(first));
+    let task = state.task(tasks[0]).unwrap();
+    assert_eq!((task.observed_at(), task.restart.ended_at), (task.meta.updated_at, Some(task.meta.updated_at)));
+    let ended = task.meta.updated_at;
+    put(&mut state, vec![Change::TaskDesire { id: tasks[0], state: TaskState::Shutdown }]);
+    assert_eq!(state.task(tasks[0]).unwrap().observed_at(), ended);
 }
 
 /// What the first release wrote, before roots were rotated.
