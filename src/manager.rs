@@ -4,7 +4,7 @@
 //! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
 //! bounded queue; a caller that gives up costs nothing.
 
-mod clock;
+pub(crate) mod clock;
 mod doubt;
 mod errands;
 mod leader;

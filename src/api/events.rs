@@ -23,6 +23,7 @@ use super::containers::list;
 use super::filters::Filters;
 use super::query::Query;
 use super::{Api, ApiError};
+use crate::manager::now;
 use crate::network::Networks;
 
 /// Pieces of the stream that may wait for a slow client.
@@ -63,8 +64,13 @@ impl Wanted {
             && self.filters.get("image").is_empty()
             && about.iter().all(|key| named(key))
             && self.filters.labels("label", attribute)
-            && self.until.is_none_or(|until| event.at <= until)
+            && self.until.is_none_or(|until| shown_time(event) <= until)
     }
+}
+
+/// When an event was, by this host's clock: the swarm's time can be ahead of it.
+fn shown_time(event: &Event) -> Timestamp {
+    event.at.min(now())
 }
 
 /// A point in time as dockerd's API takes it: seconds since 1970 with an optional fraction.
@@ -84,8 +90,8 @@ fn line(event: &Event) -> Bytes {
         "Action": event.action,
         "Actor": { "ID": event.id, "Attributes": attributes },
         "scope": "swarm",
-        "time": event.at.0.div_euclid(1_000_000_000),
-        "timeNano": event.at.0,
+        "time": shown_time(event).0.div_euclid(1_000_000_000),
+        "timeNano": shown_time(event).0,
     });
     Bytes::from(format!("{document}\n"))
 }
@@ -99,9 +105,11 @@ async fn events(State(api): State<Api>, request: Request) -> Result<Response, Ap
         return Ok(Response::from_parts(head, Body::new(body)));
     }
     let kept: Vec<Bytes> = match wanted.since {
-        Some(since) => {
-            kept.iter().filter(|event| event.at >= since && wanted.takes(event)).map(|event| line(event)).collect()
-        }
+        Some(since) => kept
+            .iter()
+            .filter(|event| shown_time(event) >= since && wanted.takes(event))
+            .map(|event| line(event))
+            .collect(),
         None => Vec::new(),
     };
     let (pieces, merged) = mpsc::channel(PIECES_MAX);

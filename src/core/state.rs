@@ -35,7 +35,7 @@ pub use lookup::Found;
 #[derive(Clone, Debug, Default)]
 pub struct State {
     index: u64,
-    latest: Timestamp,
+    latest_time: Timestamp,
     cluster: Option<Arc<Cluster>>,
     nodes: OrdMap<NodeId, Arc<Node>>,
     /// Nodes that were removed, until their certificates have expired (swarmkit: `BlacklistedCertificates`).
@@ -74,9 +74,9 @@ impl State {
         self.index
     }
 
-    /// The latest time that a proposal said. Whoever leads counts on from it.
-    pub fn latest(&self) -> Timestamp {
-        self.latest
+    /// What the last proposal said for the time. Whoever leads counts on from it.
+    pub fn latest_time(&self) -> Timestamp {
+        self.latest_time
     }
 
     /// The cluster, once there is one.

@@ -73,7 +73,7 @@ impl Loop {
         let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
         let _looking = self.keep_looking();
-        let mut clock = Clock::from(state.latest(), at);
+        let mut clock = Clock::new(state.latest_time(), at);
         let (mut wake_at, mut calm_since) = (Some(clock.now()), None);
         let (mut members, mut memory) = (members::Keeper::default(), Memory::default());
         loop {

@@ -14,6 +14,7 @@ use gam_store::{Leadership, Store, StoreError};
 use super::Node;
 use super::directory::Identity;
 use super::trust::Trust;
+use crate::manager::clock::not_before;
 use crate::manager::{Manager, now};
 use crate::vital;
 
@@ -36,7 +37,7 @@ pub(super) async fn forget_others(store: &Store, own: &Identity) -> Result<(), S
     let others = state.nodes().filter(|node| node.id != own.node && node.manager.is_some());
     let changes: Vec<Change> = others.map(|node| Change::NodeManager { id: node.id, manager: None }).collect();
     if !changes.is_empty() {
-        store.propose(Proposal { at: now(), changes }).await?;
+        store.propose(Proposal { at: not_before(state.latest_time(), now()), changes }).await?;
     }
     Ok(())
 }
@@ -47,7 +48,7 @@ pub(super) async fn stay_manager(store: &Store, own: &Identity) -> Result<(), St
     let Some(node) = state.node(own.node).filter(|node| !node.is_manager()) else { return Ok(()) };
     let spec = NodeSpec { role: "manager".into(), ..node.spec.clone() };
     let changes = vec![Change::NodeUpdate { id: node.id, spec }];
-    store.propose(Proposal { at: now(), changes }).await.map(|_| ())
+    store.propose(Proposal { at: not_before(state.latest_time(), now()), changes }).await.map(|_| ())
 }
 
 impl Node {
