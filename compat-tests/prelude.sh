@@ -117,7 +117,7 @@ daemon() {
   esac
   _lab "daemon $*" "$verb" "${2:-1}"
 }
-lab() { _lab "lab $*" "$@"; }   # lab cut|heal|slow|pause|resume|readdress|off|on|restart|clock|disk|registry|start|stop|term|flags K ...
+lab() { _lab "lab $*" "$@"; }   # lab cut|heal|deaf|slow|pause|resume|readdress|off|on|restart|clock|disk|registry|start|stop|term|flags K ...
 
 # ---- a private registry ---------------------------------------------------------------------------
 

@@ -85,6 +85,8 @@
 //! - **`apply` is deterministic**: no clock, no randomness, ordered maps. Times and ids are data in the log.
 //! - **One writer for each field.** The spec is the user's, desired state and placement the leader's, status the agent's. A
 //!   task's state only grows.
+//! - **A leader can be called.** One that a majority acknowledges and cannot call hands over; until then no node is blamed for what
+//!   could not be heard. Where the others could not do without it, it stays.
 //! - **Acknowledged means durable.** A failed fsync is never tried again: the store is closed, and opened anew from the disk.
 //! - **Everything has a bound**: queues, batches, retries, waits, bodies. Each bound is a constant with its reason.
 //! - **A stop of Gam stops no container.** A start adopts what runs.

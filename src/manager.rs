@@ -4,6 +4,7 @@
 //! waits with its own reads until it has applied what the leader has. To the API all managers are alike. Requests wait in a
 //! bounded queue; a caller that gives up costs nothing.
 
+mod callers;
 pub(crate) mod clock;
 mod doubt;
 mod errands;
@@ -29,6 +30,7 @@ use gam_store::{Applied, Leadership, Store, StoreError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use callers::Callers;
 use doubt::{Doubt, unanswered};
 use errands::Errands;
 use leader::Loop;
@@ -118,6 +120,7 @@ struct Shared {
     clients: Clients,
     inputs: mpsc::Sender<Envelope>,
     liveness: Mutex<Liveness>,
+    callers: Mutex<Callers>,
     /// Since when nobody leads, as far as this manager knows; `None` while somebody does.
     leaderless: Mutex<Option<Instant>>,
     errands: Mutex<Errands>,
@@ -142,6 +145,10 @@ pub struct View {
 impl Shared {
     fn lock_liveness<T>(&self, with: impl FnOnce(&mut Liveness) -> T) -> T {
         with(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock_callers<T>(&self, with: impl FnOnce(&mut Callers) -> T) -> T {
+        with(&mut self.callers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn look_interval(&self) -> Duration {
@@ -198,6 +205,7 @@ impl Manager {
             clients,
             inputs,
             liveness: Mutex::new(liveness),
+            callers: Mutex::new(Callers::new(Instant::now())),
             leaderless: Mutex::default(),
             errands: Mutex::default(),
             reads: Together::default(),
@@ -344,6 +352,11 @@ impl Manager {
     pub fn hear(&self, node: NodeId, addr: &str) {
         let heard = Heard { at: Instant::now(), addr: addr.to_owned() };
         self.0.lock_liveness(|liveness| liveness.hear(node, heard));
+    }
+
+    /// Another manager could call this one, whatever it said and whatever it is answered.
+    pub fn note_call(&self, node: NodeId) {
+        self.0.lock_callers(|callers| callers.call(node, Instant::now()));
     }
 
     /// How often an agent should be heard.

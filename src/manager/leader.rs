@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::clock::Clock;
 use super::liveness::{self, Heard, Liveness};
 use super::relay::{Relay, heard_since};
-use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, members, refuse};
+use super::{Answer, BATCH_MAX, Envelope, Refusal, Shared, callers, members, refuse};
 use crate::vital;
 
 /// Changes in one log entry: a few MB at most, so that an entry can be sent to a slow follower in good time.
@@ -72,6 +72,7 @@ impl Loop {
         let state = self.shared.store.state();
         let ready = state.nodes().filter(|node| node.status.state == NodeState::Ready).map(|node| node.id);
         self.shared.lock_liveness(|liveness| liveness.begin(ready, at));
+        self.shared.lock_callers(|callers| callers.begin(at));
         let _looking = self.keep_looking();
         let mut clock = Clock::new(state.latest_time(), at);
         let (mut wake_at, mut calm_since) = (Some(clock.now()), None);
@@ -130,11 +131,13 @@ impl Loop {
     }
 
     /// Has somebody look who never waits for the disk, until the guard is dropped: this loop's own turns can be far apart, and
-    /// agents are heard meanwhile.
+    /// agents are heard meanwhile. And somebody else, whether the followers can call.
     fn keep_looking(&self) -> DropGuard {
         let (stop, shared) = (CancellationToken::new(), self.shared.clone());
         let looking = async move { liveness::keep_looking(&shared.liveness).await };
         vital::spawn("the watch over the leader's own pauses", stop.clone().run_until_cancelled_owned(looking));
+        let looking = callers::keep_looking(self.shared.clone());
+        vital::spawn("the watch over the calls of followers", stop.clone().run_until_cancelled_owned(looking));
         stop.drop_guard()
     }
 

@@ -176,9 +176,14 @@ impl Liveness {
         let since = now.saturating_duration_since(before);
         if since > self.look_interval() * STALL_LOOKS {
             tracing::warn!(?since, "this manager stood still; no node is blamed for the time");
-            for known in self.nodes.values_mut() {
-                known.there = (known.there.max(known.heard.at) + since).min(now);
-            }
+            self.forgive(since, now);
+        }
+    }
+
+    /// Does not count a time that ends now against anyone: nothing could have been heard in it.
+    pub fn forgive(&mut self, time: Duration, now: Instant) {
+        for known in self.nodes.values_mut() {
+            known.there = (known.there.max(known.heard.at) + time).min(now);
         }
     }
 

@@ -235,6 +235,7 @@ impl Service for ManagerService {
     }
 
     async fn tell(&self, peer: Peer, inputs: Bytes) -> Result<(), Error> {
+        self.manager.note_call(peer.node);
         self.check_relay(&peer).await?;
         let relay: Relay = serde_json::from_slice(&inputs).map_err(not_understood)?;
         self.manager.take_relay(relay).await
