@@ -28,7 +28,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long one manager may take to issue a certificate: it may have to ask the leader, or an external authority.
 const ISSUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A certificate is renewed once it has lived so many hundredths of its time (swarmkit: at random between 50 and 80).
-const RENEW_AFTER: std::ops::Range<u64> = 50..80;
+const RENEW_AFTER: std::ops::Range<i64> = 50..80;
+/// How far certificates are dated back, in nanoseconds.
+const BACKDATE: i64 = gam_rpc::BACKDATE_SECONDS * 1_000_000_000;
 /// The longest sleep between two looks at the clock: clocks are set, and hosts sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
@@ -70,11 +72,18 @@ struct Certificate<'a> {
 }
 
 /// How long a certificate can still be used as it is.
-fn rest(chain_pem: &str, seed: u64) -> Duration {
-    let Ok((begin, end)) = ca::validity(chain_pem) else { return Duration::ZERO };
-    let part = RENEW_AFTER.start + seed % (RENEW_AFTER.end - RENEW_AFTER.start);
-    let due = begin + (end - begin) / 100 * i64::try_from(part).unwrap_or(50);
+fn rest(chain_pem: &str) -> Duration {
+    let Ok(validity) = ca::validity(chain_pem) else { return Duration::ZERO };
+    let due = renewal(validity, ca::draw(chain_pem, RENEW_AFTER));
     Duration::from_nanos(u64::try_from(due - now().0).unwrap_or(0))
+}
+
+/// When a certificate is renewed that is valid from `begin` to `end`: after so many hundredths of the time from its issue on, since it
+/// is dated back. One that lasts no longer than that was dated back by less, by an authority of the user's.
+fn renewal((begin, end): (i64, i64), hundredths: i64) -> i64 {
+    let whole = end.saturating_sub(begin).max(0);
+    let issued = begin.saturating_add(BACKDATE.min(whole / 2));
+    issued + end.saturating_sub(issued).max(0) / 100 * hundredths
 }
 
 async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
@@ -195,7 +204,7 @@ impl Node {
 
     fn rest_of_certificate(&self) -> Duration {
         let kept = self.0.directory.certificates_kept();
-        let rest = kept.map_or(Duration::ZERO, |[_, chain, _]| rest(&chain, u64::from(std::process::id())));
+        let rest = kept.map_or(Duration::ZERO, |[_, chain, _]| rest(&chain));
         rest.min(LONGEST_SLEEP).max(RETRY)
     }
 
@@ -215,7 +224,7 @@ impl Node {
         }
         let held = identity.role;
         let role = if wanted == Role::Manager { NodeRole::Manager } else { NodeRole::Worker };
-        let is_due = rest(&chain, u64::from(std::process::id())).is_zero();
+        let is_due = rest(&chain).is_zero();
         if role == held && !directive.renew && !is_due {
             return Ok(None);
         }
@@ -248,8 +257,50 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use gam_core::model::IdSource;
+    use proptest::prelude::*;
 
     use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    proptest! {
+        /// Also of one that lasts an hour, which begins an hour before its issue, or less by another authority.
+        #[test]
+        fn a_certificate_is_renewed_in_the_later_half_of_its_life_and_before_its_end(
+            issued in 0..4_000_000_000_i64,
+            seconds in 3600..3_000_000_000_i64,
+            backdate in 0..=gam_rpc::BACKDATE_SECONDS,
+            lot in RENEW_AFTER,
+        ) {
+            let (issued, lasts) = (issued * SECOND, seconds * SECOND);
+            let due = renewal((issued - backdate * SECOND, issued + lasts), lot);
+            let lived = due - issued;
+            prop_assert!(lived >= lasts / 100 * RENEW_AFTER.start, "{lived} of {lasts}");
+            prop_assert!(lived < lasts, "{lived} of {lasts}");
+            if backdate == gam_rpc::BACKDATE_SECONDS {
+                prop_assert_eq!(lived, lasts / 100 * lot);
+            }
+        }
+    }
+
+    /// Seen with `--cert-expiry 1h`: one process in thirty began anew every second.
+    #[test]
+    fn a_new_certificate_rests_and_each_has_a_lot_of_its_own() {
+        let mut ids = IdSource::new([5; 32]);
+        let root = ca::new_root().unwrap();
+        let (_, csr) = ca::new_key_and_csr().unwrap();
+        let (cluster, node) = (ids.fresh(), ids.fresh());
+        let mut lots = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            let chain = ca::sign(&root, &csr, cluster, node, ca::Role::Worker, 3600 * SECOND).unwrap();
+            let rest = rest(&chain).as_secs();
+            assert!((29 * 60..=48 * 60).contains(&rest), "{rest} s");
+            let lot = ca::draw(&chain, RENEW_AFTER);
+            assert!(RENEW_AFTER.contains(&lot) && lot == ca::draw(&chain, RENEW_AFTER));
+            lots.insert(lot);
+        }
+        assert!(lots.len() > 5, "{lots:?}");
+    }
 
     /// `swarm ca --rotate` waits until every node says that it trusts the new root alone, also those whose certificate has not
     /// changed since.
