@@ -3,6 +3,7 @@
 //! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
 //! whatever was missed while the node was down is caught up with.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gam_core::control::Authority;
@@ -36,6 +37,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// How long a manager knows no leader before it asks the others what it is: several elections.
 const LEADERLESS: Duration = Duration::from_secs(5);
+
+/// Of a manager that was removed while it was away, and the root replaced.
+const STRANGE: &str = "no other manager trusts this one any more, or is trusted by it; if it was removed from the swarm while it was \
+                       away, run 'docker swarm leave --force', then join again";
 
 /// What a node trusts and shows.
 #[derive(Clone)]
@@ -86,12 +91,35 @@ fn renewal((begin, end): (i64, i64), hundredths: i64) -> i64 {
     issued + end.saturating_sub(issued).max(0) / 100 * hundredths
 }
 
-async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
-    let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
-    issued.map_err(|error| match error {
-        RpcError::Refused(refusal) => refusal,
-        error => Error::unavailable(chain(&error)),
-    })
+/// Why there is no certificate from another manager.
+#[derive(Debug)]
+struct Unissued {
+    error: Error,
+    /// All of them were reached, and none of them and this node trust each other.
+    by_all: bool,
+}
+
+impl From<Unissued> for Error {
+    fn from(unissued: Unissued) -> Error {
+        unissued.error
+    }
+}
+
+/// A certificate from one of these managers.
+async fn certify(clients: &Clients, managers: Vec<String>, request: &IssueRequest) -> Result<Issued, Unissued> {
+    let (asked, strange) = (managers.len(), AtomicUsize::new(0));
+    let ask = async |address: String| {
+        let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request.clone()).await;
+        strange.fetch_add(usize::from(issued.as_ref().is_err_and(RpcError::is_distrust)), Ordering::Relaxed);
+        issued
+    };
+    let error = match any_of(managers, ask).await {
+        Some(Ok(issued)) => return Ok(issued),
+        Some(Err(RpcError::Refused(refusal))) => refusal,
+        Some(Err(error)) => Error::unavailable(chain(&error)),
+        None => Error::unavailable("no manager is known"),
+    };
+    Err(Unissued { error, by_all: asked > 0 && strange.into_inner() == asked })
 }
 
 impl Node {
@@ -103,19 +131,19 @@ impl Node {
         trust: &Trust,
         manager: Option<&Manager>,
         managers: &[String],
-    ) -> Result<(Issued, String), Error> {
-        let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
+    ) -> Result<(Issued, String), Unissued> {
+        let alone = |error| Unissued { error, by_all: false };
+        let (key, csr_der) = ca::new_key_and_csr().map_err(|error| alone(internal(error)))?;
         let request = IssueRequest { csr_der, ..IssueRequest::default() };
         let others = managers.iter().filter(|address| **address != identity.advertise).cloned().collect();
-        let ask = |address: String| certify(trust.clients.clone(), address, request.clone());
-        let last = match any_of(others, ask).await {
-            Some(Ok(issued)) => return Ok((issued, key)),
-            Some(Err(error)) => error,
-            None => Error::unavailable("no manager is known"),
+        let last = match certify(&trust.clients, others, &request).await {
+            Ok(issued) => return Ok((issued, key)),
+            Err(last) => last,
         };
         let Some(manager) = manager else { return Err(last) };
         let service = ManagerService { node: self.clone(), manager: manager.clone() };
-        Ok((service.issue(Some(trust.tls.own()), request).await?, key))
+        let issued = service.issue(Some(trust.tls.own()), request).await.map_err(alone)?;
+        Ok((issued, key))
     }
 
     /// Makes and finds out what a change of the certificate authority needs.
@@ -158,12 +186,22 @@ impl Node {
     }
 
     /// A manager that was demoted while it was down learns it from nobody: its own state is old, and it is sent no newer one any
-    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers.
-    pub(super) async fn doubt_role(self, identity: Identity, trust: Trust, manager: Manager) {
+    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers. When none of
+    /// them and this one trust each other any more, `doubts` says so.
+    pub(super) async fn doubt_role(
+        self,
+        identity: Identity,
+        trust: Trust,
+        manager: Manager,
+        doubts: watch::Sender<String>,
+    ) {
         let mut leadership = manager.store().leadership();
         while leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_ok() {
             match timeout(LEADERLESS, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
-                Ok(Ok(_)) => continue,
+                Ok(Ok(_)) => {
+                    doubts.send_replace(String::new());
+                    continue;
+                }
                 Ok(Err(_)) => return,
                 Err(_) => {}
             }
@@ -180,24 +218,30 @@ impl Node {
                     return;
                 }
                 // It was demoted first, and has nothing of the swarm any more; as a worker it learns so and stops its tasks.
-                Err(error) if error == gam_rpc::removed(identity.node) => {
+                Err(Unissued { error, .. }) if error == gam_rpc::removed(identity.node) => {
                     tracing::warn!("this manager was removed from the swarm while it was away");
                     vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }
-                Err(error) => tracing::debug!(%error, "no other manager says what this node is"),
+                Err(Unissued { error, by_all }) => {
+                    tracing::debug!(%error, "no other manager says what this node is");
+                    if by_all && doubts.send_replace(format!("{STRANGE}: {}", error.message)).is_empty() {
+                        tracing::warn!(%error, "{STRANGE}");
+                    }
+                }
             }
         }
     }
 
     /// Whether another manager makes this one a worker; its certificate for that is then at hand.
-    async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Error> {
+    async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Unissued> {
         let (issued, key) = self.obtain(identity, trust, None, &identity.managers_of(&manager.state())).await?;
         if issued.role == Role::Manager {
             return Ok(false);
         }
         let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };
-        trust.replace(&self.0.directory, &self.0.renewed, issued)?;
+        let replaced = trust.replace(&self.0.directory, &self.0.renewed, issued);
+        replaced.map_err(|error| Unissued { error, by_all: false })?;
         tracing::info!("this manager was demoted while it was away");
         Ok(true)
     }

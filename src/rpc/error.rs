@@ -60,6 +60,12 @@ impl RpcError {
         matches!(self, RpcError::Credentials(_) | RpcError::Connect { .. })
     }
 
+    /// Whether somebody is there whose certificate this node does not trust, or who does not trust that of this node.
+    pub fn is_distrust(&self) -> bool {
+        let RpcError::Connect { source, .. } = self else { return false };
+        source.get_ref().is_some_and(|cause| cause.is::<rustls::Error>())
+    }
+
     pub(crate) fn connect(address: &str, source: io::Error) -> RpcError {
         // TLS says more of it than a user can use.
         let is_end = source.kind() == io::ErrorKind::UnexpectedEof;
@@ -183,6 +189,16 @@ mod tests {
             io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
         let error = Error::from(RpcError::connect("host:2377", source));
         assert_eq!(error.message, "cannot connect to the manager at host:2377: the connection was closed");
+    }
+
+    #[test]
+    fn a_handshake_that_fails_is_distrust_and_a_host_that_is_off_is_not() {
+        let connect = |error| RpcError::connect("a", error);
+        let unknown = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
+        assert!(connect(io::Error::new(io::ErrorKind::InvalidData, unknown)).is_distrust());
+        assert!(!connect(io::ErrorKind::ConnectionRefused.into()).is_distrust());
+        assert!(!connect(io::Error::other("no")).is_distrust());
+        assert!(!RpcError::TimedOut { address: "a".to_owned(), limit: Duration::ZERO }.is_distrust());
     }
 
     #[test]
