@@ -133,7 +133,20 @@ fn describe(status: &Status) -> String {
             text = format!("{text}: {words}");
         }
     }
-    text
+    without_links(&text)
+}
+
+/// A sentence without what a library adds for those who build with it: where its manual is.
+fn without_links(text: &str) -> String {
+    let mut parts = text.split(": https://docs.rs/");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        let (link, rest) = part.split_at(end);
+        plain.push_str(if link.ends_with(':') { ":" } else { "" });
+        plain.push_str(rest);
+    }
+    plain
 }
 
 /// Each kind with its byte on the wire and its nearest gRPC code. Bytes are never used again.
@@ -189,6 +202,17 @@ mod tests {
             io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
         let error = Error::from(RpcError::connect("host:2377", source));
         assert_eq!(error.message, "cannot connect to the manager at host:2377: the connection was closed");
+    }
+
+    #[test]
+    fn a_broken_call_is_told_without_the_librarys_manual() {
+        let cause = "connection error: peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/a#b";
+        let broken = RpcError::from_status("host:2377", &Status::unavailable(cause));
+        let told = "the call to the manager at host:2377 failed: connection error: peer closed connection without sending TLS \
+                    close_notify";
+        assert_eq!(broken.to_string(), told);
+        assert_eq!(without_links("a: https://docs.rs/c: d"), "a: d");
+        assert_eq!(without_links("a: b"), "a: b");
     }
 
     #[test]
