@@ -13,6 +13,8 @@ mod root;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gam_core::model::{ClusterId, NodeDescription, NodeId, RootCa, Timestamp};
@@ -144,6 +146,12 @@ pub fn validity(chain_pem: &str) -> Result<(i64, i64), CaError> {
     let certificate = pem.parse_x509().map_err(|_| CaError::Read)?;
     let validity = certificate.validity();
     Ok((nanoseconds(validity.not_before).0, nanoseconds(validity.not_after).0))
+}
+
+/// A number by lot that belongs to a certificate: nobody can say it beforehand, and it stays the same as long as the certificate.
+pub fn draw(chain_pem: &str, from: Range<i64>) -> i64 {
+    let lot = Sha256::digest(chain_pem.as_bytes()).iter().take(4).fold(0, |lot, byte| lot << 8 | i64::from(*byte));
+    from.start + lot % (from.end - from.start)
 }
 
 /// A description with the node's trust added: whom it trusts, and who signed its certificate. That is one of those that the

@@ -156,6 +156,7 @@ async fn swarm_info(api: &Api) -> SwarmInfo {
         }
     };
     info.control_available = true;
+    let doubt = std::mem::take(&mut info.error);
     info.error = manager.stranded().map(|error| error.message).unwrap_or_default();
     match manager.read().await {
         Ok(state) => {
@@ -165,7 +166,8 @@ async fn swarm_info(api: &Api) -> SwarmInfo {
         }
         // It is a manager by name only. One that was demoted is asked to go on as one until it has left the others.
         Err(_) if manager.is_candidate() => info.control_available = false,
-        Err(error) => info.error = error.message,
+        Err(error) if doubt.is_empty() => info.error = error.message,
+        Err(error) => info.error = format!("{} ({doubt})", error.message),
     }
     info
 }

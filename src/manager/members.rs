@@ -1,8 +1,9 @@
 //! Keeps the consensus' members as the cluster's state wants them: managers are added, demoted ones leave, whoever leads
 //! hands over before it goes.
 //!
-//! [`due`] is pure and looks at state alone, so that nothing is forgotten when the leader changes in the middle. One
-//! duty at a time: a change of membership must be settled before the next.
+//! [`due`] is pure and looks at state alone, so that nothing is forgotten when the leader changes in the middle. One change of
+//! the membership at a time, which must be settled before the next; but a manager that comes first has to catch up, which may
+//! take long or never end, and nobody waits for that: not those who leave, nor others who come.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use std::time::{Duration, Instant};
 use gam_core::model::{ManagerStatus, Node, NodeId, NodeState};
 use gam_core::state::State;
 use gam_core::step::Input;
-use gam_store::{Member, StoreError};
+use gam_store::{Member, Store, StoreError};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Envelope, Shared, chain};
 use crate::vital;
@@ -34,6 +37,11 @@ enum Duty {
 }
 
 impl Duty {
+    /// Whether it is done once a manager has caught up, whenever that is.
+    fn is_coming(&self) -> bool {
+        matches!(self, Duty::Add(..))
+    }
+
     /// In words, for whoever reads the log: by the names of hosts, since nobody knows a number of the consensus.
     fn said(&self, state: &State) -> String {
         let name = |node: Option<&Arc<Node>>| match node {
@@ -79,61 +87,110 @@ fn due(state: &State, members: &[Member], own: u64) -> Vec<Duty> {
     duties
 }
 
+/// What of `due` is to begin now. A manager that comes holds nobody up, and nobody holds it up; of all else the most urgent begins
+/// once nothing of the kind is under way.
+fn begins<T>(due: Vec<Duty>, is_left_alone: impl Fn(&Duty) -> bool, under_way: &BTreeMap<Duty, T>) -> Vec<Duty> {
+    let mut is_free = under_way.keys().all(Duty::is_coming);
+    let mut beginning = Vec::new();
+    for duty in due {
+        if is_left_alone(&duty) || under_way.contains_key(&duty) || !(duty.is_coming() || is_free) {
+            continue;
+        }
+        is_free &= duty.is_coming();
+        beginning.push(duty);
+    }
+    beginning
+}
+
+/// A duty that is being done.
+struct UnderWay {
+    /// Whether it was done.
+    job: JoinHandle<bool>,
+    /// Ends it between two changes.
+    _stop: DropGuard,
+}
+
 /// The leader's keeper of members.
 #[derive(Default)]
 pub(super) struct Keeper {
-    job: Option<JoinHandle<Option<Duty>>>,
+    under_way: BTreeMap<Duty, UnderWay>,
     failed: BTreeMap<Duty, Instant>,
+    /// Held by whoever changes the membership.
+    place: Arc<Mutex<()>>,
 }
 
 impl Keeper {
-    /// Begins what is due, unless something is under way. Called at every step, so it must be cheap.
+    /// Begins what is due, and ends the waiting for managers that are not to come any more. Called at every step, so it must be
+    /// cheap.
     pub(super) async fn keep(&mut self, shared: &Arc<Shared>) {
-        match self.job.take() {
-            Some(job) if !job.is_finished() => {
-                self.job = Some(job);
-                return;
-            }
-            Some(job) => {
-                if let Ok(Some(failed)) = job.await {
-                    self.failed.insert(failed, Instant::now());
-                }
-            }
-            None => {}
-        }
         let now = Instant::now();
+        for (duty, ended) in self.under_way.extract_if(.., |_, duty| duty.job.is_finished()) {
+            if matches!(ended.job.await, Ok(false)) {
+                self.failed.insert(duty, now);
+            }
+        }
         self.failed.retain(|_, at| now.saturating_duration_since(*at) < RETRY);
-        let state = shared.store.state();
-        let duties = due(&state, &shared.store.members(), shared.raft_id);
-        let next = duties.into_iter().find(|duty| !self.failed.contains_key(duty));
-        self.job = next.map(|duty| vital::spawn("a change of the managers", perform(shared.clone(), duty)));
+        let duties = due(&shared.store.state(), &shared.store.members(), shared.raft_id);
+        self.under_way.retain(|duty, _| !duty.is_coming() || duties.contains(duty));
+        for duty in begins(duties, |duty| self.failed.contains_key(duty), &self.under_way) {
+            let stop = CancellationToken::new();
+            let done = perform(shared.clone(), duty.clone(), self.place.clone(), stop.clone());
+            let under_way = UnderWay { job: vital::spawn("a change of the managers", done), _stop: stop.drop_guard() };
+            self.under_way.insert(duty, under_way);
+        }
     }
 }
 
-/// Does one duty; returns it if it failed.
-async fn perform(shared: Arc<Shared>, duty: Duty) -> Option<Duty> {
+/// Does one duty; says whether it is done.
+async fn perform(shared: Arc<Shared>, duty: Duty, place: Arc<Mutex<()>>, stop: CancellationToken) -> bool {
     let said = duty.said(&shared.store.state());
     let done = match &duty {
-        Duty::HandOver => shared.store.transfer_leadership(None).await,
-        Duty::Remove(member) => shared.store.remove_member(*member).await,
-        Duty::Add(member, address) => shared.store.add_member(*member, address).await,
+        Duty::HandOver => {
+            let _place = place.lock().await;
+            shared.store.transfer_leadership(None).await
+        }
+        Duty::Remove(member) => {
+            let _place = place.lock().await;
+            shared.store.remove_member(*member).await
+        }
+        Duty::Add(member, address) => take_in(&shared.store, *member, address, &place, &stop).await,
         Duty::Note(node) => {
             let input = Input::Manager { node: *node, manager: None };
             // An error means that the loop has ended, and this with it.
             let _ = shared.inputs.send(Envelope { input, answer: None }).await;
-            Ok::<(), StoreError>(())
+            Ok(())
         }
     };
-    match done {
-        Ok(()) => {
-            tracing::info!("the managers changed: {said}");
-            None
+    match &done {
+        Ok(()) if stop.is_cancelled() => {
+            tracing::debug!("under way, and of no concern to this manager any more: {said}")
         }
-        Err(error) => {
-            tracing::warn!(error = %chain(&error), "not done yet, and tried again: {said}");
-            Some(duty)
-        }
+        Ok(()) => tracing::info!("the managers changed: {said}"),
+        Err(error) => tracing::warn!(error = %chain(error), "not done yet, and tried again: {said}"),
     }
+    done.is_ok()
+}
+
+/// Makes a manager a member that votes, unless `stop` says that it is not to come any more. Only its catching up is waited for
+/// outside the place.
+async fn take_in(
+    store: &Store,
+    member: u64,
+    address: &str,
+    place: &Mutex<()>,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
+    {
+        let _place = place.lock().await;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        store.add_learner(member, address).await?;
+    }
+    let Some(caught_up) = stop.run_until_cancelled(store.caught_up(member, address)).await else { return Ok(()) };
+    caught_up?;
+    let _place = place.lock().await;
+    if stop.is_cancelled() { Ok(()) } else { store.add_voter(member, address).await }
 }
 
 /// Whether a promotion ends with this manager, `own`, if it goes now: it alone has a vote, and a node that is there is still to get
@@ -195,6 +252,35 @@ mod tests {
         let mut gone = node(2, None);
         gone.status.state = NodeState::Down;
         assert!(!is_promoting_alone(&state(vec![node(1, Some(11)), gone]), &[one], 11), "nobody waits for it");
+    }
+
+    #[test]
+    fn whoever_comes_holds_up_nobody_who_leaves_nor_anybody_else_who_comes() {
+        let (coming, other) = (Duty::Add(12, "a:1".into()), Duty::Add(13, "a:1".into()));
+        let (leaves, next) = (Duty::Remove(14), Duty::Remove(15));
+        let due = vec![leaves.clone(), next.clone(), coming.clone(), other.clone()];
+        let begun = |failed: &[&Duty], under_way: &[&Duty]| {
+            let under_way = under_way.iter().map(|duty| ((*duty).clone(), ())).collect();
+            begins(due.clone(), |duty| failed.contains(&duty), &under_way)
+        };
+        assert_eq!(begun(&[], &[]), [leaves.clone(), coming.clone(), other.clone()], "one that leaves after the other");
+        assert_eq!(begun(&[], &[&coming]), [leaves.clone(), other.clone()]);
+        assert_eq!(begun(&[], &[&leaves, &coming]), std::slice::from_ref(&other));
+        assert_eq!(begun(&[&leaves], &[&coming, &other]), [next], "what failed leaves its turn to others");
+        assert_eq!(begun(&[&coming], &[]), [leaves, other]);
+    }
+
+    #[test]
+    fn whoever_is_not_to_come_any_more_leaves_before_it_has_a_vote() {
+        let mut demoted = node(2, Some(12));
+        demoted.spec.role = "worker".into();
+        let members = [member(11, true), member(12, false)];
+        assert_eq!(
+            due(&state(vec![node(1, Some(11)), node(2, Some(12))]), &members, 11),
+            [Duty::Add(12, "a:1".into())]
+        );
+        assert_eq!(due(&state(vec![node(1, Some(11)), demoted]), &members, 11), [Duty::Remove(12)]);
+        assert_eq!(due(&state(vec![node(1, Some(11))]), &members, 11), [Duty::Remove(12)], "nor one that was removed");
     }
 
     #[test]

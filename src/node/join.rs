@@ -266,9 +266,19 @@ async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Res
     }
     gam_rpc::issue(address, &root, request).await.map_err(|error| match error {
         // The node may have been made; a second try would make another.
-        RpcError::TimedOut { .. } => RpcError::Refused(remote::refused(error)),
+        RpcError::TimedOut { .. } | RpcError::Call { .. } => RpcError::Refused(half_joined(&remote::refused(error))),
         error => error,
     })
+}
+
+/// What is said of a token that was sent and not answered.
+fn half_joined(error: &Error) -> Error {
+    let words = format!(
+        "{}; a node may have been made for this host all the same: 'docker node ls' on a manager shows it, and 'docker node rm' \
+         removes it",
+        error.message
+    );
+    Error { message: words, ..error.clone() }
 }
 
 fn no_token() -> Error {
@@ -279,4 +289,20 @@ fn no_token() -> Error {
 pub(super) fn new_raft_id() -> Result<u64, Error> {
     let mut ids = gam_core::model::IdSource::new(seed().map_err(internal)?);
     Ok(ids.fresh::<ClusterId>().number() as u64 | 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_that_is_cut_after_its_token_was_sent_says_what_may_be_left() {
+        let cut = RpcError::Call { address: "192.0.2.1:2377".into(), cause: "connection error".into() };
+        let told = half_joined(&remote::refused(cut));
+        assert_eq!(
+            told.message,
+            "rpc error: code = Unavailable desc = the call to the manager at 192.0.2.1:2377 failed: connection error; a node may \
+             have been made for this host all the same: 'docker node ls' on a manager shows it, and 'docker node rm' removes it"
+        );
+    }
 }

@@ -62,6 +62,8 @@ pub(super) struct Roles {
     pub(super) places: Places,
     /// Of a worker: its session with a manager.
     pub(super) link: Option<watch::Receiver<LinkState>>,
+    /// Of a manager: why the others do not know it any more; empty if they do, or are not there.
+    doubt: Option<watch::Receiver<String>>,
     stop: CancellationToken,
     agent: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -156,11 +158,12 @@ impl Node {
         let asking = reach::keep_asking(store.leadership(), |now| *now == Leadership::NoLeader, managers);
         self.run("the search for the managers", &stop, asking);
         self.run("the watch over the swarm's state", &stop, watch_store(self.clone(), store));
-        let doubting = self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone());
+        let (doubts, doubt) = watch::channel(String::new());
+        let doubting = self.clone().doubt_role(identity.clone(), trust.clone(), manager.clone(), doubts);
         self.run("the doubt about the role", &stop, doubting);
         let seeking = self.clone().seek_membership(manager.clone(), identity.clone(), trust.clone());
         self.run("the membership of this manager", &stop, seeking);
-        let parts = Parts { manager: Some(manager), places, link: None, trust, session };
+        let parts = Parts { manager: Some(manager), places, link: None, doubt: Some(doubt), trust, session };
         Ok(self.start_agent(identity, parts, stop))
     }
 
@@ -184,12 +187,12 @@ impl Node {
         };
         let asking = reach::keep_asking(link.clone(), |now: &LinkState| now.manager.is_none(), managers);
         self.run("the search for the managers", &stop, asking);
-        let parts = Parts { manager: None, places, link: Some(link), trust, session };
+        let parts = Parts { manager: None, places, link: Some(link), doubt: None, trust, session };
         Ok(self.start_agent(identity, parts, stop))
     }
 
     fn start_agent(&self, identity: Identity, parts: Parts, stop: CancellationToken) -> Roles {
-        let Parts { manager, places, link, trust, session } = parts;
+        let Parts { manager, places, link, doubt, trust, session } = parts;
         let Session { assignments, directives, reports, descriptions, errands, key, applied } = session;
         let config = AgentConfig { node: identity.node, ..self.0.agent.clone() };
         config.networks.set_data_path(identity.data_path.as_deref().unwrap_or(identity.advertise_host()));
@@ -217,7 +220,7 @@ impl Node {
         spawn_attachment_watch(places.clone(), engine, networks, stop.clone());
         let agent =
             tokio::sync::Mutex::new(Some(Agent::start(config, assignments.clone(), key, reports, stop.clone())));
-        Roles { identity, manager, directives, assignments, places, link, stop, agent }
+        Roles { identity, manager, directives, assignments, places, link, doubt, stop, agent }
     }
 
     fn run(&self, name: &'static str, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
@@ -230,6 +233,7 @@ struct Parts {
     manager: Option<Manager>,
     places: Places,
     link: Option<watch::Receiver<LinkState>>,
+    doubt: Option<watch::Receiver<String>>,
     trust: Trust,
     session: Session,
 }
@@ -249,6 +253,7 @@ impl Roles {
                 let managers =
                     state.nodes().filter_map(|node| Some((Some(node.id), node.manager.as_ref()?.addr.clone())));
                 info.managers = managers.collect();
+                info.error = self.doubt.as_ref().map(|doubt| doubt.borrow().clone()).unwrap_or_default();
                 if state.cluster().is_none() {
                     info.state = "pending";
                 }

@@ -3,6 +3,7 @@
 //! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
 //! whatever was missed while the node was down is caught up with.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gam_core::control::Authority;
@@ -28,12 +29,18 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long one manager may take to issue a certificate: it may have to ask the leader, or an external authority.
 const ISSUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A certificate is renewed once it has lived so many hundredths of its time (swarmkit: at random between 50 and 80).
-const RENEW_AFTER: std::ops::Range<u64> = 50..80;
+const RENEW_AFTER: std::ops::Range<i64> = 50..80;
+/// How far certificates are dated back, in nanoseconds.
+const BACKDATE: i64 = gam_rpc::BACKDATE_SECONDS * 1_000_000_000;
 /// The longest sleep between two looks at the clock: clocks are set, and hosts sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// How long a manager knows no leader before it asks the others what it is: several elections.
 const LEADERLESS: Duration = Duration::from_secs(5);
+
+/// Of a manager that was removed while it was away, and the root replaced.
+const STRANGE: &str = "no other manager trusts this one any more, or is trusted by it; if it was removed from the swarm while it was \
+                       away, run 'docker swarm leave --force', then join again";
 
 /// What a node trusts and shows.
 #[derive(Clone)]
@@ -70,19 +77,49 @@ struct Certificate<'a> {
 }
 
 /// How long a certificate can still be used as it is.
-fn rest(chain_pem: &str, seed: u64) -> Duration {
-    let Ok((begin, end)) = ca::validity(chain_pem) else { return Duration::ZERO };
-    let part = RENEW_AFTER.start + seed % (RENEW_AFTER.end - RENEW_AFTER.start);
-    let due = begin + (end - begin) / 100 * i64::try_from(part).unwrap_or(50);
+fn rest(chain_pem: &str) -> Duration {
+    let Ok(validity) = ca::validity(chain_pem) else { return Duration::ZERO };
+    let due = renewal(validity, ca::draw(chain_pem, RENEW_AFTER));
     Duration::from_nanos(u64::try_from(due - now().0).unwrap_or(0))
 }
 
-async fn certify(clients: Clients, address: String, request: IssueRequest) -> Result<Issued, Error> {
-    let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request).await;
-    issued.map_err(|error| match error {
-        RpcError::Refused(refusal) => refusal,
-        error => Error::unavailable(chain(&error)),
-    })
+/// When a certificate is renewed that is valid from `begin` to `end`: after so many hundredths of the time from its issue on, since it
+/// is dated back. One that lasts no longer than that was dated back by less, by an authority of the user's.
+fn renewal((begin, end): (i64, i64), hundredths: i64) -> i64 {
+    let whole = end.saturating_sub(begin).max(0);
+    let issued = begin.saturating_add(BACKDATE.min(whole / 2));
+    issued + end.saturating_sub(issued).max(0) / 100 * hundredths
+}
+
+/// Why there is no certificate from another manager.
+#[derive(Debug)]
+struct Unissued {
+    error: Error,
+    /// All of them were reached, and none of them and this node trust each other.
+    by_all: bool,
+}
+
+impl From<Unissued> for Error {
+    fn from(unissued: Unissued) -> Error {
+        unissued.error
+    }
+}
+
+/// A certificate from one of these managers.
+async fn certify(clients: &Clients, managers: Vec<String>, request: &IssueRequest) -> Result<Issued, Unissued> {
+    let (asked, strange) = (managers.len(), AtomicUsize::new(0));
+    let ask = async |address: String| {
+        let issued = clients.to(&address).within(ISSUE_TIMEOUT).issue(request.clone()).await;
+        strange.fetch_add(usize::from(issued.as_ref().is_err_and(RpcError::is_distrust)), Ordering::Relaxed);
+        issued
+    };
+    let error = match any_of(managers, ask).await {
+        Some(Ok(issued)) => return Ok(issued),
+        Some(Err(RpcError::Refused(refusal))) => refusal,
+        Some(Err(error)) => Error::unavailable(chain(&error)),
+        None => Error::unavailable("no manager is known"),
+    };
+    Err(Unissued { error, by_all: asked > 0 && strange.into_inner() == asked })
 }
 
 impl Node {
@@ -94,19 +131,19 @@ impl Node {
         trust: &Trust,
         manager: Option<&Manager>,
         managers: &[String],
-    ) -> Result<(Issued, String), Error> {
-        let (key, csr_der) = ca::new_key_and_csr().map_err(internal)?;
+    ) -> Result<(Issued, String), Unissued> {
+        let alone = |error| Unissued { error, by_all: false };
+        let (key, csr_der) = ca::new_key_and_csr().map_err(|error| alone(internal(error)))?;
         let request = IssueRequest { csr_der, ..IssueRequest::default() };
         let others = managers.iter().filter(|address| **address != identity.advertise).cloned().collect();
-        let ask = |address: String| certify(trust.clients.clone(), address, request.clone());
-        let last = match any_of(others, ask).await {
-            Some(Ok(issued)) => return Ok((issued, key)),
-            Some(Err(error)) => error,
-            None => Error::unavailable("no manager is known"),
+        let last = match certify(&trust.clients, others, &request).await {
+            Ok(issued) => return Ok((issued, key)),
+            Err(last) => last,
         };
         let Some(manager) = manager else { return Err(last) };
         let service = ManagerService { node: self.clone(), manager: manager.clone() };
-        Ok((service.issue(Some(trust.tls.own()), request).await?, key))
+        let issued = service.issue(Some(trust.tls.own()), request).await.map_err(alone)?;
+        Ok((issued, key))
     }
 
     /// Makes and finds out what a change of the certificate authority needs.
@@ -149,12 +186,22 @@ impl Node {
     }
 
     /// A manager that was demoted while it was down learns it from nobody: its own state is old, and it is sent no newer one any
-    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers.
-    pub(super) async fn doubt_role(self, identity: Identity, trust: Trust, manager: Manager) {
+    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers. When none of
+    /// them and this one trust each other any more, `doubts` says so.
+    pub(super) async fn doubt_role(
+        self,
+        identity: Identity,
+        trust: Trust,
+        manager: Manager,
+        doubts: watch::Sender<String>,
+    ) {
         let mut leadership = manager.store().leadership();
         while leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_ok() {
             match timeout(LEADERLESS, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
-                Ok(Ok(_)) => continue,
+                Ok(Ok(_)) => {
+                    doubts.send_replace(String::new());
+                    continue;
+                }
                 Ok(Err(_)) => return,
                 Err(_) => {}
             }
@@ -171,31 +218,37 @@ impl Node {
                     return;
                 }
                 // It was demoted first, and has nothing of the swarm any more; as a worker it learns so and stops its tasks.
-                Err(error) if error == gam_rpc::removed(identity.node) => {
+                Err(Unissued { error, .. }) if error == gam_rpc::removed(identity.node) => {
                     tracing::warn!("this manager was removed from the swarm while it was away");
                     vital::spawn("a change of role", async move { self.change_role(NodeRole::Worker).await });
                     return;
                 }
-                Err(error) => tracing::debug!(%error, "no other manager says what this node is"),
+                Err(Unissued { error, by_all }) => {
+                    tracing::debug!(%error, "no other manager says what this node is");
+                    if by_all && doubts.send_replace(format!("{STRANGE}: {}", error.message)).is_empty() {
+                        tracing::warn!(%error, "{STRANGE}");
+                    }
+                }
             }
         }
     }
 
     /// Whether another manager makes this one a worker; its certificate for that is then at hand.
-    async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Error> {
+    async fn is_demoted(&self, identity: &Identity, trust: &Trust, manager: &Manager) -> Result<bool, Unissued> {
         let (issued, key) = self.obtain(identity, trust, None, &identity.managers_of(&manager.state())).await?;
         if issued.role == Role::Manager {
             return Ok(false);
         }
         let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };
-        trust.replace(&self.0.directory, &self.0.renewed, issued)?;
+        let replaced = trust.replace(&self.0.directory, &self.0.renewed, issued);
+        replaced.map_err(|error| Unissued { error, by_all: false })?;
         tracing::info!("this manager was demoted while it was away");
         Ok(true)
     }
 
     fn rest_of_certificate(&self) -> Duration {
         let kept = self.0.directory.certificates_kept();
-        let rest = kept.map_or(Duration::ZERO, |[_, chain, _]| rest(&chain, u64::from(std::process::id())));
+        let rest = kept.map_or(Duration::ZERO, |[_, chain, _]| rest(&chain));
         rest.min(LONGEST_SLEEP).max(RETRY)
     }
 
@@ -215,7 +268,7 @@ impl Node {
         }
         let held = identity.role;
         let role = if wanted == Role::Manager { NodeRole::Manager } else { NodeRole::Worker };
-        let is_due = rest(&chain, u64::from(std::process::id())).is_zero();
+        let is_due = rest(&chain).is_zero();
         if role == held && !directive.renew && !is_due {
             return Ok(None);
         }
@@ -248,8 +301,50 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use gam_core::model::IdSource;
+    use proptest::prelude::*;
 
     use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    proptest! {
+        /// Also of one that lasts an hour, which begins an hour before its issue, or less by another authority.
+        #[test]
+        fn a_certificate_is_renewed_in_the_later_half_of_its_life_and_before_its_end(
+            issued in 0..4_000_000_000_i64,
+            seconds in 3600..3_000_000_000_i64,
+            backdate in 0..=gam_rpc::BACKDATE_SECONDS,
+            lot in RENEW_AFTER,
+        ) {
+            let (issued, lasts) = (issued * SECOND, seconds * SECOND);
+            let due = renewal((issued - backdate * SECOND, issued + lasts), lot);
+            let lived = due - issued;
+            prop_assert!(lived >= lasts / 100 * RENEW_AFTER.start, "{lived} of {lasts}");
+            prop_assert!(lived < lasts, "{lived} of {lasts}");
+            if backdate == gam_rpc::BACKDATE_SECONDS {
+                prop_assert_eq!(lived, lasts / 100 * lot);
+            }
+        }
+    }
+
+    /// Seen with `--cert-expiry 1h`: one process in thirty began anew every second.
+    #[test]
+    fn a_new_certificate_rests_and_each_has_a_lot_of_its_own() {
+        let mut ids = IdSource::new([5; 32]);
+        let root = ca::new_root().unwrap();
+        let (_, csr) = ca::new_key_and_csr().unwrap();
+        let (cluster, node) = (ids.fresh(), ids.fresh());
+        let mut lots = std::collections::BTreeSet::new();
+        for _ in 0..40 {
+            let chain = ca::sign(&root, &csr, cluster, node, ca::Role::Worker, 3600 * SECOND).unwrap();
+            let rest = rest(&chain).as_secs();
+            assert!((29 * 60..=48 * 60).contains(&rest), "{rest} s");
+            let lot = ca::draw(&chain, RENEW_AFTER);
+            assert!(RENEW_AFTER.contains(&lot) && lot == ca::draw(&chain, RENEW_AFTER));
+            lots.insert(lot);
+        }
+        assert!(lots.len() > 5, "{lots:?}");
+    }
 
     /// `swarm ca --rotate` waits until every node says that it trusts the new root alone, also those whose certificate has not
     /// changed since.

@@ -60,6 +60,12 @@ impl RpcError {
         matches!(self, RpcError::Credentials(_) | RpcError::Connect { .. })
     }
 
+    /// Whether somebody is there whose certificate this node does not trust, or who does not trust that of this node.
+    pub fn is_distrust(&self) -> bool {
+        let RpcError::Connect { source, .. } = self else { return false };
+        source.get_ref().is_some_and(|cause| cause.is::<rustls::Error>())
+    }
+
     pub(crate) fn connect(address: &str, source: io::Error) -> RpcError {
         // TLS says more of it than a user can use.
         let is_end = source.kind() == io::ErrorKind::UnexpectedEof;
@@ -127,7 +133,20 @@ fn describe(status: &Status) -> String {
             text = format!("{text}: {words}");
         }
     }
-    text
+    without_links(&text)
+}
+
+/// A sentence without what a library adds for those who build with it: where its manual is.
+fn without_links(text: &str) -> String {
+    let mut parts = text.split(": https://docs.rs/");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        let (link, rest) = part.split_at(end);
+        plain.push_str(if link.ends_with(':') { ":" } else { "" });
+        plain.push_str(rest);
+    }
+    plain
 }
 
 /// Each kind with its byte on the wire and its nearest gRPC code. Bytes are never used again.
@@ -183,6 +202,27 @@ mod tests {
             io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection without close_notify: https://…");
         let error = Error::from(RpcError::connect("host:2377", source));
         assert_eq!(error.message, "cannot connect to the manager at host:2377: the connection was closed");
+    }
+
+    #[test]
+    fn a_broken_call_is_told_without_the_librarys_manual() {
+        let cause = "connection error: peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/a#b";
+        let broken = RpcError::from_status("host:2377", &Status::unavailable(cause));
+        let told = "the call to the manager at host:2377 failed: connection error: peer closed connection without sending TLS \
+                    close_notify";
+        assert_eq!(broken.to_string(), told);
+        assert_eq!(without_links("a: https://docs.rs/c: d"), "a: d");
+        assert_eq!(without_links("a: b"), "a: b");
+    }
+
+    #[test]
+    fn a_handshake_that_fails_is_distrust_and_a_host_that_is_off_is_not() {
+        let connect = |error| RpcError::connect("a", error);
+        let unknown = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
+        assert!(connect(io::Error::new(io::ErrorKind::InvalidData, unknown)).is_distrust());
+        assert!(!connect(io::ErrorKind::ConnectionRefused.into()).is_distrust());
+        assert!(!connect(io::Error::other("no")).is_distrust());
+        assert!(!RpcError::TimedOut { address: "a".to_owned(), limit: Duration::ZERO }.is_distrust());
     }
 
     #[test]

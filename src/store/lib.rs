@@ -29,7 +29,7 @@
 //! # Several members
 //!
 //! A cluster begins with one member ([`Store::create`]). Others start empty ([`Store::join`]) and are taken in by the leader
-//! ([`Store::add_member`]). Messages go out through a [`Transport`] that the daemon provides and come in through
+//! ([`Store::add_learner`]). Messages go out through a [`Transport`] that the daemon provides and come in through
 //! [`Store::handle`]; they are records of our own (`message`), and carry the log's `lineage`, so that a cluster that went on
 //! from one member ([`Store::recover_alone`]) is safe from those left behind. A member that lags by more than the log keeps is
 //! sent the newest snapshot, chunk by chunk; no slow member makes the log grow. On a member that follows, a linearizable read

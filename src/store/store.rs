@@ -112,7 +112,7 @@ impl Store {
         Ok(store)
     }
 
-    /// An empty member that waits to be added by a leader ([`Store::add_member`]); [`Store::open`] opens it again. Its raft id
+    /// An empty member that waits to be added by a leader ([`Store::add_learner`]); [`Store::open`] opens it again. Its raft id
     /// must be new to the cluster: one that was used before, with other files, would break what it has promised.
     ///
     /// Refuses with [`StoreError::Exists`] if there is state already.

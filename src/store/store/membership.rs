@@ -2,7 +2,7 @@
 //!
 //! A change goes in small steps, each a committed entry; between two steps everything is looked at anew, so that a change that
 //! was cut short (a lost leader, a crash) is finished by asking for it again. Decides that a member votes only once it has
-//! caught up, and that none is removed without whom too few of the rest can be reached.
+//! caught up and while it answers, and that none is removed without whom too few of the rest can be reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +17,12 @@ use super::{Patience, Store};
 use crate::error::StoreError;
 use crate::raft::{Membership, Raft, Types};
 
-/// How long one change of the members may take, a new member's catching up included: a large state over a slow link.
+/// How long one change of the members may take: a quorum must be heard.
 const CHANGE: Duration = Duration::from_secs(60);
+/// How long a new member may take to catch up: a large state over a slow link.
+const CATCH_UP: Duration = Duration::from_secs(60);
+/// How long it may then take to write what has come since. Other changes wait meanwhile.
+const LAST_STEP: Duration = Duration::from_secs(2);
 /// How long a stop waits for that: nobody shall wait long for a daemon to end.
 const HAND_OVER: Duration = Duration::from_millis(150);
 /// How long another member may take over the lead: it writes what it still lacks, then its vote, and so do the others.
@@ -78,28 +82,58 @@ impl Store {
         others.filter_map(|(id, last)| Some((*id, now.checked_sub(last.as_ref()?.elapsed())?))).collect()
     }
 
+    /// Whether a member has acknowledged heartbeats and does so no more. One that is new has had none yet.
+    fn has_fallen_silent(&self, id: u64) -> bool {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let last = metrics.heartbeat.as_ref().and_then(|acknowledged| *acknowledged.get(&id)?);
+        last.is_some_and(|at| self.is_silent(at))
+    }
+
     fn is_silent(&self, heard: impl std::ops::Deref<Target = openraft::TokioInstant>) -> bool {
         heard.elapsed() > self.inner.election
     }
 
-    /// Leader only: makes a member of the cluster; first without a vote, and with one when it has caught up. Also changes the
-    /// address of a member. Asking again goes on from where it stands; if everything is so already, nothing happens.
-    ///
-    /// Takes as long as the catching up, at most a minute; after [`StoreError::NotCaughtUp`] it is a member without a vote.
-    pub async fn add_member(&self, id: u64, address: &str) -> Result<(), StoreError> {
+    /// Leader only: makes a member of the cluster, without a vote if it is new. Also changes the address of a member. If everything
+    /// is so already, nothing happens.
+    pub async fn add_learner(&self, id: u64, address: &str) -> Result<(), StoreError> {
         let node = BTreeMap::from([(id, BasicNode::new(address))]);
+        let mut patience = Patience::new(CHANGE);
+        loop {
+            let membership = self.settled(&mut patience).await?;
+            let change = match membership.get_node(&id) {
+                None => ChangeMembers::AddNodes(node.clone()),
+                Some(present) if present.addr != address => ChangeMembers::SetNodes(node.clone()),
+                Some(_) => return Ok(()),
+            };
+            self.change(change, true, &mut patience).await?;
+        }
+    }
+
+    /// Leader only: waits until a member without a vote has everything that was in the log when the waiting began, at most a minute;
+    /// then [`StoreError::NotCaughtUp`]. Changes nothing, and holds up nobody who does.
+    pub async fn caught_up(&self, id: u64, address: &str) -> Result<(), StoreError> {
+        let votes = self.members().iter().any(|member| member.id == id && member.voter);
+        if votes { self.check() } else { self.catch_up(id, address, CATCH_UP).await }
+    }
+
+    /// Leader only: gives a member its vote. It must have caught up, and still answer: the little that it lacks since is waited for a
+    /// moment, and then it is refused with [`StoreError::NotCaughtUp`].
+    pub async fn add_voter(&self, id: u64, address: &str) -> Result<(), StoreError> {
         let mut patience = Patience::new(CHANGE);
         loop {
             let membership = self.settled(&mut patience).await?;
             let votes = membership.voter_ids().any(|voter| voter == id);
             let change = match membership.get_node(&id) {
-                None => ChangeMembers::AddNodes(node.clone()),
-                Some(present) if present.addr != address => ChangeMembers::SetNodes(node.clone()),
+                None => return Err(StoreError::NotCaughtUp { member: id, address: address.to_owned() }),
                 Some(_) if votes && membership.get_joint_config().len() == 1 => return Ok(()),
                 // Ends a change that another leader left half done.
                 Some(_) if votes => ChangeMembers::AddVoterIds(BTreeSet::new()),
                 Some(_) => {
-                    self.catch_up(id, address, &patience).await?;
+                    self.catch_up(id, address, LAST_STEP).await?;
+                    if self.has_fallen_silent(id) {
+                        return Err(StoreError::NotCaughtUp { member: id, address: address.to_owned() });
+                    }
                     ChangeMembers::AddVoterIds(BTreeSet::from([id]))
                 }
             };
@@ -191,11 +225,11 @@ impl Store {
         }
     }
 
-    /// Waits until a member without a vote has everything that was in the log when the waiting began.
-    async fn catch_up(&self, id: u64, address: &str, patience: &Patience) -> Result<(), StoreError> {
+    /// Waits until a member has everything that was in the log when the waiting began.
+    async fn catch_up(&self, id: u64, address: &str, limit: Duration) -> Result<(), StoreError> {
         let last = self.inner.raft.metrics().borrow_watched().last_log_index;
         let caught_up = |metrics: &RaftMetrics<Types>| !metrics.state.is_leader() || matched(metrics, id) >= last;
-        match timeout_at(patience.deadline, wait(&self.inner.raft, caught_up)).await {
+        match timeout(limit, wait(&self.inner.raft, caught_up)).await {
             Ok(true) => Ok(()),
             Ok(false) => self.check().and(Err(StoreError::Stopped)),
             Err(_) => Err(StoreError::NotCaughtUp { member: id, address: address.to_owned() }),

@@ -232,6 +232,38 @@ async fn members_are_removed_but_never_the_quorum() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_member_that_falls_silent_gets_no_vote_and_holds_nobody_up() {
+    let mut cluster = Cluster::of(3).await;
+    let leader = cluster.leader().await;
+    let gone = cluster.ids().into_iter().find(|other| *other != id(&leader)).unwrap();
+    cluster.join(4).await;
+    cluster.net.isolate(4, 1..=3);
+    leader.add_learner(4, "member-4:2377").await.unwrap();
+    leader.add_learner(4, "member-4:2377").await.unwrap();
+    let (store, began) = (leader.clone(), Instant::now());
+    let waiting = tokio::spawn(async move { store.caught_up(4, "member-4:2377").await });
+    leader.remove_member(gone).await.unwrap();
+    cluster.unplug(gone).shutdown().await;
+    cluster.join(5).await;
+    leader.add_member(5, "member-5:2377").await.unwrap();
+    let refused = leader.add_voter(4, "member-4:2377").await;
+    assert!(matches!(refused, Err(StoreError::NotCaughtUp { member: 4, .. })), "{refused:?}");
+    assert!(began.elapsed() < SOON && !waiting.is_finished(), "{:?}", began.elapsed());
+    assert!(!voters(&leader).contains(&4) && voters(&leader).contains(&5));
+    // Whoever has caught up and then falls silent gets no vote either.
+    cluster.net.heal();
+    waiting.await.unwrap().unwrap();
+    cluster.net.isolate(4, cluster.ids());
+    until("its silence", || leader.unreachable() == [4]).await;
+    assert!(matches!(leader.add_voter(4, "member-4:2377").await, Err(StoreError::NotCaughtUp { .. })));
+    leader.remove_member(4).await.unwrap();
+    assert!(leader.members().iter().all(|member| member.id != 4));
+    assert!(leader.add_voter(4, "member-4:2377").await.is_err(), "nor whoever is no member");
+    cluster.unplug(4).shutdown().await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_hands_over_and_is_removed_by_its_successor() {
     let mut cluster = Cluster::of(3).await;
     let old = cluster.leader().await;

@@ -241,6 +241,15 @@ impl Cluster {
     }
 }
 
+impl Store {
+    /// Makes a member with a vote, all steps in one.
+    pub async fn add_member(&self, id: u64, address: &str) -> Result<(), StoreError> {
+        self.add_learner(id, address).await?;
+        self.caught_up(id, address).await?;
+        self.add_voter(id, address).await
+    }
+}
+
 /// Opens what another owner may not have let go of yet.
 pub async fn patiently<F: Future<Output = Result<Store, StoreError>>>(open: impl Fn() -> F) -> Store {
     let deadline = Instant::now() + SOON;
