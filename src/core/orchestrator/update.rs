@@ -7,17 +7,16 @@
 //! - A task that an update made carries a mark: it was never restarted, and `not_before` is the time of its making
 //!   ([`is_mark`]). Marks of the present spec, made since the update began, are the slots done so far.
 //! - A slot occupies a worker while its mark has not come up, and for `delay` after that.
-//! - Marks that ended soon after they came up are the failures.
-//!
-//! When a task came up is known as long as it runs. Once it ended only its end is known, so "soon" is measured from
-//! its making, with an allowance ([`START_ALLOWANCE`]).
+//! - Marks that never came up, or ended soon after they did, are the failures.
 
 use std::sync::Arc;
 
 use super::global;
 use super::scope::Scope;
 use super::slot::{Fill, Slot};
-use crate::model::{RestartPlan, Task, TaskId, TaskState, Timestamp, UpdateConfig, UpdateState, UpdateStatus};
+use crate::model::{
+    HealthConfig, RestartPlan, ServiceSpec, Task, TaskId, TaskState, Timestamp, UpdateConfig, UpdateState, UpdateStatus,
+};
 use crate::plan::Plan;
 use crate::state::Change;
 
@@ -26,9 +25,8 @@ const DEFAULT_MONITOR: i64 = 5_000_000_000;
 /// Added to a monitor period that is not longer than the delay, ns, so that the last slot is watched at all (swarmkit
 /// `Updater.Run`).
 const MONITOR_MARGIN: i64 = 1_000_000_000;
-/// What a task may need from its making until it runs, ns, when its failure is judged: as long as it may wait for the
-/// container before it.
-const START_ALLOWANCE: i64 = 60_000_000_000;
+/// The engine's own interval and retries of a health check that names none (`moby: daemon/health.go`); the interval in ns.
+const HEALTH_DEFAULTS: (i64, i64) = (30_000_000_000, 3);
 
 /// Brings the update of a service forward.
 pub(super) fn advance(plan: &mut Plan<'_>, scope: &Scope<'_>, slots: &[Slot<'_>]) {
@@ -104,7 +102,10 @@ impl Config {
                 Ok(count) => count,
             },
             delay: spec.delay.max(0),
-            monitor: if spec.monitor > 0 { spec.monitor } else { DEFAULT_MONITOR },
+            monitor: match spec.monitor {
+                1.. => spec.monitor,
+                _ => DEFAULT_MONITOR.max(health_window(&scope.service.spec)),
+            },
             max_failure_ratio: spec.max_failure_ratio,
             action: match spec.failure_action.as_str() {
                 "continue" => Action::Continue,
@@ -234,12 +235,23 @@ fn is_coming_up(scope: &Scope<'_>, task: &Task) -> bool {
     task.is_wanted() && task.status.state < TaskState::Running && is_marked(scope, task)
 }
 
+/// How long it takes until a container that was healthy once, and is no more, is known to be so, ns; 0 without a health check. An update
+/// that watches for less, as swarmkit's does where the user names no time, calls a success what is none.
+fn health_window(spec: &ServiceSpec) -> i64 {
+    let check = spec.task_template.container_spec.as_ref().and_then(|container| container.healthcheck.as_ref());
+    let is_off = |check: &&HealthConfig| check.test.first().is_some_and(|kind| kind == "NONE");
+    let or_default = |given: i64, default: i64| if given > 0 { given } else { default };
+    check.filter(|check| !is_off(check)).map_or(0, |check| {
+        let interval = or_default(check.interval, HEALTH_DEFAULTS.0);
+        interval.saturating_mul(or_default(check.retries, HEALTH_DEFAULTS.1))
+    })
+}
+
 /// Whether a new task ended too soon. One that was stopped or lost with its node did not fail.
 fn is_failure(config: &Config, mark: &Task) -> bool {
     let has_failed = matches!(mark.status.state, TaskState::Complete | TaskState::Failed | TaskState::Rejected);
-    let never_ran = mark.status.state == TaskState::Rejected || mark.status.container.is_none();
-    let age = mark.observed_at().since(mark.meta.created_at);
-    has_failed && (never_ran || age <= config.monitor.saturating_add(START_ALLOWANCE))
+    let ran = mark.restart.runs_since.map(|since| mark.observed_at().since(since));
+    has_failed && ran.is_none_or(|ran| ran <= config.monitor)
 }
 
 /// The failure that was one too many.

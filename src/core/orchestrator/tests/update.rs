@@ -170,6 +170,49 @@ fn a_failure_long_after_the_start_is_none_of_the_updates() {
 }
 
 #[test]
+fn whoever_ends_before_it_ran_has_failed_however_long_that_took() {
+    let mut fixture = three("delay=5m monitor=10s");
+    then(&mut fixture, "service web image=new");
+    then(&mut fixture, "at 11s\n task web.1 shutdown\n task web.1' n1 starting exit=0");
+    let later = then(&mut fixture, "at 200s\n task web.1' failed err=unhealthy");
+    assert!(later.contains("update paused due to failure"), "{later}");
+}
+
+#[test]
+fn who_ran_for_longer_than_it_is_watched_is_none_of_the_updates() {
+    for state in ["failed", "complete"] {
+        let mut fixture = three("delay=12s monitor=3s");
+        then(&mut fixture, "service web image=new");
+        then(&mut fixture, "at 11s\n task web.1 shutdown\n task web.1' n1 running");
+        let later = then(&mut fixture, &format!("at 15s\n task web.1' {state}"));
+        assert!(later.contains("+ web.1''") && !later.contains("paused"), "{later}");
+        let mut fixture = three("delay=12s monitor=3s");
+        then(&mut fixture, "service web image=new");
+        then(&mut fixture, "at 11s\n task web.1 shutdown\n task web.1' n1 running");
+        let soon = then(&mut fixture, &format!("at 13s\n task web.1' {state}"));
+        assert!(soon.contains("update paused due to failure"), "{soon}");
+    }
+}
+
+#[test]
+fn a_health_check_is_watched_for_its_own_window_unless_the_user_says_for_how_long() {
+    for (options, is_failure) in [
+        ("health=3s,3", true),
+        ("health=3s,2", false),
+        ("health=,", true),
+        ("health=off", false),
+        ("health=3s,3 monitor=6s", false),
+        ("", false),
+    ] {
+        let mut fixture = three(&format!("delay=5m {options}"));
+        then(&mut fixture, "service web image=new");
+        then(&mut fixture, "at 11s\n task web.1 shutdown\n task web.1' n1 running");
+        let ended = then(&mut fixture, "at 20s\n task web.1' failed err=unhealthy");
+        assert_eq!(ended.contains("paused"), is_failure, "{options}: {ended}");
+    }
+}
+
+#[test]
 fn an_update_that_fails_rolls_back_and_the_rollback_completes() {
     let mut fixture = three("action=rollback rollback-parallelism=0");
     then(&mut fixture, "service web image=new");
