@@ -33,6 +33,8 @@ const FOLDER_MODE: u32 = 0o755;
 /// How long the owner of an existing socket has to accept before it counts as alive anyway: connecting locally takes
 /// microseconds, and an owner that is too busy to accept is not dead.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many clients may wait to be taken in: as many as the kernel lets (`net.core.somaxconn`).
+const BACKLOG: i32 = i32::MAX;
 
 /// An open place to listen.
 #[derive(Debug)]
@@ -208,12 +210,7 @@ async fn bind_unix(host: &Host, path: &Path, group: Group<'_>) -> Result<Listene
         builder.recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed("cannot create its folder"))?;
     }
     clear_stale(host, path).await?;
-    // Nobody may connect between bind and chmod; dockerd takes the same care. The umask is the whole process's, for
-    // some microseconds of start-up, and only ever stricter than before.
-    let before = rustix::process::umask(Mode::from_raw_mode(0o777));
-    let bound = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = bound.map_err(failed("cannot bind"))?;
+    let listener = bind_closed(path).map_err(failed("cannot bind"))?;
     let file = SocketFile { path: path.to_owned(), identity: identity(path) };
     if let Some(gid) = gid {
         rustix::fs::chown(path, None, Some(gid)).map_err(|errno| failed("cannot change its group")(errno.into()))?;
@@ -221,6 +218,20 @@ async fn bind_unix(host: &Host, path: &Path, group: Group<'_>) -> Result<Listene
     let mode = std::fs::Permissions::from_mode(SOCKET_MODE);
     std::fs::set_permissions(path, mode).map_err(failed("cannot change its mode"))?;
     Ok(Listener::Unix { listener, file })
+}
+
+/// A socket to which nobody may connect yet, until its group is known; dockerd takes the same care. A umask would do, but that is
+/// the whole process's, and what another thread makes meanwhile would be nobody's, too. What Linux binds has the mode of the socket
+/// (`net/unix/af_unix.c`, `unix_bind_bsd`).
+fn bind_closed(path: &Path) -> io::Result<UnixListener> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, Mode::empty())?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
 }
 
 /// Removes the socket of a daemon that is gone; or an empty folder, which dockerd puts where a container that it starts

@@ -260,3 +260,14 @@ async fn a_wrong_tls_file_is_named() {
     files.key = folder.0.join("client-key.pem");
     assert!(Tls::load(&files).expect_err("refused").to_string().contains("--tlskey"));
 }
+
+#[tokio::test]
+async fn nobody_may_connect_before_the_group_is_known() {
+    let path = std::env::temp_dir().join(format!("gam-closed-{}.sock", std::process::id()));
+    let listener = bind_closed(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(SOCKET_MODE)).unwrap();
+    let (connected, accepted) = tokio::join!(UnixStream::connect(&path), listener.accept());
+    assert!(connected.is_ok() && accepted.is_ok());
+    std::fs::remove_file(&path).unwrap();
+}
