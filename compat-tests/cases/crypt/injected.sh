@@ -12,9 +12,13 @@ echoes() { try on 2 engine docker exec "$1" awk '/^Icmp:/ && n++ {print $10}' /p
 inject() { # inject NAME LOCAL REMOTE: pings to the container NAME2 on host 2, as from its network, by a plain device of host 1
   local to vni; to=$(ip 2 "${1}2")
   vni=$(try docker network inspect "$1" --format '{{index .Options "com.docker.network.driver.overlay.vxlanid_list"}}')
-  quiet run sh -c "ip link del evil 2>/dev/null; ip link add evil type vxlan id $vni dstport 4789 local $2 remote $3 dev eth0 &&
-    ip addr add ${to%.*}.250/32 dev evil && ip link set evil up && ip route replace $to/32 dev evil &&
-    ip neigh replace $to lladdr $(mac "${1}2") dev evil; busybox ping -q -c 3 -i 0.2 -W 1 $to; true" >/dev/null
+  evil() {
+    try run sh -c "ip link del evil 2>/dev/null; ip link add evil type vxlan id $vni dstport 4789 local $2 remote $3 dev eth0 &&
+      ip addr add ${to%.*}.250/32 dev evil && ip link set evil up && ip route replace $to/32 dev evil &&
+      ip neigh replace $to lladdr $(mac "${1}2") dev evil" >/dev/null
+  }
+  until_ok 10 'there is such a device' evil "$@"
+  quiet run sh -c "busybox ping -q -c 3 -i 0.2 -W 1 $to; true" >/dev/null
 }
 local6() { try on "$1" run sh -c "ip -6 -o addr show dev eth0 scope link | awk '{print \$4}' | cut -d/ -f1"; }
 if [ "$TARGET" = gam ]; then # the reference needs IPsec in the kernel
