@@ -131,17 +131,18 @@ pub(super) async fn keep_looking(shared: Arc<Shared>) {
                     "this manager leads, and the others acknowledge it, but they cannot call it: it hands over the lead"
                 );
                 // By itself, since it takes a moment, and this task ends with the lead.
-                vital::spawn("the hand-over of the lead", hand_over(shared.clone()));
+                let turn = shared.lock_callers(|callers| callers.handed_over);
+                vital::spawn("the hand-over of the lead", hand_over(shared.clone(), turn as usize));
             }
         }
         tokio::time::sleep(if others.len() > 1 { interval } else { REST }).await;
     }
 }
 
-async fn hand_over(shared: Arc<Shared>) {
-    // The new leader cannot call this member to say so, so it may well be that there is one: that shows at the next heartbeat.
-    if let Err(error) = shared.store.transfer_leadership(None).await {
-        tracing::info!(%error, "the hand-over was not confirmed");
+async fn hand_over(shared: Arc<Shared>, turn: usize) {
+    // It leads on until the answer to a heartbeat of its own says that there is another leader, who cannot call it.
+    if let Err(error) = shared.store.offer_leadership(turn).await {
+        tracing::info!(%error, "nobody has taken over the lead yet");
     }
 }
 

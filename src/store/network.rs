@@ -76,7 +76,7 @@ pub struct Connection {
 }
 
 impl Network {
-    fn connect(&self, target: u64, node: &BasicNode, purpose: Purpose) -> Connection {
+    pub fn connect(&self, target: u64, node: &BasicNode, purpose: Purpose) -> Connection {
         Connection { network: self.clone(), target, address: node.addr.clone(), purpose }
     }
 }

@@ -83,6 +83,7 @@ struct Inner {
     leadership: watch::Receiver<Leadership>,
     reign: Arc<Reign>,
     lineage: Arc<Lineage>,
+    network: Network,
     arrivals: Arc<Arrivals>,
     /// A member that was not heard for so long counts as unreachable.
     election: Duration,
@@ -182,7 +183,7 @@ impl Store {
             log: log.clone(),
             transfers: Arc::new(AtomicU64::new(0)),
         };
-        let raft = match Raft::new(config.member, Arc::new(raft_config), network, log.clone(), machine).await {
+        let raft = match Raft::new(config.member, Arc::new(raft_config), network.clone(), log.clone(), machine).await {
             Ok(raft) => raft,
             Err(fatal) => {
                 log.stop().await;
@@ -213,6 +214,7 @@ impl Store {
             leadership,
             reign,
             lineage,
+            network,
             arrivals: Arc::default(),
             election,
             failure,

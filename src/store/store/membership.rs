@@ -10,12 +10,15 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::metrics::RaftMetrics;
-use openraft::{BasicNode, ChangeMembers, Instant as _};
+use openraft::network::RPCOption;
+use openraft::raft::TransferLeaderRequest;
+use openraft::{BasicNode, ChangeMembers, Instant as _, RaftNetworkV2 as _};
 use tokio::time::{timeout, timeout_at};
 
 use super::{Patience, Store};
 use crate::error::StoreError;
 use crate::raft::{Membership, Raft, Types};
+use crate::transport::Purpose;
 
 /// How long one change of the members may take: a quorum must be heard.
 const CHANGE: Duration = Duration::from_secs(60);
@@ -82,14 +85,6 @@ impl Store {
         others.filter_map(|(id, last)| Some((*id, now.checked_sub(last.as_ref()?.elapsed())?))).collect()
     }
 
-    /// Whether a member has acknowledged heartbeats and does so no more. One that is new has had none yet.
-    fn has_fallen_silent(&self, id: u64) -> bool {
-        let metrics = self.inner.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let last = metrics.heartbeat.as_ref().and_then(|acknowledged| *acknowledged.get(&id)?);
-        last.is_some_and(|at| self.is_silent(at))
-    }
-
     fn is_silent(&self, heard: impl std::ops::Deref<Target = openraft::TokioInstant>) -> bool {
         heard.elapsed() > self.inner.election
     }
@@ -131,9 +126,7 @@ impl Store {
                 Some(_) if votes => ChangeMembers::AddVoterIds(BTreeSet::new()),
                 Some(_) => {
                     self.catch_up(id, address, LAST_STEP).await?;
-                    if self.has_fallen_silent(id) {
-                        return Err(StoreError::NotCaughtUp { member: id, address: address.to_owned() });
-                    }
+                    self.answers(id, address).await?;
                     ChangeMembers::AddVoterIds(BTreeSet::from([id]))
                 }
             };
@@ -225,6 +218,20 @@ impl Store {
         }
     }
 
+    /// Waits for a moment until a member acknowledges heartbeats, if it ever did: one that writes what it has just received does so
+    /// late. One that is new has had none yet.
+    async fn answers(&self, id: u64, address: &str) -> Result<(), StoreError> {
+        let answers = |metrics: &RaftMetrics<Types>| {
+            let last = metrics.heartbeat.as_ref().and_then(|acknowledged| *acknowledged.get(&id)?);
+            !metrics.state.is_leader() || last.is_none_or(|at| !self.is_silent(at))
+        };
+        match timeout(LAST_STEP, wait(&self.inner.raft, answers)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => self.check().and(Err(StoreError::Stopped)),
+            Err(_) => Err(StoreError::NotCaughtUp { member: id, address: address.to_owned() }),
+        }
+    }
+
     /// Waits until a member has everything that was in the log when the waiting began.
     async fn catch_up(&self, id: u64, address: &str, limit: Duration) -> Result<(), StoreError> {
         let last = self.inner.raft.metrics().borrow_watched().last_log_index;
@@ -242,6 +249,38 @@ impl Store {
         self.settled(&mut Patience::new(TAKE_OVER)).await?;
         let to = self.successor(to)?;
         self.inner.raft.trigger().transfer_leader(to).await.map_err(|fatal| self.fatal(&fatal))?;
+        self.taken_over_by(to).await
+    }
+
+    /// Leader only: asks another member to take over the lead, one after the other by `turn`, and leads on until it hears that one
+    /// has; waits for that at most two seconds. For a leader that the others cannot call: one that has handed over is silent until
+    /// somebody calls it (openraft's `transfer_to`), and so this one would be for ever, also when nobody could take the lead.
+    pub async fn offer_leadership(&self, turn: usize) -> Result<(), StoreError> {
+        self.settled(&mut Patience::new(TAKE_OVER)).await?;
+        let (request, node) = self.offer(turn)?;
+        let to = *request.to_node_id();
+        let mut way = self.inner.network.connect(to, &node, Purpose::Heartbeat);
+        let refused = |why: String| StoreError::NotHandedOver(format!("member {to:x}: {why}"));
+        let taken = way.transfer_leader(request, RPCOption::new(TAKE_OVER)).await;
+        taken.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
+        self.taken_over_by(to).await
+    }
+
+    fn offer(&self, turn: usize) -> Result<(TransferLeaderRequest<Types>, BasicNode), StoreError> {
+        let lost = self.unreachable();
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let others = metrics.membership_config.voter_ids().filter(|id| *id != self.inner.member);
+        let able: BTreeSet<u64> = others.filter(|id| !lost.contains(id)).collect();
+        let to = able.iter().copied().cycle().nth(turn % able.len().max(1));
+        let found = to.and_then(|to| Some((to, metrics.membership_config.membership().get_node(&to)?.clone())));
+        let Some((to, node)) = found else { return Err(nobody_else()) };
+        // What it is known to have: whether that is enough, the others say when it asks for their votes.
+        let has = metrics.replication.as_ref().and_then(|replication| *replication.get(&to)?);
+        Ok((TransferLeaderRequest::new(metrics.vote, to, has), node))
+    }
+
+    async fn taken_over_by(&self, to: u64) -> Result<(), StoreError> {
         let me = self.inner.member;
         let taken = move |metrics: &RaftMetrics<Types>| metrics.current_leader.is_some_and(|leader| leader != me);
         match timeout(TAKE_OVER, wait(&self.inner.raft, taken)).await {
@@ -264,7 +303,7 @@ impl Store {
             }
             None => {
                 let best = able.into_iter().max_by_key(|id| matched(&metrics, *id));
-                best.ok_or_else(|| StoreError::NotHandedOver("no other member with a vote can be reached".to_owned()))
+                best.ok_or_else(nobody_else)
             }
         }
     }
@@ -280,6 +319,10 @@ impl Store {
             Err(_) => tracing::info!("nobody has taken over the lead yet"),
         }
     }
+}
+
+fn nobody_else() -> StoreError {
+    StoreError::NotHandedOver("no other member with a vote can be reached".to_owned())
 }
 
 /// Waits until the metrics fulfil a condition; `false` if Raft stops before.

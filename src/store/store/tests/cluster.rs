@@ -286,6 +286,42 @@ async fn a_leader_hands_over_and_is_removed_by_its_successor() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_nobody_can_call_offers_the_lead_and_hears_that_it_was_taken() {
+    let cluster = Cluster::of(3).await;
+    cluster.propose(1).await;
+    let old = cluster.leader().await;
+    cluster.net.deafen(id(&old));
+    old.offer_leadership(0).await.unwrap();
+    let new = cluster.leader_but(&[id(&old)]).await;
+    assert_ne!(id(&new), id(&old));
+    new.propose(proposal([2])).await.unwrap();
+    assert!(!leads(&old), "by the answer to a call of its own");
+    cluster.net.heal();
+    cluster.level().await;
+    assert!(follows(&old, id(&new)));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_that_nobody_can_take_costs_nobody_the_leader() {
+    let cluster = Cluster::of(3).await;
+    let old = cluster.leader().await;
+    let others: Vec<u64> = cluster.ids().into_iter().filter(|other| *other != id(&old)).collect();
+    cluster.net.deafen(id(&old));
+    cluster.net.cut(others[0], others[1]);
+    cluster.net.cut(others[1], others[0]);
+    for turn in 0..3 {
+        // Whoever was asked has no majority; the old leader may have to be elected anew.
+        let _ = old.offer_leadership(turn).await;
+        until("the lead again", || leads(&old)).await;
+        old.propose(proposal([turn as u64])).await.unwrap();
+    }
+    assert!(matches!(cluster.store(others[0]).offer_leadership(0).await, Err(StoreError::NotLeader { .. })));
+    cluster.net.heal();
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_stops_hands_over() {
     let mut cluster = Cluster::of(3).await;
     cluster.propose(1).await;

@@ -24,6 +24,8 @@ struct Wires {
     at: BTreeMap<String, Store>,
     /// From whom to whom nothing gets through: it is lost without a word.
     cut: BTreeSet<(u64, u64)>,
+    /// Who cannot be called, and answers nobody's calls; its own calls are answered.
+    deaf: BTreeSet<u64>,
     /// To whom messages of a purpose wait for the end of the hold.
     held: BTreeSet<(u64, Purpose)>,
     changed: watch::Sender<()>,
@@ -46,6 +48,11 @@ impl Net {
         self.wires().cut.insert((from, to));
     }
 
+    /// Lets nobody call a member any more.
+    pub fn deafen(&self, member: u64) {
+        self.wires().deaf.insert(member);
+    }
+
     /// Cuts a member off from all others, both ways.
     pub fn isolate(&self, member: u64, others: impl IntoIterator<Item = u64>) {
         for other in others.into_iter().filter(|other| *other != member) {
@@ -57,6 +64,7 @@ impl Net {
     pub fn heal(&self) {
         let mut wires = self.wires();
         wires.cut.clear();
+        wires.deaf.clear();
         wires.held.clear();
         wires.changed.send_replace(());
     }
@@ -92,7 +100,7 @@ impl Transport for Line {
                 *count += 1;
             }
             net.released(to, purpose).await;
-            if net.is_cut(from, to) {
+            if net.is_cut(from, to) || net.wires().deaf.contains(&to) {
                 std::future::pending::<()>().await;
             }
             let there = net.wires().at.get(&address).cloned();
