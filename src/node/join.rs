@@ -236,10 +236,12 @@ impl Node {
                 };
                 match introduce_to(address, digest, issue).await {
                     Ok(issued) => return Ok((attempt, issued, key)),
-                    Err(error) => {
+                    Err(Unissued::Before(error)) => {
                         is_silent |= remote::is_silence(&error);
                         last = remote::refused(error);
                     }
+                    // The node may have been made; another try would make another.
+                    Err(Unissued::After(error)) => return Err(half_joined(&remote::refused(error))),
                 }
             }
             let is_waited_for = Instant::now() < *deadline;
@@ -257,17 +259,24 @@ impl Node {
 /// What was tried, the certificate that a manager issued, and its key.
 type Made = (Attempt, Issued, String);
 
-async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Result<Issued, RpcError> {
-    let root = gam_rpc::fetch_root(address).await?;
+/// Why there is no certificate.
+enum Unissued {
+    /// Nothing has happened.
+    Before(RpcError),
+    /// The token was sent and not answered.
+    After(RpcError),
+}
+
+async fn introduce_to(address: &str, digest: &str, request: IssueRequest) -> Result<Issued, Unissued> {
+    let root = gam_rpc::fetch_root(address).await.map_err(Unissued::Before)?;
     if ca::digest(&root) != digest {
         let expected = control::digest_hex(digest);
         let words = format!("remote CA does not match fingerprint. Expected: {expected}");
-        return Err(RpcError::Refused(Error::unavailable(words)));
+        return Err(Unissued::Before(RpcError::Refused(Error::unavailable(words))));
     }
     gam_rpc::issue(address, &root, request).await.map_err(|error| match error {
-        // The node may have been made; a second try would make another.
-        RpcError::TimedOut { .. } | RpcError::Call { .. } => RpcError::Refused(half_joined(&remote::refused(error))),
-        error => error,
+        RpcError::TimedOut { .. } | RpcError::Call { .. } => Unissued::After(error),
+        error => Unissued::Before(error),
     })
 }
 

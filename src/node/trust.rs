@@ -225,7 +225,8 @@ impl Node {
                 }
                 Err(Unissued { error, by_all }) => {
                     tracing::debug!(%error, "no other manager says what this node is");
-                    if by_all && doubts.send_replace(format!("{STRANGE}: {}", error.message)).is_empty() {
+                    let doubt = if by_all { format!("{STRANGE}: {}", error.message) } else { String::new() };
+                    if doubts.send_replace(doubt).is_empty() && by_all {
                         tracing::warn!(%error, "{STRANGE}");
                     }
                 }
