@@ -165,7 +165,8 @@ impl<'s, 't> Progress<'s, 't> {
 
     fn take_mark(&mut self, scope: &Scope<'_>, config: &Config, mark: &Task) {
         self.taken += 1;
-        let done_at = mark.observed_at();
+        // A time to come is one that was given up (the leader's clock was wrong by days): then it was long ago.
+        let done_at = Some(mark.observed_at()).filter(|at| *at <= scope.now).unwrap_or(Timestamp::ZERO);
         self.done_at = self.done_at.max(Some(done_at));
         let free_at = done_at.plus(config.delay);
         if scope.now < free_at {

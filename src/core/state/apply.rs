@@ -381,6 +381,9 @@ impl State {
                 if status.state < task.status.state || *status == task.status {
                     return;
                 }
+                // An older Gam did not note it.
+                let ran_before = task.status.state == TaskState::Running && task.restart.runs_since.is_none();
+                task.restart.runs_since = task.restart.runs_since.or(ran_before.then(|| task.observed_at()));
                 if status.state == TaskState::Running {
                     task.restart.runs_since.get_or_insert(moment.at);
                 }

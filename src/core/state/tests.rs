@@ -223,6 +223,22 @@ fn what_restarts_go_by_is_read_from_states_that_had_less_of_it() {
 }
 
 #[test]
+fn how_long_a_task_ran_is_known_though_an_older_gam_did_not_note_it() {
+    let (mut state, tasks, _) = sample();
+    report(&mut state, tasks[0], TaskState::Running);
+    let bytes = codec::encode_state(&state);
+    let text = String::from_utf8(bytes[1..].to_vec()).unwrap();
+    let at = text.find(",\"runs_since\":\"").unwrap();
+    let end = at + 15 + text[at + 15..].find('"').unwrap() + 1;
+    let older = [&bytes[..1], text[..at].as_bytes(), text[end..].as_bytes()].concat();
+    let mut state = codec::decode_state(&older).unwrap();
+    assert_eq!(state.task(tasks[0]).unwrap().restart.runs_since, None);
+    let ran = state.task(tasks[0]).unwrap().observed_at();
+    report(&mut state, tasks[0], TaskState::Failed);
+    assert_eq!(state.task(tasks[0]).unwrap().restart.runs_since, Some(ran));
+}
+
+#[test]
 fn it_is_noted_once_that_a_task_runs_and_that_it_ended_by_the_leaders_clock() {
     let (mut state, tasks, _) = sample();
     let since = |state: &State| state.task(tasks[0]).unwrap().restart.runs_since;

@@ -195,6 +195,15 @@ fn who_ran_for_longer_than_it_is_watched_is_none_of_the_updates() {
 }
 
 #[test]
+fn what_was_done_in_a_time_that_was_given_up_was_done_long_ago() {
+    let mut fixture = three("delay=5m");
+    then(&mut fixture, "service web image=new");
+    then(&mut fixture, "at 100s\n task web.1 shutdown\n task web.1' n1 running");
+    let changes = then(&mut fixture, "at 20s");
+    assert!(changes.contains("+ web.2'"), "{changes}");
+}
+
+#[test]
 fn a_health_check_is_watched_for_its_own_window_unless_the_user_says_for_how_long() {
     for (options, is_failure) in [
         ("health=3s,3", true),
