@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod engine_dns;
 pub mod generation;
 pub mod guard;
+pub mod hosts;
 pub mod interfaces;
 pub mod mesh;
 pub mod messages;

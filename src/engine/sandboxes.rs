@@ -40,6 +40,8 @@ pub struct NetworkSandbox {
     pub options: Vec<String>,
     /// What it reads as `/etc/resolv.conf`, on the host, if the engine made it.
     pub resolv_conf: Option<PathBuf>,
+    /// What it reads as `/etc/hosts`, likewise.
+    pub hosts: Option<PathBuf>,
 }
 
 impl Engine {
@@ -85,7 +87,10 @@ impl Engine {
 
 fn sandbox(inspected: ContainerInspectResponse) -> NetworkSandbox {
     // A bind mount on it makes it a file of the user's.
-    let own_file = Path::new(&inspected.id.unwrap_or_default()).join("resolv.conf");
+    let id = inspected.id.unwrap_or_default();
+    let own = |path: Option<String>, name: &str| {
+        path.map(PathBuf::from).filter(|path| path.ends_with(Path::new(&id).join(name)))
+    };
     let name = inspected.name.unwrap_or_default();
     let labels = inspected.config.and_then(|config| config.labels).unwrap_or_default();
     let is_task = is_named_by(name.trim_start_matches('/'), labels.get(LABEL_TASK_NAME).map(String::as_str));
@@ -102,6 +107,7 @@ fn sandbox(inspected: ContainerInspectResponse) -> NetworkSandbox {
         task: labels.get(LABEL_TASK_ID).filter(|_| is_task).and_then(|id| id.parse().ok()),
         servers: host.dns.unwrap_or_default().iter().filter_map(|server| server.parse().ok()).collect(),
         options: host.dns_options.unwrap_or_default(),
-        resolv_conf: inspected.resolv_conf_path.map(PathBuf::from).filter(|path| path.ends_with(&own_file)),
+        resolv_conf: own(inspected.resolv_conf_path, "resolv.conf"),
+        hosts: own(inspected.hosts_path, "hosts"),
     }
 }

@@ -34,7 +34,7 @@ use super::namespace::Namespace;
 use super::plugs::{Plug, Plugs, plugs_of};
 use super::resolver::{Listening, Resolver};
 use super::sandboxes::{Place, Sandbox, Sandboxes};
-use super::{Networks, backing, engine_dns, resolv_conf};
+use super::{Networks, backing, engine_dns, hosts, resolv_conf};
 use crate::engine::sandboxes::RunningContainer;
 use crate::engine::{Engine, EngineError};
 use crate::vital;
@@ -283,6 +283,18 @@ impl Discovery {
         }
     }
 
+    /// The addresses of a container on the routing mesh's network, if it is on others as well.
+    fn on_the_mesh(&self, places: &[(NetworkId, Vec<IpAddr>)]) -> Vec<IpAddr> {
+        let known = self.known.borrow();
+        let is_mesh = |network: &NetworkId| known.networks.get(network).is_some_and(|network| network.spec.ingress);
+        let (mesh, others): (Vec<_>, Vec<_>) = places.iter().partition(|(network, _)| is_mesh(network));
+        if others.is_empty() {
+            Vec::new()
+        } else {
+            mesh.into_iter().flat_map(|(_, addresses)| addresses).copied().collect()
+        }
+    }
+
     /// The DNS options that the user gave a task.
     fn wished_options(&self, task: TaskId) -> Option<Vec<String>> {
         let known = self.known.borrow();
@@ -347,6 +359,13 @@ impl Discovery {
             let amended = tokio::task::spawn_blocking(move || resolv_conf::amend(&path, &options)).await;
             if let Ok(Err(error)) = amended {
                 tracing::warn!(container = %container.id, %error, "a container has no ndots of its own");
+            }
+        }
+        let of_mesh = self.on_the_mesh(&places);
+        if let Some(path) = found.hosts.filter(|_| !of_mesh.is_empty()) {
+            let amended = tokio::task::spawn_blocking(move || hosts::leave_out(&path, &of_mesh)).await;
+            if let Ok(Err(error)) = amended {
+                tracing::warn!(container = %container.id, %error, "a container's name has the mesh's address");
             }
         }
         let options = &wished.unwrap_or(found.options);

@@ -20,15 +20,20 @@ pub fn amend(path: &Path, wished: &[String]) -> io::Result<()> {
     if !wished.iter().any(|option| is_dots(option)) {
         return Ok(());
     }
+    rewrite(path, |text| amended(text, wished))
+}
+
+/// Changes a file that the engine made for a container, if there is something to change.
+pub(super) fn rewrite(path: &Path, change: impl FnOnce(&str) -> Option<String>) -> io::Result<()> {
     // It is mounted into the container as it is, so it cannot be replaced by another file.
     let file: File = OpenOptions::new().read(true).write(true).open(path)?;
     let mut text = String::new();
     if (&file).take(FILE_MAX + 1).read_to_string(&mut text)? as u64 > FILE_MAX {
         return Ok(());
     }
-    if let Some(amended) = amended(&text, wished) {
-        file.write_all_at(amended.as_bytes(), 0)?;
-        file.set_len(amended.len() as u64)?;
+    if let Some(changed) = change(&text) {
+        file.write_all_at(changed.as_bytes(), 0)?;
+        file.set_len(changed.len() as u64)?;
     }
     Ok(())
 }
