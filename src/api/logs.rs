@@ -1,11 +1,14 @@
-//! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of tasks' containers on all nodes, merged as they come.
+//! `/services/{id}/logs` and `/tasks/{id}/logs`: the logs of tasks' containers on all nodes, merged in the order of their times
+//! ([`merge`]); those that are followed, as they come. (swarmkit merges all as they come.)
 //!
 //! One that is followed goes on where it stopped when its node was away and is back ([`resume`]).
 
+mod merge;
 mod resume;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -27,10 +30,13 @@ use super::{Api, ApiError, gates};
 use crate::engine::logs::{LogLine, LogOptions, Source};
 use crate::engine::{Engine, Errand};
 use crate::manager::Manager;
+use merge::{Line, merge};
 use resume::Mark;
 
 /// Lines that may wait for a slow client; then the containers' logs are read no further.
 const LINES_MAX: usize = 256;
+/// The same of each log that waits for its turn among others.
+const LINES_EACH: usize = 16;
 
 /// The routes of this file.
 pub fn routes() -> Router<Api> {
@@ -42,15 +48,6 @@ pub fn routes() -> Router<Api> {
 enum Selector {
     Service(ServiceId),
     Task(TaskId),
-}
-
-impl Selector {
-    fn takes(self, task: &Task) -> bool {
-        match self {
-            Selector::Service(service) => task.service == Some(service),
-            Selector::Task(id) => task.id == id,
-        }
-    }
 }
 
 /// Where a log is.
@@ -108,7 +105,7 @@ fn logs(api: &Api, selector: Selector, tty: bool, request: &Request) -> Result<R
     tokio::spawn(reader.run(selector));
     let body = stream::unfold(merged, |mut merged| async {
         let line = merged.recv().await?;
-        Some((Ok::<Bytes, Infallible>(line), merged))
+        Some((Ok::<Bytes, Infallible>(line.text), merged))
     });
     let multiplexed = !tty && gates::has_multiplexed_type(request);
     let kind =
@@ -162,7 +159,7 @@ struct Reader {
     manager: Manager,
     options: LogOptions,
     format: Format,
-    lines: mpsc::Sender<Bytes>,
+    lines: mpsc::Sender<Line>,
 }
 
 impl Reader {
@@ -176,7 +173,9 @@ impl Reader {
         let mut seen = BTreeSet::new();
         let mut reading = JoinSet::new();
         loop {
-            self.start_new(&self.manager.state(), selector, &mut seen, &mut reading);
+            for (place, attributes) in places(&self.manager.state(), selector, &mut seen) {
+                reading.spawn(self.clone().read(place, attributes));
+            }
             tokio::select! {
                 next = applied.recv() => if matches!(next, Err(broadcast::error::RecvError::Closed)) { return },
                 Some(_) = reading.join_next() => {}
@@ -187,35 +186,23 @@ impl Reader {
 
     async fn read_all(&self, selector: Selector) {
         let mut reading = JoinSet::new();
-        self.start_new(&self.manager.state(), selector, &mut BTreeSet::new(), &mut reading);
+        let mut sources = Vec::new();
+        for (place, attributes) in places(&self.manager.state(), selector, &mut BTreeSet::new()) {
+            let (lines, source) = mpsc::channel(LINES_EACH);
+            reading.spawn(Reader { lines, ..self.clone() }.read(place, attributes));
+            sources.push(source);
+        }
+        tokio::select! {
+            () = merge(sources, &self.lines) => {}
+            () = self.lines.closed() => return,
+        }
         let mut missing = BTreeSet::new();
         while let Some(read) = reading.join_next().await {
             missing.extend(read.ok().and_then(Result::err).map(|error| error.message));
         }
         if !missing.is_empty() {
             // Nobody is told if the client has gone.
-            let _ = self.lines.send(incomplete(&missing, self.format)).await;
-        }
-    }
-
-    fn start_new(
-        &self,
-        state: &Cluster,
-        selector: Selector,
-        seen: &mut BTreeSet<String>,
-        reading: &mut JoinSet<Result<(), Error>>,
-    ) {
-        let tasks: Vec<_> = match selector {
-            Selector::Service(service) => state.tasks_of_service(service).cloned().collect(),
-            Selector::Task(task) => state.task(task).cloned().into_iter().collect(),
-        };
-        for task in tasks.iter().filter(|task| selector.takes(task)) {
-            let container = task.status.container.as_ref().filter(|container| !container.id.is_empty());
-            let (Some(node), Some(container)) = (task.node, container) else { continue };
-            if seen.insert(container.id.clone()) {
-                let place = Place { task: task.id, node, container: container.id.clone() };
-                reading.spawn(self.clone().read(place, attributes(task)));
-            }
+            let _ = self.lines.send(Line { time: Bytes::new(), text: incomplete(&missing, self.format) }).await;
         }
     }
 
@@ -268,12 +255,27 @@ impl Reader {
             if !mark.is_new(&line) {
                 continue;
             }
-            if self.lines.send(render(&line, attributes, self.format)).await.is_err() {
+            let text = render(&line, attributes, self.format);
+            if self.lines.send(Line { time: line.time.clone(), text }).await.is_err() {
                 return;
             }
             mark.put_behind(&line);
         }
     }
+}
+
+/// The logs of the selection that are not among those seen, with what `details` says of each.
+fn places(state: &Cluster, selector: Selector, seen: &mut BTreeSet<String>) -> Vec<(Place, Bytes)> {
+    let tasks: Vec<_> = match selector {
+        Selector::Service(service) => state.tasks_of_service(service).cloned().collect(),
+        Selector::Task(task) => state.task(task).cloned().into_iter().collect(),
+    };
+    let place = |task: &Arc<Task>| {
+        let container = task.status.container.as_ref().filter(|container| !container.id.is_empty())?;
+        let place = Place { task: task.id, node: task.node?, container: container.id.clone() };
+        seen.insert(container.id.clone()).then(|| (place, attributes(task)))
+    };
+    tasks.iter().filter_map(place).collect()
 }
 
 /// What is said at the end of a log that lacks the lines of some nodes (`swarmkit: manager/logbroker/subscription.go`; `moby:

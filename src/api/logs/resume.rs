@@ -8,6 +8,7 @@ use gam_core::state::State;
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
+use super::merge::Line;
 use super::{Place, Reader, absent, render};
 use crate::engine::logs::{LogLine, LogOptions, time_of};
 
@@ -82,7 +83,9 @@ impl Reader {
                 // Nobody is told if the client has gone.
                 Some(Err(error)) if !is_away => {
                     is_away = true;
-                    let _ = self.lines.send(render(&absent(&error), attributes, self.format)).await;
+                    let line = absent(&error);
+                    let text = render(&line, attributes, self.format);
+                    let _ = self.lines.send(Line { time: line.time, text }).await;
                 }
                 Some(Err(_)) => {}
                 Some(Ok(())) | None => is_away = false,
