@@ -230,7 +230,8 @@ fn how_long_a_task_ran_is_known_though_an_older_gam_did_not_note_it() {
     let text = String::from_utf8(bytes[1..].to_vec()).unwrap();
     let at = text.find(",\"runs_since\":\"").unwrap();
     let end = at + 15 + text[at + 15..].find('"').unwrap() + 1;
-    let older = [&bytes[..1], text[..at].as_bytes(), text[end..].as_bytes()].concat();
+    let text = text.as_bytes();
+    let older = [&bytes[..1], &text[..at], &text[end..]].concat();
     let mut state = codec::decode_state(&older).unwrap();
     assert_eq!(state.task(tasks[0]).unwrap().restart.runs_since, None);
     let ran = state.task(tasks[0]).unwrap().observed_at();
