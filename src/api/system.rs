@@ -83,7 +83,7 @@ async fn version(State(api): State<Api>) -> Result<Response, ApiError> {
 /// `GET /system/df`, whose containers name their networks: ids of swarm networks in place of their backings'.
 async fn disk_usage(State(api): State<Api>, request: Request) -> Response {
     let rewriter = api.networks.rewriter();
-    upstream::rewritten(api.proxy.forward(request).await, rewriter)
+    upstream::rewritten(api.proxy.forward(request).await, rewriter).await
 }
 
 /// `moby: swarm.Info`

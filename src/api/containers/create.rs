@@ -122,7 +122,7 @@ impl Creation {
             Some(created) => attach::settle(&self.places, &tasks, &created.id).await,
             None => attach::give_back(&self.places, &tasks).await,
         }
-        Ok(upstream::rewritten(answer?.into_response(), self.api.networks.rewriter()))
+        Ok(upstream::rewritten(answer?.into_response(), self.api.networks.rewriter()).await)
     }
 }
 

@@ -34,12 +34,12 @@ async fn here(api: &Api, request: Request) -> Result<Response, ApiError> {
     let translated = translate(query.get("filters"), |name| names(&api.networks, &cluster, name));
     let rewriter = api.networks.rewriter();
     let Some(translated) = translated else {
-        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter));
+        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter).await);
     };
     let target = target(&request, &translated);
     let request = upstream::retarget(request, &target);
     if !translated.without_tasks {
-        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter));
+        return Ok(upstream::rewritten(api.proxy.forward(request).await, rewriter).await);
     }
     let answer = upstream::ask(api, request).await?;
     let Some(mut listed) = answer.ok::<Vec<Box<RawValue>>>() else { return Ok(answer.into_response()) };
@@ -47,7 +47,7 @@ async fn here(api: &Api, request: Request) -> Result<Response, ApiError> {
     if let Ok(limit @ 1..) = query.get("limit").parse::<usize>() {
         listed.truncate(limit);
     }
-    Ok(upstream::rewritten(json(StatusCode::OK, &listed), rewriter))
+    Ok(upstream::rewritten(json(StatusCode::OK, &listed), rewriter).await)
 }
 
 /// Any request with the engine's names for swarm networks in its filters; one without such filters stays as it is.

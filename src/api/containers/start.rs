@@ -57,7 +57,7 @@ async fn run(api: Api, name: String, request: Request) -> Result<Response, ApiEr
     let told = |message: String| in_swarm_words(&message, reason.as_deref(), ingress.as_deref());
     match answer.message().map(translated).and_then(told) {
         Some(message) => Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)),
-        None => Ok(upstream::rewritten(answer.into_response(), api.networks.rewriter())),
+        None => Ok(upstream::rewritten(answer.into_response(), api.networks.rewriter()).await),
     }
 }
 

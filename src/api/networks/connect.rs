@@ -114,7 +114,7 @@ async fn join(
     if !answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
         attach::give_back(&case.places, &[joined.task]).await;
     }
-    Ok(upstream::rewritten(answer?.into_response(), api.networks.rewriter()))
+    Ok(upstream::rewritten(answer?.into_response(), api.networks.rewriter()).await)
 }
 
 /// A network that nobody knows: the managers are asked for it, as dockerd asks them in swarm mode.
@@ -167,7 +167,7 @@ pub async fn disconnect(
             .collect();
         attach::give_back(&case.places, &tasks).await;
     }
-    Ok(upstream::rewritten(answer.into_response(), Rewriter::new([&backing].into_iter())))
+    Ok(upstream::rewritten(answer.into_response(), Rewriter::new([&backing].into_iter())).await)
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ use crate::network::rewrite::Rewriter;
 /// The largest answer that is read whole. A list of 10,000 networks or containers is some 20 MB.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
+/// An answer of no more than this is rewritten as a whole, bytes: dockerd gives its length, and so does Gam. What is longer comes in
+/// chunks from both.
+const SHORT_MAX: u64 = 64 * 1024;
+
 /// dockerd's answer, read whole.
 pub struct Answer {
     head: Parts,
@@ -40,6 +44,12 @@ impl Answer {
     /// Head and body.
     pub fn into_parts(self) -> (Parts, Bytes) {
         (self.head, self.body)
+    }
+
+    fn rewritten(self, rewriter: Rewriter) -> Response {
+        let (mut head, body) = self.into_parts();
+        head.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(head, Body::from(rewriter.all(&body)))
     }
 
     /// The status.
@@ -136,8 +146,14 @@ impl Outline {
 }
 
 /// Passes an answer on, names of backings turned into those of their networks on the way.
-pub fn rewritten(response: Response, rewriter: Option<Rewriter>) -> Response {
+pub async fn rewritten(response: Response, rewriter: Option<Rewriter>) -> Response {
     let Some(rewriter) = rewriter else { return response };
+    if response.body().size_hint().exact().is_some_and(|length| length <= SHORT_MAX) {
+        return match Answer::read(response).await {
+            Ok(answer) => answer.rewritten(rewriter),
+            Err(error) => error.into_response(),
+        };
+    }
     let (mut head, body) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     let stream = stream::unfold(Some((body.into_data_stream(), rewriter)), |state| async move {
