@@ -1,5 +1,8 @@
 # about: targets with bytes that a URI has to escape and Go takes as they are; long ones
 # hosts: 1
+# How long a call may be depends on whether Gam, since its start, has known a swarm network that a container was on.
+try daemon stop 1
+try daemon start 1
 swarm_init
 # ask FORMAT [WORD]...: sends what printf makes of it, and no more.
 cat >ask <<'END'

@@ -6,4 +6,5 @@ docker service create -q --name web --stop-signal KILL --update-monitor 100ms bu
 docker service update -q --env-add A=1 web
 last service scale web=2
 last service rollback web
+until_ok 10 'the second task is gone' '[ "$(try docker service ls --format "{{.Replicas}}")" = 1/1 ]'
 docker service ls
