@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use super::named::Named;
 use super::query::{Query, go_int};
 use super::{Api, ApiError, gates};
-use crate::engine::logs::{LogLine, LogOptions, Source};
+use crate::engine::logs::{LogLine, LogOptions, Source, line_time};
 use crate::engine::{Engine, Errand};
 use crate::manager::Manager;
 use merge::{Line, merge};
@@ -292,13 +292,7 @@ fn incomplete(reasons: &BTreeSet<String>, format: Format) -> Bytes {
 /// stream says nothing. A frame of dockerd's own errors would end it at the client.)
 fn absent(error: &Error) -> LogLine {
     let text = format!("warning: incomplete log stream: {}\n", error.message);
-    LogLine { source: Source::Stderr, time: log_time(OffsetDateTime::now_utc()), text: text.into() }
-}
-
-/// A time as dockerd writes it before a line of a log, always 30 characters.
-fn log_time(time: OffsetDateTime) -> Bytes {
-    let date = format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day());
-    format!("{date}T{:02}:{:02}:{:02}.{:09}Z", time.hour(), time.minute(), time.second(), time.nanosecond()).into()
+    LogLine { source: Source::Stderr, time: line_time(OffsetDateTime::now_utc()).into(), text: text.into() }
 }
 
 /// What `details` adds to each line: where it comes from, as the CLI expects it (`moby: httputils.WriteLogStream`).
@@ -403,7 +397,7 @@ mod tests {
         assert_eq!(told[..4], [2, 0, 0, 0]);
         assert_eq!(told[8..], b"x=1 warning: incomplete log stream: node a is not available\n"[..]);
         let moment = OffsetDateTime::from_unix_timestamp_nanos(1_764_000_000_000_000_007).unwrap();
-        assert_eq!(log_time(moment), "2025-11-24T16:00:00.000000007Z");
+        assert_eq!(line_time(moment), "2025-11-24T16:00:00.000000007Z");
     }
 
     #[test]

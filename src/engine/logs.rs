@@ -127,7 +127,7 @@ impl LogLine {
 }
 
 /// A time as dockerd writes it in front of a line; later times are greater texts.
-fn line_time(at: OffsetDateTime) -> String {
+pub fn line_time(at: OffsetDateTime) -> String {
     let (hour, minute, second, nano) = at.to_hms_nano();
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
