@@ -118,7 +118,7 @@ impl Node {
         let listener = self.listen_again(&identity.listen).await?;
         let store = Store::open(self.store_config(&identity, key, &trust)).await;
         if let Err(StoreError::Locked) = &store {
-            // Seldom a power cut amid the locking, after which the unlock key opens it.
+            // Or, seldom, power was cut while the swarm was being locked: then the unlock key opens it.
             let path = self.0.directory.raft().join("kek");
             tracing::warn!(path = %path.display(), "the key of the swarm's state is missing, and no unlock key seals the node's own: \
                  put the file back from a copy, or unlock the swarm with its unlock key");
