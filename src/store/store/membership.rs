@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::metrics::RaftMetrics;
@@ -249,44 +250,50 @@ impl Store {
         self.settled(&mut Patience::new(TAKE_OVER)).await?;
         let to = self.successor(to)?;
         self.inner.raft.trigger().transfer_leader(to).await.map_err(|fatal| self.fatal(&fatal))?;
-        self.taken_over_by(to).await
+        let me = self.inner.member;
+        self.taken(to, move |metrics| metrics.current_leader.is_some_and(|leader| leader != me)).await
     }
 
-    /// Leader only: asks another member to take over the lead, one after the other by `turn`, and leads on until it hears that one
-    /// has; waits for that at most two seconds. For a leader that the others cannot call: one that has handed over is silent until
+    /// Leader only: asks another member to take over the lead, one after the other by `turn`, and leads on until an answer to a call
+    /// of its own says that one is about to; waits for that at most two seconds. For a leader that the others cannot call: one that has handed over is silent until
     /// somebody calls it (openraft's `transfer_to`), and so this one would be for ever, also when nobody could take the lead.
     pub async fn offer_leadership(&self, turn: usize) -> Result<(), StoreError> {
         self.settled(&mut Patience::new(TAKE_OVER)).await?;
-        let (request, node) = self.offer(turn)?;
+        let (request, others) = self.offer(turn)?;
+        // All of them, as in openraft's own hand-over: else they refuse to vote for the next one until they have long heard
+        // nothing of this one.
+        let calls = others.iter().map(|(id, node)| {
+            let (mut way, request) = (self.inner.network.connect(*id, node, Purpose::Heartbeat), request.clone());
+            async move { (*id, way.transfer_leader(request, RPCOption::new(TAKE_OVER)).await) }
+        });
         let to = *request.to_node_id();
-        let mut way = self.inner.network.connect(to, &node, Purpose::Heartbeat);
         let refused = |why: String| StoreError::NotHandedOver(format!("member {to:x}: {why}"));
-        let taken = way.transfer_leader(request, RPCOption::new(TAKE_OVER)).await;
-        taken.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
-        self.taken_over_by(to).await
+        for (_, answer) in join_all(calls).await.into_iter().filter(|(id, _)| *id == to) {
+            answer.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
+        }
+        let me = self.inner.member;
+        self.taken(to, move |metrics| metrics.current_leader != Some(me)).await
     }
 
-    fn offer(&self, turn: usize) -> Result<(TransferLeaderRequest<Types>, BasicNode), StoreError> {
+    /// What is said to whom: to all others with a vote that can be reached, which one of them shall lead.
+    fn offer(&self, turn: usize) -> Result<(TransferLeaderRequest<Types>, BTreeMap<u64, BasicNode>), StoreError> {
         let lost = self.unreachable();
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let others = metrics.membership_config.voter_ids().filter(|id| *id != self.inner.member);
-        let able: BTreeSet<u64> = others.filter(|id| !lost.contains(id)).collect();
-        let to = able.iter().copied().cycle().nth(turn % able.len().max(1));
-        let found = to.and_then(|to| Some((to, metrics.membership_config.membership().get_node(&to)?.clone())));
-        let Some((to, node)) = found else { return Err(nobody_else()) };
+        let members = metrics.membership_config.membership();
+        let others = members.voter_ids().filter(|id| *id != self.inner.member && !lost.contains(id));
+        let able: BTreeMap<_, _> = others.filter_map(|id| Some((id, members.get_node(&id)?.clone()))).collect();
+        let Some(to) = able.keys().copied().cycle().nth(turn % able.len().max(1)) else { return Err(nobody_else()) };
         // What it is known to have: whether that is enough, the others say when it asks for their votes.
         let has = metrics.replication.as_ref().and_then(|replication| *replication.get(&to)?);
-        Ok((TransferLeaderRequest::new(metrics.vote, to, has), node))
+        Ok((TransferLeaderRequest::new(metrics.vote, to, has), able))
     }
 
-    async fn taken_over_by(&self, to: u64) -> Result<(), StoreError> {
-        let me = self.inner.member;
-        let taken = move |metrics: &RaftMetrics<Types>| metrics.current_leader.is_some_and(|leader| leader != me);
-        match timeout(TAKE_OVER, wait(&self.inner.raft, taken)).await {
+    async fn taken(&self, by: u64, fulfilled: impl FnMut(&RaftMetrics<Types>) -> bool) -> Result<(), StoreError> {
+        match timeout(TAKE_OVER, wait(&self.inner.raft, fulfilled)).await {
             Ok(true) => Ok(()),
             Ok(false) => self.check().and(Err(StoreError::Stopped)),
-            Err(_) => Err(StoreError::NotHandedOver(format!("member {to:x} did not take it in time"))),
+            Err(_) => Err(StoreError::NotHandedOver(format!("member {by:x} did not take it in time"))),
         }
     }
 
