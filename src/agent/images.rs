@@ -1,7 +1,7 @@
 //! Pulls: one at a time for each image and credential, shared by all tasks that wait for it.
 //!
 //! As in Docker every task tries a pull, so that a tag which moved is noticed, and none fails for it: whether the
-//! image is there is for the create call to say. What differs is that tasks which come together share one attempt, so
+//! image is there is for the create call to say, and why it is not, for the pull. What differs is that tasks which come together share one attempt, so
 //! thirty replicas wait for an absent registry once and not thirty times. Tasks with another credential ask for themselves:
 //! what the registry grants one service says nothing of another.
 
@@ -30,19 +30,20 @@ pub(super) struct Images {
 /// What is asked of a registry: an image's name, and what is shown for it.
 type Wanted = (String, Option<Credential>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Attempt {
     Pulling,
     Succeeded(Instant),
-    Failed(Instant),
+    /// When, and why.
+    Failed(Instant, String),
 }
 
 impl Attempt {
-    fn counts(self) -> bool {
+    fn counts(&self) -> bool {
         match self {
             Attempt::Pulling => true,
             Attempt::Succeeded(at) => at.elapsed() < FRESH,
-            Attempt::Failed(at) => at.elapsed() < FAILED,
+            Attempt::Failed(at, _) => at.elapsed() < FAILED,
         }
     }
 }
@@ -52,14 +53,17 @@ impl Images {
         Images { engine, attempts: Arc::default() }
     }
 
-    /// Waits until the newest version of an image is here, or cannot be had.
-    pub(super) async fn refresh(&self, image: &str, credential: Option<&Credential>) {
+    /// Waits until the newest version of an image is here, or cannot be had; then the engine's words say why.
+    pub(super) async fn refresh(&self, image: &str, credential: Option<&Credential>) -> Result<(), String> {
         if is_id(image) || image.contains('@') && self.engine.has_image(image).await.unwrap_or(false) {
-            return;
+            return Ok(());
         }
         let mut attempt = self.attempt(image, credential);
-        // An error means that the attempt was dropped with its runtime.
-        let _ = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Pulling)).await;
+        match attempt.wait_for(|attempt| !matches!(attempt, Attempt::Pulling)).await.as_deref() {
+            Ok(Attempt::Failed(_, why)) => Err(why.clone()),
+            // An error means that the attempt was dropped with its runtime.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn attempt(&self, image: &str, credential: Option<&Credential>) -> watch::Receiver<Attempt> {
@@ -83,7 +87,7 @@ impl Images {
                     } else {
                         tracing::warn!(image, %error, "pulling image failed");
                     }
-                    Attempt::Failed(Instant::now())
+                    Attempt::Failed(Instant::now(), error.to_string())
                 }
             };
             outcome.send_replace(attempt);
@@ -107,8 +111,8 @@ mod tests {
         let (first, second) = (images.attempt("a:1", None), images.attempt("a:1", None));
         assert!(first.same_channel(&second));
         assert!(!first.same_channel(&images.attempt("b:1", None)));
-        images.refresh("a:1", None).await;
-        assert!(matches!(*first.borrow(), Attempt::Failed(_)));
+        let why = images.refresh("a:1", None).await.unwrap_err();
+        assert!(matches!(&*first.borrow(), Attempt::Failed(_, reason) if *reason == why));
         assert!(images.attempt("a:1", None).same_channel(&first), "a failure counts for a while");
         let (one, other) = (Credential::of("one"), Credential::of("other"));
         let own = images.attempt("a:1", one.as_ref());

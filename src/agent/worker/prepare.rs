@@ -25,10 +25,10 @@ impl Worker {
         };
         let image = familiar_image(self.task.spec().container_spec.as_ref().map_or("", |spec| &spec.image));
         let credential = self.task.origin.credential();
-        tokio::select! {
-            () = self.context.images.refresh(&image, credential) => {}
+        let pulled = tokio::select! {
+            pulled = self.context.images.refresh(&image, credential) => pulled,
             () = self.inbox.unwanted() => return Ok(()),
-        }
+        };
         let name = self.task.name();
         let created = {
             // The semaphore is never closed.
@@ -53,7 +53,7 @@ impl Worker {
                     self.look().await?;
                 }
                 if !matches!(self.sight.container, Seen::Present(_)) {
-                    self.fail(&message);
+                    self.fail(&with_reason(message, pulled));
                 }
             }
             Err(error) => return Err(error),
@@ -88,5 +88,27 @@ impl Worker {
             }
         }
         Ok(Some(endpoints))
+    }
+}
+
+/// An engine's refusal of a container whose image is not there, and why it could not be had, which Docker tells its log alone.
+fn with_reason(refusal: String, pulled: Result<(), String>) -> String {
+    match pulled {
+        Err(why) if refusal.starts_with("No such image") => format!("{refusal}: {why}"),
+        _ => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_reason;
+
+    #[test]
+    fn a_missing_image_says_why_it_could_not_be_had() {
+        let denied = || Err("pull access denied for one".to_owned());
+        let told = |refusal: &str, pulled| with_reason(refusal.to_owned(), pulled);
+        assert_eq!(told("No such image: one:1", denied()), "No such image: one:1: pull access denied for one");
+        assert_eq!(told("No such image: one:1", Ok(())), "No such image: one:1");
+        assert_eq!(told("no such network", denied()), "no such network", "the image that is here did");
     }
 }
