@@ -151,14 +151,15 @@ impl<'s, 't> Progress<'s, 't> {
                 progress.busy += 1;
                 progress.coming_up += 1;
                 progress.taken += usize::from(is_mark(scope, task));
-                progress.take_slot(scope, config, slot, true);
+                progress.take_slot(scope, config, slot, Try::Underway);
                 continue;
             }
             let mark = slot.tasks.iter().rev().find(|task| is_mark(scope, task));
             if let Some(mark) = mark {
                 progress.take_mark(scope, config, mark);
             }
-            progress.take_slot(scope, config, slot, mark.is_some());
+            let is_tried = mark.is_some() || is_of_update(scope, slot.newest());
+            progress.take_slot(scope, config, slot, if is_tried { Try::Over } else { Try::None });
         }
         progress
     }
@@ -178,7 +179,7 @@ impl<'s, 't> Progress<'s, 't> {
         }
     }
 
-    fn take_slot(&mut self, scope: &Scope<'_>, config: &Config, slot: &'s Slot<'t>, is_taken: bool) {
+    fn take_slot(&mut self, scope: &Scope<'_>, config: &Config, slot: &'s Slot<'t>, tried: Try) {
         let is_dirty = match slot.fill(scope) {
             Fill::Wanted => slot.wanted().count() > 1 || slot.wanted().any(|task| !scope.is_current(task)),
             Fill::Retired => !scope.is_current(slot.newest()),
@@ -190,14 +191,14 @@ impl<'s, 't> Progress<'s, 't> {
         match slot.keeper(scope) {
             Some(keeper) => {
                 let must_run = config.is_start_first && keeper.status.state != TaskState::Running;
-                if must_run && slot.is_running() {
-                    self.waiting += 1;
-                } else {
+                if !(must_run && slot.is_running()) {
                     self.finishing.push((slot, keeper));
+                } else if tried != Try::Over {
+                    self.waiting += 1;
                 }
             }
-            // Tried once, failed, and not to be restarted: the old task stays, as in swarmkit.
-            None if is_taken => {}
+            // It failed: the old task stays until one that is restarted has come up. The update does not wait for that.
+            None if tried != Try::None => {}
             None => self.candidates.push(slot),
         }
     }
@@ -218,8 +219,16 @@ impl<'s, 't> Progress<'s, 't> {
 
 /// Whether a task was made by the update under way.
 fn is_mark(scope: &Scope<'_>, task: &Task) -> bool {
+    is_of_update(scope, task) && is_marked(scope, task)
+}
+
+/// Whether a task of the present spec was made since the update began: by it, or as the restart of one that was.
+fn is_of_update(scope: &Scope<'_>, task: &Task) -> bool {
     // Before an update has begun nothing is of it: a task of an earlier try at the same spec must not count.
-    scope.service.update_status.is_some() && task.meta.created_at >= scope.update_started() && is_marked(scope, task)
+    scope.service.update_status.is_some()
+        && task.meta.created_at >= scope.update_started()
+        && task.desired != TaskState::Remove
+        && scope.is_current(task)
 }
 
 /// Whether a task of the present spec was made by an update, this one or one that it superseded.
@@ -229,6 +238,14 @@ pub(super) fn is_marked(scope: &Scope<'_>, task: &Task) -> bool {
         && plan.not_before == task.meta.created_at
         && task.desired != TaskState::Remove
         && scope.is_current(task)
+}
+
+/// What became of an update's first try at a slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Try {
+    None,
+    Underway,
+    Over,
 }
 
 /// Whether an update waits for this task. It occupies a worker even if another update of the same template began since.

@@ -127,6 +127,37 @@ fn start_first_keeps_the_old_task_if_the_new_one_fails() {
     assert_eq!(then(&mut fixture, "at 13s\n task web.1'' running"), "~ web.1 desired=shutdown\n");
 }
 
+/// One attempt after the other, as slowly as the policy says, beside the old task; the update waits for none of them.
+#[test]
+fn start_first_tries_again_beside_the_old_task_for_as_long_as_it_takes() {
+    let mut fixture = Fixture::new(
+        "cluster history=2
+         node n1 ready
+         service web image=old order=start-first action=continue restart-delay=5s
+         task web.1 n1 running
+         at 10s",
+    );
+    then(&mut fixture, "service web image=new");
+    let (mut now, mut task, mut completed) = (10, "web.1'".to_owned(), 0);
+    for turn in 1..100 {
+        // It is refused at once, before its time has come, and looked at again every second.
+        let mut news = then(&mut fixture, &format!("at {now}s\n task {task} n1 rejected"));
+        while !news.contains("+ web.1") {
+            assert!(now < 400 * turn, "{turn}: no other one follows");
+            now += 1;
+            news += &then(&mut fixture, &format!("at {now}s"));
+        }
+        assert!(!news.contains("~ web.1 desired"), "the old one stays: {news}");
+        assert_eq!(news.matches("+ web.1").count(), 1, "{turn}: {news}");
+        completed += news.matches("update completed").count();
+        task.push('\'');
+    }
+    assert_eq!(completed, 1);
+    assert!(now > 20_000, "as slowly as the policy says, and slower each time: {now}");
+    let news = then(&mut fixture, &format!("at {now}s\n task {task} n1 running"));
+    assert!(news.contains("~ web.1 desired=shutdown"), "{news}");
+}
+
 #[test]
 fn an_update_that_fails_pauses_until_the_next_one() {
     let mut fixture = three("");
