@@ -1,14 +1,15 @@
 //! Pulls: one at a time for each image and credential, shared by all tasks that wait for it.
 //!
 //! As in Docker every task tries a pull, so that a tag which moved is noticed, and none fails for it: whether the
-//! image is there is for the create call to say, and why it is not, for the pull. What differs is that tasks which come together share one attempt, so
-//! thirty replicas wait for an absent registry once and not thirty times. Tasks with another credential ask for themselves:
-//! what the registry grants one service says nothing of another.
+//! image is there is for the create call to say, and why it is not, for the pull. What differs is that tasks which
+//! come together share one attempt, so thirty replicas wait for an absent registry once and not thirty times. Tasks
+//! with another credential ask for themselves: what the registry grants one service says nothing of another.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use gam_core::agent::told;
 use gam_core::model::Credential;
 use tokio::sync::watch;
 
@@ -81,13 +82,14 @@ impl Images {
             let attempt = match engine.pull_image(&image, credential.as_ref()).await {
                 Ok(()) => Attempt::Succeeded(Instant::now()),
                 Err(error) => {
+                    let error = told(&error.to_string());
                     // The one that is here will do, as on each host without a registry.
                     if engine.has_image(&image).await.unwrap_or(false) {
                         tracing::debug!(image, %error, "pulling image failed: it is taken as it is here");
                     } else {
                         tracing::warn!(image, %error, "pulling image failed");
                     }
-                    Attempt::Failed(Instant::now(), error.to_string())
+                    Attempt::Failed(Instant::now(), error)
                 }
             };
             outcome.send_replace(attempt);

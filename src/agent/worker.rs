@@ -10,7 +10,7 @@ mod prepare;
 
 use std::sync::Arc;
 
-use gam_core::agent::{Action, Container, Health, Phase, Seen, Sight, failed, step};
+use gam_core::agent::{Action, Container, Health, Phase, Seen, Sight, failed, step, told};
 use gam_core::container::{Host, LABEL_TASK_ID};
 use gam_core::model::{Task, TaskState, TaskStatus};
 
@@ -142,7 +142,8 @@ impl Worker {
         }
     }
 
-    fn report(&mut self, status: TaskStatus) {
+    fn report(&mut self, mut status: TaskStatus) {
+        status.err = told(&status.err);
         tracing::debug!(task = %self.task.id, state = %status.state, error = status.err, "task changed");
         self.task.status = status.clone();
         self.context.reporter.push(self.task.id, status);

@@ -14,6 +14,9 @@ use crate::model::{ContainerStatus, Task, TaskState, TaskStatus, Timestamp};
 
 pub use inspect::{Container, Health, Inspection, Phase};
 
+/// Longest error of a task, bytes. Thousands of them fit into one report of a node.
+const MAX_ERROR: usize = 2048;
+
 /// What is known of a task's container at this moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
@@ -110,6 +113,17 @@ pub fn retire(sight: &Sight) -> Action {
         Seen::Present(container) if container.phase == Phase::Running => Action::Stop,
         Seen::Present(_) => Action::Remove,
     }
+}
+
+/// An engine's error as a task's is told: of a length that costs managers little, whatever a registry says, and without what
+/// could steer a terminal.
+pub fn told(error: &str) -> String {
+    let end = error.floor_char_boundary(MAX_ERROR);
+    let mut told: String = error[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if end < error.len() {
+        told.push('…');
+    }
+    told
 }
 
 /// The status after an action failed for good: before the start the node has rejected the task, later the task has

@@ -266,3 +266,11 @@ fn an_announced_task_is_held_then_drained_then_stopped() {
     assert_eq!(next(&task, &running), "drain");
     assert_eq!(next(&task, &Sight { drained: true, ..running }), "stop");
 }
+
+#[test]
+fn an_error_is_told_in_one_line_of_bounded_length() {
+    assert_eq!(told("it\nis\u{1b}[31m so"), "it is [31m so");
+    assert_eq!(told(&"x".repeat(MAX_ERROR)).len(), MAX_ERROR);
+    let long = told(&"\u{e4}".repeat(MAX_ERROR));
+    assert!(long.ends_with('\u{2026}') && long.len() <= MAX_ERROR + 3);
+}
