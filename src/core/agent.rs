@@ -116,10 +116,10 @@ pub fn retire(sight: &Sight) -> Action {
 }
 
 /// An engine's error as a task's is told: of a length that costs managers little, whatever a registry says, and without what
-/// could steer a terminal.
+/// could steer a terminal. Its lines stay, as in Docker.
 pub fn told(error: &str) -> String {
     let end = error.floor_char_boundary(MAX_ERROR);
-    let mut told: String = error[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut told: String = error[..end].chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     if end < error.len() {
         told.push('…');
     }

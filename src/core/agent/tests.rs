@@ -268,8 +268,8 @@ fn an_announced_task_is_held_then_drained_then_stopped() {
 }
 
 #[test]
-fn an_error_is_told_in_one_line_of_bounded_length() {
-    assert_eq!(told("it\nis\u{1b}[31m so"), "it is [31m so");
+fn an_error_is_told_in_bounded_length_and_steers_no_terminal() {
+    assert_eq!(told("it\nis\u{1b}[31m\rso"), "it\nis [31m so");
     assert_eq!(told(&"x".repeat(MAX_ERROR)).len(), MAX_ERROR);
     let long = told(&"\u{e4}".repeat(MAX_ERROR));
     assert!(long.ends_with('\u{2026}') && long.len() <= MAX_ERROR + 3);
