@@ -7,7 +7,9 @@ if [ "$TARGET" = gam ]; then
   make_service web --network name=dual,alias=www --replicas 3 --replicas-max-per-node 1
   make_service rr --network dual --endpoint-mode dnsrr --mode global
   until_ok 30 'six tasks run' 'running web 3 && running rr 3'
-  until_ok 10 'subnets and gateways' '[ "$(try docker network inspect dual --format "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}")" = "10.76.0.0/24 10.76.0.1 fd00:2::/64 fd00:2::9 " ]'
+  # The CLI names the two in either order.
+  subnets() { try docker network inspect dual --format '{{range .IPAM.Config}}{{println .Subnet .Gateway}}{{end}}' | sort | xargs; }
+  until_ok 10 'subnets and gateways' '[ "$(subnets)" = "10.76.0.0/24 10.76.0.1 fd00:2::/64 fd00:2::9" ]'
   quiet on 3 docker run -d --name box --stop-signal KILL --network dual --ip6 fd00:2::77 busybox sleep 100000 >/dev/null
   quiet docker run -d --name near --stop-signal KILL --network dual busybox sleep 100000 >/dev/null
   six() { try on "$1" engine docker inspect "$(container "$1" "$2")" --format '{{.NetworkSettings.Networks.dual.GlobalIPv6Address}}'; }
