@@ -1,8 +1,8 @@
 //! Requests that go straight: from a client's socket to dockerd's and back, as the bytes that they are.
 //!
 //! A connection of a client begins here. Only as much of each message is read as tells where it ends; nothing is built from
-//! it, and nothing is written that was not read, but for the value of one header of `/_ping`; pings of the same moment
-//! share one of dockerd's answers ([`rounds`]). The first request that is Gam's own, or
+//! it, and nothing is written that was not read, but for the value of one header of `/_ping`; pings and lists of containers
+//! of the same moment share one of dockerd's answers ([`rounds`]). The first request that is Gam's own, or
 //! in any way unusual, ends this: the connection, that request unread, then goes to the router for good. So a request
 //! takes this way or the router's, never half of each, and what happens to unusual ones is decided in one place. The
 //! router's way costs a small request three times as much ([`super::way`] says who takes which).
@@ -36,6 +36,8 @@ use rounds::{Lead, Rounds, Turn};
 const ROOM: usize = 4 * 1024;
 /// Longest head of an answer; far above what dockerd sends.
 const MAX_ANSWER_HEAD: usize = 256 * 1024;
+/// Longest answer that is shared: a list of several hundred containers.
+const MAX_SHARED: usize = 1024 * 1024;
 
 /// Connections to dockerd kept for the next request: as many as clients that ask at the same moment.
 const MAX_IDLE: usize = 32;
@@ -50,7 +52,7 @@ pub(super) struct Straight {
     way: Arc<WayOf>,
     /// Connections to dockerd that wait for the next request.
     idle: Arc<Mutex<Vec<Socket>>>,
-    pings: Rounds,
+    rounds: Rounds,
 }
 
 /// A request that goes straight.
@@ -61,6 +63,7 @@ struct Asked {
     endless: bool,
     version: Option<ApiVersion>,
     swarm: Option<&'static str>,
+    shared: bool,
     /// There if others wait for the same answer.
     lead: Option<Lead>,
 }
@@ -87,7 +90,7 @@ enum Cut {
 
 impl Straight {
     pub(super) fn new(proxy: Proxy, way: Arc<WayOf>) -> Straight {
-        Straight { proxy, way, idle: Arc::default(), pings: Rounds::default() }
+        Straight { proxy, way, idle: Arc::default(), rounds: Rounds::default() }
     }
 
     /// Serves a connection until it ends, or until a request is not for this way: then returns what was read of that.
@@ -112,8 +115,8 @@ impl Straight {
                 }
             };
             let _underway = progress.begin(asked.endless);
-            if asked.swarm.is_some() && asked.body.is_over() {
-                match self.pings.turn(&unread[..asked.head]).await {
+            if asked.shared && asked.body.is_over() {
+                match self.rounds.turn(&unread[..asked.head]).await {
                     Turn::Lead(lead) => asked.lead = Some(lead),
                     Turn::Alone => {}
                     Turn::Told(answer) if client.write_all(&answer).await.is_ok() => {
@@ -142,15 +145,25 @@ impl Straight {
             Head::Partial => return Head::Partial,
             Head::Odd => return Head::Odd,
         };
-        let swarm = match (self.way)(request.method, request.target) {
-            Way::Straight => None,
-            Way::Ping(status) => Some(status),
+        let (swarm, shared) = match (self.way)(request.method, request.target) {
+            Way::Straight => (None, false),
+            Way::List => (None, true),
+            Way::Ping(status) => (Some(status), true),
             Way::Routed => return Head::Odd,
         };
         let version = version::asked(request.target);
         let endless = is_endless(request.target);
         let is_head = request.method == "HEAD";
-        Head::Whole(Asked { head: request.len, body: request.body, is_head, endless, version, swarm, lead: None })
+        Head::Whole(Asked {
+            head: request.len,
+            body: request.body,
+            is_head,
+            endless,
+            version,
+            swarm,
+            shared,
+            lead: None,
+        })
     }
 
     /// Passes one request on, and its answer back.
@@ -176,6 +189,7 @@ impl Straight {
             }
             Ok(false) | Err(Cut::Client | Cut::Engine) => Next::End,
             Err(Cut::Unanswered(error)) => {
+                asked.lead = None;
                 // A client that is gone needs no answer.
                 let _ = client.write_all(&refusal(&error, asked.is_head)).await;
                 Next::End
@@ -300,13 +314,27 @@ impl Straight {
                 }
             }
         };
-        let of_body = body.pass(&read[len..]).map_err(|_| Cut::Unanswered(ProxyError::Garbled))?;
+        let garbled = |_| Cut::Unanswered(ProxyError::Garbled);
+        let mut of_body = body.pass(&read[len..]).map_err(garbled)?;
+        // What others wait for is told whole; a list comes at once, so nobody's answer waits for that.
+        while asked.lead.as_ref().is_some_and(Lead::has_others) && !body.is_over() && read.len() < MAX_SHARED {
+            read.reserve(read.len());
+            if !matches!(engine.read_buf(&mut read).await, Ok(1..)) {
+                break;
+            }
+            of_body += body.pass(&read[len + of_body..]).map_err(garbled)?;
+        }
         let whole = read.len() == len + of_body;
         let mut answered = Cow::Borrowed(&read[..len + of_body]);
         if let Some((at, status)) = field {
             answered = [&answered[..at.start], status.as_bytes(), &answered[at.end..]].concat().into();
         }
-        if let Some(lead) = asked.lead.as_mut().filter(|_| body.is_over() && whole && !closes) {
+        // The round ends here: nobody else waits for a client that is slow to read.
+        if let Some(mut lead) = asked.lead.take()
+            && body.is_over()
+            && whole
+            && !closes
+        {
             lead.tell(&answered);
         }
         client.write_all(&answered).await.map_err(|_| Cut::Client)?;

@@ -19,6 +19,8 @@ pub enum Way {
     Straight,
     /// The same, and a good answer gets the header `Swarm` with this value.
     Ping(&'static str),
+    /// The same as it is, but those who ask at the same moment share an answer.
+    List,
 }
 
 impl Api {
@@ -32,7 +34,7 @@ impl Api {
             Owner::Engine => Way::Straight,
             Owner::EnginesPing => Way::Ping(self.node.status()),
             // Nothing to turn in the answer (`containers::list`), nor in the question.
-            Owner::EnginesList if !self.networks.has_backings() && is_plain(query) => Way::Straight,
+            Owner::EnginesList if !self.networks.has_backings() && is_plain(query) => way_of_list(query),
             Owner::EnginesList => Way::Routed,
         }
     }
@@ -50,6 +52,11 @@ fn is_plain(query: &str) -> bool {
     }
     let query = unescape(query, true);
     !query.contains("network") && !query.contains("is-task")
+}
+
+/// Sizes are counted file by file, which takes long: nobody waits for another's.
+fn way_of_list(query: &str) -> Way {
+    if query.contains("size") { Way::Straight } else { Way::List }
 }
 
 /// Whose a path is.
@@ -181,6 +188,12 @@ mod tests {
         ] {
             assert_eq!(is_plain(query), plain, "{:.60}", query);
         }
+    }
+
+    #[test]
+    fn a_list_that_takes_long_is_not_shared() {
+        assert_eq!(way_of_list("all=1"), Way::List);
+        assert_eq!(way_of_list("all=1&size=1"), Way::Straight);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use fake::{Fake, HALF_CLOSED, Stream, within};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
 
 /// Answers every request on a connection with the same bytes.
-async fn always(answer: &'static str, mut head: String, mut stream: Stream) {
+async fn always(answer: impl AsRef<[u8]>, mut head: String, mut stream: Stream) {
     while !head.is_empty() {
-        stream.write(answer).await;
+        stream.write(&answer).await;
         head = stream.head().await;
     }
 }
@@ -279,41 +279,78 @@ async fn an_engine_that_is_down_is_told_in_dockers_words_and_found_again() {
     client.expect(OK).await;
 }
 
-#[tokio::test]
-async fn pings_of_the_same_moment_are_one_for_the_engine() {
+/// Asks 64 times at once for what the engine answers in these pieces, then one after the other.
+async fn asked_at_once(target: &str, pieces: &'static [&'static str]) {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let (asked, open) = (Arc::new(AtomicUsize::new(0)), gate.clone());
     let count = asked.clone();
-    let fake = Fake::start("pings", move |mut head, mut stream| {
+    let fake = Fake::start(&format!("at-once-{}", pieces.len()), move |mut head, mut stream| {
         let (open, count) = (open.clone(), count.clone());
         async move {
             while !head.is_empty() {
                 count.fetch_add(1, Ordering::SeqCst);
-                open.acquire().await.expect("open").forget();
-                stream.write(OK).await;
+                for piece in pieces {
+                    open.acquire().await.expect("open").forget();
+                    stream.write(*piece).await;
+                }
                 head = stream.head().await;
             }
         }
     })
     .await;
+    let (request, answer) = (format!("GET {target} HTTP/1.1\r\nHost: d\r\n\r\n"), pieces.concat());
     let mut clients = Vec::new();
     for _ in 0..64 {
         let mut client = fake.client().await;
-        client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        client.write(&request).await;
         clients.push(client);
     }
-    gate.add_permits(1000);
+    // One piece after the other.
+    tokio::spawn(async move {
+        loop {
+            gate.add_permits(usize::from(gate.available_permits() == 0));
+            tokio::task::yield_now().await;
+        }
+    });
     for client in &mut clients {
-        client.expect(OK).await;
+        client.expect(&answer).await;
     }
     // Each of the carriers' threads asks twice at most for those who came while it was asking; the rest came later.
     let first = asked.swap(0, Ordering::SeqCst);
     assert!(first < 64, "{first} of 64");
     for client in &mut clients {
-        client.write("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await;
-        client.expect(OK).await;
+        client.write(&request).await;
+        client.expect(&answer).await;
     }
     assert_eq!(asked.load(Ordering::SeqCst), 64, "each of those asked after the last was answered");
+}
+
+#[tokio::test]
+async fn pings_and_lists_of_the_same_moment_are_one_for_the_engine() {
+    const LIST: &[&str] = &["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\n[]\r\n", "0\r\n\r\n"];
+    asked_at_once("/_ping", &[OK]).await;
+    asked_at_once("/v1.51/containers/json", LIST).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_list_holds_nobody_up() {
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n{}", " ".repeat(2_000_000));
+    let engines = answer.clone();
+    let fake = Fake::start("slow-reader", move |head, stream| {
+        let answer = engines.clone();
+        async move { always(answer, head, stream).await }
+    })
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..16 {
+        let mut client = fake.client().await;
+        client.write("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n").await;
+        client.expect("HTTP/1.1 200 OK").await;
+        slow.push(client);
+    }
+    let mut client = fake.client().await;
+    client.write("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    client.expect(&answer).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Pings that are asked in the same words at the same time: dockerd is asked once for all of them.
+//! Pings, and lists of containers, that are asked in the same words at the same time: dockerd is asked once for all.
 //!
-//! Every client pings before it does anything else, and monitors do nothing but that. An answer serves those alone who
+//! Every client pings before it does anything else, and monitors ping and list all day. An answer serves those alone who
 //! had asked before dockerd was: whoever asks while it is underway waits for the next round, so nobody gets an answer
 //! that is older than the question. Who asks alone waits for nobody.
 
@@ -58,9 +58,14 @@ impl Rounds {
 }
 
 impl Lead {
+    /// Whether somebody else waits for the answer of this round.
+    pub(super) fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// The answer, whole. It counts once the lead ends.
     pub(super) fn tell(&mut self, answer: &[u8]) {
-        if !self.others.is_empty() {
+        if self.has_others() {
             self.answer = Some(Bytes::copy_from_slice(answer));
         }
     }

@@ -146,6 +146,7 @@ impl Fake {
             Owner::Gam => Way::Routed,
             _ if routed || target.contains("panic") => Way::Routed,
             Owner::EnginesPing => Way::Ping("inactive"),
+            Owner::EnginesList => Way::List,
             _ => Way::Straight,
         });
         let carriers = Carriers::start(&proxy, way).expect("threads");
