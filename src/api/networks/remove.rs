@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gam_core::control::Request as Change;
-use gam_core::error::Error;
+use gam_core::error::{Error, Kind};
 use gam_core::model::{NetworkId, TaskId};
 
 use super::super::{Api, ApiError};
@@ -41,7 +41,7 @@ pub async fn remove_swarm(api: &Api, manager: &Manager, network: NetworkId) -> R
     if let Err(refusal) = manager.submit(request.clone()).await {
         let Some(idle) = idle(api, manager, network).await else { return Err(refusal) };
         for task in idle {
-            manager.submit(Change::Detach { task }).await?;
+            given_back(manager.submit(Change::Detach { task }).await)?;
         }
         manager.submit(request).await?;
     }
@@ -52,8 +52,16 @@ pub async fn remove_swarm(api: &Api, manager: &Manager, network: NetworkId) -> R
     Ok(())
 }
 
+/// The watch over attachments may give one back at the same moment, and be first.
+fn given_back<T>(outcome: Result<T, Error>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if error.kind != Kind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The attachments that hold a network, if all that holds it is attachments of containers of this node that do not
-/// run; `None` if there is anything else, or nothing.
+/// run; `None` if there is anything else. There may be none: the last one may only just have been given back.
 async fn idle(api: &Api, manager: &Manager, network: NetworkId) -> Option<Vec<TaskId>> {
     let state = manager.state();
     let held = |task: &&std::sync::Arc<gam_core::model::Task>| {
@@ -79,6 +87,21 @@ async fn idle(api: &Api, manager: &Manager, network: NetworkId) -> Option<Vec<Ta
     let is_idle = |task: &std::sync::Arc<gam_core::model::Task>| {
         addresses(task).all(|(on, address)| on != network || !running.contains(&address))
     };
-    let all_idle = !holders.is_empty() && holders.iter().all(|task| is_idle(task));
+    let all_idle = holders.iter().all(|task| is_idle(task));
     all_idle.then(|| holders.into_iter().map(|task| task.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use gam_core::error::Code;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_meanwhile_is_no_fault() {
+        assert_eq!(given_back(Ok(1)), Ok(()));
+        assert_eq!(given_back::<()>(Err(Error::rpc(Code::NotFound, "attachment 1 not found"))), Ok(()));
+        let fault = Error::unavailable("no leader");
+        assert_eq!(given_back::<()>(Err(fault.clone())), Err(fault));
+    }
 }
