@@ -12,6 +12,7 @@ mod body;
 mod head;
 mod pour;
 mod rounds;
+mod rush;
 
 use std::borrow::Cow;
 use std::ops::Range;
