@@ -40,8 +40,8 @@ const META_JOINED: &str = "joined";
 
 /// The format of the file that this build writes, and the newest that it reads.
 const FORMAT: u8 = 1;
-/// redb's page cache in bytes. The log is read once, at the start: there is little to cache.
-const CACHE: usize = 8 << 20;
+/// redb's page cache in bytes. The log is read once, at the start, and then written at its end: there is little to cache.
+const CACHE: usize = 1 << 20;
 const FILE_MODE: u32 = 0o600;
 
 /// One change to the log's file.
