@@ -23,6 +23,8 @@ const TURN: Duration = Duration::from_millis(400);
 const TURNS: usize = 15;
 /// Downloads and uploads of each side: dockerd's own disk makes one differ from the next by a tenth.
 const STREAM_TURNS: usize = 15;
+/// Bytes of an upload sent at once: as many as Go's `io.Copy`, and so the docker CLI, sends.
+const PIECE: usize = 32 * 1024;
 /// Most that Gam may add at the median.
 const ADDED_LIMIT: Duration = Duration::from_micros(100);
 /// Least that is left of the throughput, and of a stream's rate.
@@ -59,7 +61,13 @@ impl Client {
             "POST /images/load?quiet=1 HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-tar\r\nContent-Length: {size}\r\n\r\n"
         );
         self.0.get_mut().write_all(head.as_bytes()).expect("the head is sent");
-        std::io::copy(&mut file, self.0.get_mut()).expect("the body is sent");
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece).expect("the file") {
+                0 => break,
+                n => self.0.get_mut().write_all(&piece[..n]).expect("the body is sent"),
+            }
+        }
         self.answer("the upload");
         usize::try_from(size).expect("a size")
     }

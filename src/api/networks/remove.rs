@@ -39,6 +39,10 @@ pub async fn remove(State(api): State<Api>, Path(name): Path<String>, request: R
 pub async fn remove_swarm(api: &Api, manager: &Manager, network: NetworkId) -> Result<(), Error> {
     let request = Change::NetworkRemove { id: network };
     if let Err(refusal) = manager.submit(request.clone()).await {
+        // Asked again, one that was perhaps done already would be "not found", and no longer in doubt.
+        if refusal.kind != Kind::Invalid {
+            return Err(refusal);
+        }
         let Some(idle) = idle(api, manager, network).await else { return Err(refusal) };
         for task in idle {
             given_back(manager.submit(Change::Detach { task }).await)?;

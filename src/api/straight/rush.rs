@@ -2,9 +2,8 @@
 //!
 //! Whoever writes to a socket on which somebody waits pays for waking them, and a log is written line by line. The
 //! thread sleeps, and not the task: in a sleep of the task's the thread would wait for its sockets, and be woken by each
-//! piece all the same. It carries bytes and does nothing else (`serve/carriers.rs`), and the other connections
-//! that it carries wait no longer for that than for a thread that is busy: a sleep follows another of the same thread only
-//! after as long a time without.
+//! piece all the same. It carries bytes and does nothing else (`serve/carriers.rs`), and after a sleep it is
+//! there for its other connections for as long as it slept, however many of them rush: [`Rest`].
 
 use std::cell::Cell;
 use std::thread;
@@ -19,9 +18,23 @@ const MANY: u32 = 16;
 /// How long they gather; the kernel adds its timer slack of 50 us. A unix socket holds some hundred small pieces.
 const GATHER: Duration = Duration::from_micros(50);
 
+/// A sleep of this thread that is over.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    woke: Instant,
+    /// What it took, which the kernel makes longer than it was to be.
+    took: Duration,
+}
+
+impl Rest {
+    /// Whether as long a time has passed without sleep.
+    fn is_earned_back(self, now: Instant) -> bool {
+        now.duration_since(self.woke) >= self.took
+    }
+}
+
 thread_local! {
-    /// When this thread last woke up.
-    static WOKE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Rest>> = const { Cell::new(None) };
 }
 
 /// How the pieces of a body come.
@@ -34,13 +47,11 @@ pub(super) struct Rush {
 impl Rush {
     /// A piece of so many bytes was passed on: lets the next ones gather if they rush.
     pub(super) fn passed(&mut self, bytes: usize) {
-        if !self.rushes(bytes, Instant::now()) {
-            return;
-        }
         let start = Instant::now();
-        if WOKE.get().is_none_or(|woke| start.duration_since(woke) >= GATHER) {
+        if self.rushes(bytes, start) && LAST.get().is_none_or(|rest| rest.is_earned_back(start)) {
             thread::sleep(GATHER);
-            WOKE.set(Some(Instant::now()));
+            let woke = Instant::now();
+            LAST.set(Some(Rest { woke, took: woke.duration_since(start) }));
         }
     }
 
@@ -77,5 +88,27 @@ mod tests {
         assert!(!rushes([(80, 1000); 100]).contains(&true), "a busy log that somebody follows");
         assert!(!rushes([(32 * 1024, 20); 100]).contains(&true), "an image");
         assert!(!rushes((0..100).map(|at| (80, if at % 10 == 0 { 5000 } else { 20 }))).contains(&true), "short bursts");
+    }
+
+    #[test]
+    fn a_thread_sleeps_half_of_the_time_at_most() {
+        let (mut rush, start) = (Rush::default(), Instant::now());
+        let mut sleeps = Vec::new();
+        for _ in 0..10_000_000 {
+            rush.passed(80);
+            let Some(rest) = LAST.get().filter(|rest| sleeps.last().is_none_or(|last: &Rest| last.woke != rest.woke))
+            else {
+                continue;
+            };
+            sleeps.push(rest);
+            if sleeps.len() == 20 {
+                break;
+            }
+        }
+        assert_eq!(sleeps.len(), 20, "a rush is let gather");
+        let asleep: Duration = sleeps.iter().map(|rest| rest.took).sum();
+        // The last one is not earned back yet.
+        let awake = start.elapsed() - asleep + sleeps[19].took;
+        assert!(asleep >= 20 * GATHER && asleep <= awake, "{asleep:?} asleep, {awake:?} awake");
     }
 }
