@@ -3,7 +3,7 @@
 //!
 //! tokio's own streams want `&mut` to read and write, which the HTTP connection keeps to itself. This one reads and
 //! writes through `&self`, so that a request can be cancelled when its client vanishes, and a proxied connection can
-//! be judged before it is used again. And it asks the kernel about writing only once a write did not go through:
+//! be judged before it is used again. And it asks the kernel about writing only while a write does not go through:
 //! tokio's streams always do, and then every answer that a client picks up wakes this process once more for nothing,
 //! which is a good part of what a small proxied request costs. It decides nothing; [`super::super::serve`] and the
 //! proxy do.
@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub struct Socket(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     reads: AsyncFd<OwnedFd>,
-    /// There from the first write on that had to wait.
-    writes: OnceLock<AsyncFd<OwnedFd>>,
+    /// There while a write waits.
+    writes: Mutex<Option<AsyncFd<OwnedFd>>>,
     /// Bytes that the next read makes room for: twice what the last one brought. The room is cleared before each read,
     /// which would cost more than the read itself if it were always as much as may come.
     room: AtomicUsize,
@@ -99,7 +99,7 @@ impl Unwatched {
             reason = "its successor is unsafe; these descriptors are owned, so the old one is sound here"
         )]
         let reads = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        Ok(Socket(Arc::new(Inner { reads, writes: OnceLock::new(), room: AtomicUsize::new(READ_MIN), kind })))
+        Ok(Socket(Arc::new(Inner { reads, writes: Mutex::default(), room: AtomicUsize::new(READ_MIN), kind })))
     }
 }
 
@@ -211,28 +211,32 @@ impl Socket {
         cx: &mut Context<'_>,
         send: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let writes = match self.0.writes.get() {
-            Some(writes) => writes,
-            None => loop {
-                match send(self.fd()) {
-                    Ok(n) => return Poll::Ready(Ok(n)),
-                    Err(Errno::INTR) => {}
-                    Err(Errno::AGAIN) => {
-                        #[expect(deprecated, reason = "see `Unwatched::watch`")]
-                        let copy = AsyncFd::with_interest(self.fd().try_clone_to_owned()?, Interest::WRITABLE)?;
-                        break self.0.writes.get_or_init(|| copy);
-                    }
-                    Err(errno) => return Poll::Ready(Err(errno.into())),
-                }
-            },
-        };
+        let mut writes = self.0.writes.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let mut guard = ready!(writes.poll_write_ready(cx))?;
-            match send(self.fd()) {
-                Ok(n) => return Poll::Ready(Ok(n)),
+            let sent = match &*writes {
+                None => send(self.fd()),
+                Some(watch) => {
+                    let mut ready = ready!(watch.poll_write_ready(cx))?;
+                    let sent = send(self.fd());
+                    if sent == Err(Errno::AGAIN) {
+                        ready.clear_ready();
+                        continue;
+                    }
+                    sent
+                }
+            };
+            match sent {
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => guard.clear_ready(),
-                Err(errno) => return Poll::Ready(Err(errno.into())),
+                Err(Errno::AGAIN) => {
+                    #[expect(deprecated, reason = "see `Unwatched::watch`")]
+                    let watch = AsyncFd::with_interest(self.fd().try_clone_to_owned()?, Interest::WRITABLE)?;
+                    *writes = Some(watch);
+                }
+                sent => {
+                    // Watched on, each read of the peer's would wake this process.
+                    *writes = None;
+                    return Poll::Ready(sent.map_err(io::Error::from));
+                }
             }
         }
     }
@@ -385,5 +389,31 @@ impl AsyncWrite for ClientIo {
             ClientStream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             ClientStream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_is_asked_only_while_a_write_waits() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let socket = Unwatched::unix(near).unwrap().watch().unwrap();
+        let is_watched = || socket.0.writes.lock().unwrap().is_some();
+        let bytes = [1; 64 * 1024];
+        let send = |fd: BorrowedFd<'_>| rustix::net::send(fd, &bytes[..], SendFlags::DONTWAIT);
+        let mut sent = 0;
+        while let Poll::Ready(n) = socket.poll_send(&mut Context::from_waker(noop_waker_ref()), send) {
+            assert!(!is_watched(), "it went through");
+            sent += n.unwrap();
+        }
+        assert!(is_watched(), "it waits");
+        let mut room = vec![0; sent];
+        far.read_exact(&mut room).await.unwrap();
+        assert!(socket.give(send).await.unwrap() > 0);
+        assert!(!is_watched(), "it waits no longer");
     }
 }
