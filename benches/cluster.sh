@@ -75,9 +75,12 @@ running() { local k; for k in "$@"; do curl -s --max-time 2 --unix-socket "$(eng
 # Every container that runs, and every task that ever was.
 picture() { running $hosts; on "$1" service ps calm --no-trunc --format '{{.ID}} {{.Node}} {{.DesiredState}}' | sort; }
 nine() { [ "$(running "$@" | wc -l)" = 9 ]; }
-calm_service() { # nine tasks, three on each host but the first
+nothing_runs() {
   on 1 service rm calm >/dev/null 2>&1 || true
   until_so 'no container is left' none
+}
+calm_service() { # nine tasks, three on each host but the first
+  nothing_runs
   on 1 service create -d --name calm --replicas 9 --constraint 'node.hostname!=host1' --stop-signal KILL --no-resolve-image busybox sleep 100000 >/dev/null
   until_so 'nine tasks run' nine $hosts
 }
@@ -151,6 +154,7 @@ calm_if() { if [ "$2" = "$3" ]; then note "$1" 1; else note "$1" 0; diff <(echo 
 update() {
   local i led asked at fault heal
   RANDOM=1   # the same points in every run
+  nothing_runs
   on 1 service create -d --name roll --replicas $slots --update-parallelism 3 --update-failure-action continue --stop-signal KILL \
     --container-label version=0 --no-resolve-image busybox sleep 100000 >/dev/null
   until_so "$slots tasks run" rolled 0 $slots
