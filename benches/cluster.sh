@@ -75,10 +75,8 @@ running() { local k; for k in "$@"; do curl -s --max-time 2 --unix-socket "$(eng
 # Every container that runs, and every task that ever was.
 picture() { running $hosts; on "$1" service ps calm --no-trunc --format '{{.ID}} {{.Node}} {{.DesiredState}}' | sort; }
 nine() { [ "$(running "$@" | wc -l)" = 9 ]; }
-nothing_runs() {
-  on 1 service rm calm >/dev/null 2>&1 || true
-  until_so 'no container is left' none
-}
+nothing_runs() { until_so 'no container is left' calm_gone; }
+calm_gone() { on 1 service rm calm >/dev/null 2>&1 || true; none; }
 calm_service() { # nine tasks, three on each host but the first
   nothing_runs
   on 1 service create -d --name calm --replicas 9 --constraint 'node.hostname!=host1' --stop-signal KILL --no-resolve-image busybox sleep 100000 >/dev/null

@@ -23,7 +23,7 @@ const TURN: Duration = Duration::from_millis(400);
 const TURNS: usize = 15;
 /// Downloads and uploads of each side: dockerd's own disk makes one differ from the next by a tenth.
 const STREAM_TURNS: usize = 15;
-/// Bytes of an upload sent at once: as many as Go's `io.Copy`, and so the docker CLI, sends.
+/// Bytes of an upload sent at once, as a chunk: as many as Go's `io.Copy`, and so the docker CLI, sends.
 const PIECE: usize = 32 * 1024;
 /// Most that Gam may add at the median.
 const ADDED_LIMIT: Duration = Duration::from_micros(100);
@@ -57,15 +57,18 @@ impl Client {
     fn load(&mut self, file: &str) -> usize {
         let mut file = std::fs::File::open(file).expect("the file to upload");
         let size = file.metadata().expect("its size").len();
-        let head = format!(
-            "POST /images/load?quiet=1 HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-tar\r\nContent-Length: {size}\r\n\r\n"
-        );
+        let head = "POST /images/load?quiet=1 HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n";
         self.0.get_mut().write_all(head.as_bytes()).expect("the head is sent");
-        let mut piece = vec![0; PIECE];
+        let (mut piece, mut chunk) = (vec![0; PIECE], Vec::new());
         loop {
-            match file.read(&mut piece).expect("the file") {
-                0 => break,
-                n => self.0.get_mut().write_all(&piece[..n]).expect("the body is sent"),
+            let n = file.read(&mut piece).expect("the file");
+            chunk.clear();
+            write!(chunk, "{n:x}\r\n").expect("room");
+            chunk.extend_from_slice(&piece[..n]);
+            chunk.extend_from_slice(b"\r\n");
+            self.0.get_mut().write_all(&chunk).expect("the body is sent");
+            if n == 0 {
+                break;
             }
         }
         self.answer("the upload");
