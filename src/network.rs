@@ -199,14 +199,15 @@ impl Networks {
 
     async fn replace(&self, old: &Backing) -> Result<(), NetworkError> {
         match self.0.engine.remove_network(&old.engine_id).await {
-            Ok(()) => {
-                // dockerd leaves a bridge that it finds and does not make, such as one that was mended.
+            Err(error) if !error.is_not_found() => match error {
+                EngineError::Refused { .. } => Err(NetworkError::InUse(old.name.clone())),
+                _ => Err(error.into()),
+            },
+            // dockerd leaves a bridge that it finds and does not make, such as one that was mended.
+            _ => {
                 overlay::remove_bridge(&backing::bridge_name(old.network)).await;
                 Ok(())
             }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(EngineError::Refused { .. }) => Err(NetworkError::InUse(old.name.clone())),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -215,7 +216,11 @@ impl Networks {
         let lock = self.lock(network);
         let _held = lock.lock().await;
         self.reload().await?;
-        let Some(backing) = self.backing(network) else { return Ok(()) };
+        let Some(backing) = self.backing(network) else {
+            // dockerd may have removed it after it answered with an error, or none.
+            overlay::remove_bridge(&backing::bridge_name(network)).await;
+            return Ok(());
+        };
         let removed = self.replace(&backing).await;
         self.reload().await?;
         removed
@@ -279,6 +284,11 @@ impl Networks {
                 }
             }
             first = first.and(self.remove(backing.network).await);
+        }
+        // Whoever was mending a bridge, or removing a network, was stopped in the midst of it.
+        let known = self.0.known.load_full();
+        for former in known.former.iter().filter(|former| !known.by_network.contains_key(&former.network)) {
+            overlay::remove_bridge(&backing::bridge_name(former.network)).await;
         }
         first
     }

@@ -9,6 +9,7 @@ until_ok 30 'the other one runs' running other 1
 there=$(ip_of 2 web net) here=$(ip_of 1 web net) other=$(ip_of 1 other net) task=$(container 1 web)
 until_ok 10 'there' pings 1 web "$there"
 well() { pings 1 web "$there" && pings 1 web "$other" && pings 2 web "$here" && try engine docker exec "$task" nslookup -type=a tasks.web 10.78.0.1 >/dev/null; }
+bridge=$(try run sh -c "ip -o link | sed -n 's/^[0-9]*: \\(gam-[^:@]*\\).*/\\1/p'")
 harm() { # harm WHAT SHELL: on host 1, with $br being the bridge; the reference has its bridges out of reach
   [ "$TARGET" = gam ] || return 0
   until_ok 10 "it is well before $1" well
@@ -29,3 +30,10 @@ fi
 until_ok 1 'the same tasks run' '[ "$(container 1 web)" = "$task" ]'
 docker service rm web other
 until_ok 30 'the network is free' docker network rm net
+if [ "$TARGET" = gam ]; then # as if Gam had been mending it while its network was removed
+  gone() { try run sh -c "! ip link show $bridge" >/dev/null 2>&1; }
+  until_ok 10 'the bridge goes with its network' gone
+  quiet run ip link add "$bridge" type bridge >/dev/null
+  quiet docker swarm leave --force >/dev/null
+  until_ok 5 'the bridge goes when the node leaves' gone
+fi
