@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # What Gam's networks cost and promise, as one table, each number with its limit where there is one: in the lab (compat-tests/lab), three
-# hosts. As root, where compat-tests/run.sh works, and with `rustc`. Fails if a limit is missed.
+# hosts. As root, where compat-tests/run.sh works, with `rustc` and Debian's `haproxy`. Fails if a limit is missed.
 #   benches/network.sh [PART...]   all parts take some minutes; keep the machine quiet meanwhile
-# The parts: update, change, traffic, tables. SECONDS_OF_LOAD (35) is how long each update is loaded. Where Docker's swarm mode is the
+# The parts: update, change, traffic, proxied, tables. SECONDS_OF_LOAD (35) is how long each update is loaded. Where Docker's swarm mode is the
 # measure, it is dockerd's own in the same lab; its virtual addresses are IPVS, which not every kernel has, so they are not compared.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LAB_NAME=${LAB_NAME:-network}
 lab=compat-tests/lab
-parts=${*:-update change traffic tables}
+parts=${*:-update change traffic proxied tables}
 load_s=${SECONDS_OF_LOAD:-35} tries=${TRIES:-10} turns=3 traffic_s=4
 profile=${PROFILE:-release}   # debug only to try this script out
 failed=0
@@ -50,6 +50,8 @@ engine() { echo "$dir/h$1/docker.sock"; }
 socket() { if [ "$side" = gam ]; then echo "$dir/h$1/gam.sock"; else engine "$1"; fi; }
 on() { local k=$1; shift; docker -H "unix://$(socket "$k")" "$@"; }
 below() { local k=$1; shift; docker -H "unix://$(engine "$k")" "$@"; }
+# A client opens more connections a minute than it has ports by default.
+many_ports='echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse; echo 10000 65535 >/proc/sys/net/ipv4/ip_local_port_range'
 swarm_up() { # swarm_up SIDE: three hosts, and a client on a network on each
   local k
   side=$1
@@ -60,14 +62,13 @@ swarm_up() { # swarm_up SIDE: three hosts, and a client on a network on each
   on 1 network create -d overlay --attachable net >/dev/null
   for k in 1 2 3; do
     until_so 'a client runs' client $k 2>/dev/null
-    # A client opens more connections a minute than it has ports by default.
-    inside $k "$(pid $k client)" sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse; echo 1024 65535 >/proc/sys/net/ipv4/ip_local_port_range'
+    inside $k "$(pid $k client)" sh -c "$many_ports"
   done
 }
 client() { on "$1" rm -f client >/dev/null; on "$1" run -d --name client --stop-signal KILL --network net busybox sleep 100000 >/dev/null; }
 pid() { below "$1" inspect "$2" --format '{{.State.Pid}}'; }
 inside() { local k=$1 pid=$2; shift 2; $lab exec "$k" nsenter -t "$pid" -n "$@"; }   # in the network of a container of host K
-vip() { on 1 service inspect "$1" --format '{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}' | cut -d/ -f1; }
+vip() { on 1 service inspect "$1" --format '{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}' | awk '{sub("/.*", "", $NF); print $NF}'; }   # on `net`: that on ingress comes first
 containers() { below "$1" ps -q --filter "label=com.docker.swarm.service.name=$2"; }
 running() { [ "$(on 1 service ls --filter "name=$1" --format '{{.Replicas}}')" = "$2/$2" ]; }
 web() { # web REPLICAS: answers requests; a task that is told to stop says so in its answers, and goes when all have heard it
@@ -144,7 +145,7 @@ exactly() { [ "$( (for k in 1 2 3; do containers $k web; done) | wc -l)" = "$1" 
 between() { # between KEY ADDRESS PIDS: throughput and latency from the client of host 1 to a server on host 2
   inside 1 "$(pid 1 client)" "$load" pour "$2" 5001 $traffic_s | awk '{print $2}' >>"$out/$1.megabits"
   inside 1 "$(pid 1 client)" "$load" run "$2" 80 1 $traffic_s keep | awk '{print $6}' >>"$out/$1.micros"
-  inside 1 "$(pid 1 client)" "$load" run "$2" 80 4 $traffic_s new | awk -v s=$traffic_s '{printf "%.0f\n", $2 / s}' >>"$out/$1.new"
+  inside 1 "$(pid 1 client)" "$load" run "$2" 80 4 $traffic_s new | fresh >>"$out/$1.new"
 }
 serve() { # serve PID: in the network of a container of host 2
   inside 2 "$1" sh -c "$load serve 80 >/dev/null 2>&1 & $load sink 5001 >/dev/null 2>&1 &"
@@ -169,6 +170,38 @@ traffic() { # from host 1 to host 2: by dockerd's own overlay, by Gam's, and by 
   row "$(holds "$(ratio "$vip" "$direct")" '>=' 0.95)" "the same through a VIP, beside direct" "$vip beside $direct Mbit/s, $(ratio "$vip" "$direct")" "0.95"
   row 1 "median time of a request: VIP, direct, dockerd's overlay" "$vip_t, $direct_t, $docker_t µs" ""
   row 1 "new connections a second: VIP, direct, dockerd's overlay" "$vip_n, $direct_n, $docker_n" ""
+}
+fresh() { awk -v s=$traffic_s '$4 {print $4 " requests failed" >"/dev/stderr"; exit 1} {printf "%.0f\n", $2 / s}'; }   # new connections a second
+haproxy_at() { # haproxy_at PORT SERVER: a configuration that does what the kernel does here: it picks a server and passes bytes on
+  printf '%s\n' global '  maxconn 4096' defaults '  mode tcp' '  timeout connect 5s' '  timeout client 30s' '  timeout server 30s' \
+    "listen web" "  bind :$1" "  server one $2"
+}
+proxied() { # new connections by Gam's rules and by an haproxy in the same place, to a task on host 2
+  local turn address k key
+  command -v haproxy >/dev/null || die "needs Debian's haproxy"
+  swarm_up gam
+  $lab switch sh -c "$many_ports"
+  for k in 1 2; do $lab exec $k sh -c "$many_ports"; done
+  on 1 service create -d --name one --network net --publish 8080:80 --publish mode=host,published=8081,target=80 --constraint node.hostname==host2 \
+    --no-resolve-image --mount "type=bind,source=$load,target=/load,readonly" busybox /load serve 80 >/dev/null
+  until_so 'it runs' running one 1
+  address=$(below 2 inspect "$(containers 2 one)" --format '{{.NetworkSettings.Networks.net.IPAddress}}')
+  haproxy_at 9080 "$address:80" >"$out/inside.cfg"
+  haproxy_at 9081 "$($lab addr 2):8081" >"$out/host.cfg"
+  # They end with their hosts.
+  inside 1 "$(pid 1 client)" haproxy -D -f "$out/inside.cfg"
+  $lab exec 1 haproxy -D -f "$out/host.cfg"
+  until_so 'the VIP leads to it' inside 1 "$(pid 1 client)" timeout 1 bash -c "exec 3<>/dev/tcp/$(vip one)/80" 2>/dev/null
+  for turn in $(seq $turns); do
+    inside 1 "$(pid 1 client)" "$load" run "$(vip one)" 80 4 $traffic_s new | fresh >>"$out/vip.fresh"
+    inside 1 "$(pid 1 client)" "$load" run 127.0.0.1 9080 4 $traffic_s new | fresh >>"$out/inside.fresh"
+    $lab switch "$load" run "$($lab addr 1)" 8080 4 $traffic_s new | fresh >>"$out/mesh.fresh"
+    $lab switch "$load" run "$($lab addr 1)" 9081 4 $traffic_s new | fresh >>"$out/host.fresh"
+  done
+  $lab down
+  for key in vip inside mesh host; do eval "$key=$(median <"$out/$key.fresh")"; done
+  row 1 "new connections a second through a VIP, beside an haproxy in the client's container" "$vip beside $inside, $(ratio "$vip" "$inside")" ""
+  row 1 "the same through a published port of host 1, beside an haproxy on that host" "$mesh beside $host, $(ratio "$mesh" "$host")" ""
 }
 tables() { # 500 services of 10 tasks, known to 50 containers of one node
   local bench full change
