@@ -31,6 +31,9 @@ pub use changed::Pair;
 pub use event::{Event, EventKind};
 pub use lookup::Found;
 
+/// In nanoseconds.
+const SECOND: i64 = 1_000_000_000;
+
 /// Everything that managers agree on, at one log index.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -42,6 +45,8 @@ pub struct State {
     former: OrdMap<NodeId, Timestamp>,
     /// Numbers in the consensus that managers gave up, as long as a certificate can be valid with which one speaks as them.
     former_members: OrdMap<u64, Timestamp>,
+    /// Workers that were managers, and since when they are none. A certificate that is older may still call them managers.
+    demoted: OrdMap<NodeId, Timestamp>,
     services: OrdMap<ServiceId, Arc<Service>>,
     tasks: OrdMap<TaskId, Arc<Task>>,
     networks: OrdMap<NetworkId, Arc<Network>>,
@@ -119,6 +124,12 @@ impl State {
     /// over before it is let go.
     pub fn may_vote(&self, id: NodeId) -> bool {
         self.node(id).is_some_and(|node| node.role() == Role::Manager)
+    }
+
+    /// Whether a manager's certificate of that time may be valid for a node that this state, which may be behind, calls a worker:
+    /// one from before it was demoted is not. Certificates tell the second.
+    pub fn may_be_promoted(&self, id: NodeId, issued: Timestamp) -> bool {
+        self.demoted.get(&id).is_none_or(|demoted| issued.0.saturating_add(SECOND) > demoted.0)
     }
 
     /// The manager whose number in the consensus this is.

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
-use gam_core::error::Error;
+use gam_core::error::{Error, Kind};
 use gam_core::model::{Attachment, ContainerStatus, NetworkId, NodeId, Task, TaskId, TaskStatus};
 use gam_core::state::State;
 use tokio_util::sync::CancellationToken;
@@ -164,6 +164,8 @@ impl Watch {
     async fn release(&self, task: TaskId) {
         match self.places.detach(task).await {
             Ok(()) => tracing::info!(%task, "the container of an attachment is gone: its address is free again"),
+            // Whoever removed the container, or the network, may do the same.
+            Err(error) if error.kind == Kind::NotFound => {}
             Err(error) => tracing::warn!(%task, %error, "cannot give back the address of a container that is gone"),
         }
     }

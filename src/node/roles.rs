@@ -70,7 +70,7 @@ pub(super) struct Roles {
 
 impl Node {
     pub(super) fn store_config(&self, identity: &Identity, key: KeySource, trust: &Trust) -> StoreConfig {
-        let transport = Arc::new(RaftTransport::new(trust.clients.clone()));
+        let transport = Arc::new(RaftTransport::new(trust));
         let dir = self.0.directory.raft();
         StoreConfig { key, ..StoreConfig::new(dir, identity.raft_id, identity.advertise.clone(), transport) }
     }

@@ -55,7 +55,7 @@ impl ManagerService {
     /// Refuses whoever is no member of the consensus (any more).
     fn check_member(&self, peer: &Peer) -> Result<(), Error> {
         let leaderless = *self.manager.store().leadership().borrow() == Leadership::NoLeader;
-        if may_speak(&self.manager.state(), peer.node, leaderless) {
+        if may_speak(&self.manager.state(), peer, leaderless) {
             return Ok(());
         }
         Err(gam_rpc::no_manager(peer.node))
@@ -130,9 +130,10 @@ async fn check_token(
 ///
 /// Consensus must work while the state is behind. A member that knows no leader may lack the very change that made the
 /// caller a manager, and only the caller can bring it: then the certificate must do, except that of a removed node, which
-/// never comes back.
-fn may_speak(state: &State, node: NodeId, leaderless: bool) -> bool {
-    !state.was_removed(node) && (state.may_vote(node) || state.cluster().is_none() || leaderless)
+/// never comes back, and one from before its node was demoted.
+fn may_speak(state: &State, peer: &Peer, leaderless: bool) -> bool {
+    let is_new = leaderless && state.may_be_promoted(peer.node, peer.issued_at);
+    !state.was_removed(peer.node) && (state.may_vote(peer.node) || state.cluster().is_none() || is_new)
 }
 
 /// Whether a node is this member of the consensus, as far as a state that may be behind can tell. The number of a manager that

@@ -1,7 +1,7 @@
 //! How the store's messages reach other managers: over the node's own connections.
 //!
-//! Raft takes any refusal for a member that cannot be reached; that another manager has turned this one away for good, and
-//! why, is for whoever runs it to read.
+//! Raft takes any refusal for a member that cannot be reached; that another manager has turned this one away, and why, is for
+//! whoever runs it to read, and for the node to ask what it is.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,19 +10,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gam_core::error::Kind;
-use gam_rpc::{Clients, Lane, RpcError};
+use gam_rpc::{Lane, RpcError};
 use gam_store::{Answer, Purpose, Transport};
+
+use super::trust::Trust;
 
 /// The store's way out.
 pub(super) struct RaftTransport {
-    clients: Clients,
+    trust: Trust,
     /// What was said of refusals already.
     told: Arc<Mutex<BTreeSet<(String, String)>>>,
 }
 
 impl RaftTransport {
-    pub(super) fn new(clients: Clients) -> RaftTransport {
-        RaftTransport { clients, told: Arc::default() }
+    pub(super) fn new(trust: &Trust) -> RaftTransport {
+        RaftTransport { trust: trust.clone(), told: Arc::default() }
     }
 }
 
@@ -39,15 +41,18 @@ impl Transport for RaftTransport {
             Purpose::Heartbeat => Lane::Heartbeat,
             Purpose::Snapshot => Lane::Snapshot,
         };
-        let client = self.clients.to(address).over(lane).within(limit);
-        let (told, manager) = (self.told.clone(), address.to_owned());
+        let client = self.trust.clients.to(address).over(lane).within(limit);
+        let (told, contradicted) = (self.told.clone(), self.trust.contradicted.clone());
+        let manager = address.to_owned();
         Box::pin(async move {
             let answer = client.raft(message).await;
             if let Err(RpcError::Refused(refusal)) = &answer
                 && refusal.kind == Kind::Forbidden
-                && is_news(&told, &manager, &refusal.message)
             {
-                tracing::warn!(manager, error = %refusal, "another manager turns this one away");
+                contradicted.notify_one();
+                if is_news(&told, &manager, &refusal.message) {
+                    tracing::warn!(manager, error = %refusal, "another manager turns this one away");
+                }
             }
             answer.map_err(io::Error::other)
         })

@@ -3,6 +3,7 @@
 //! One loop looks at what the cluster wants of this node and at what its certificate says, and acts on the difference; so
 //! whatever was missed while the node was down is caught up with.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use gam_core::error::Error;
 use gam_core::model::CaConfig;
 use gam_rpc::{Clients, Credentials, IssueRequest, Issued, Role, RpcError, Service as _, Tls};
 use gam_store::Leadership;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 
 use super::ask::any_of;
 use super::directory::{Directory, Identity, NodeRole};
@@ -47,6 +48,8 @@ const STRANGE: &str = "no other manager trusts this one any more, or is trusted 
 pub(super) struct Trust {
     pub(super) tls: Tls,
     pub(super) clients: Clients,
+    /// Notified when another manager has turned this one away, or calls it something else than its own state does.
+    pub(super) contradicted: Arc<Notify>,
 }
 
 impl Trust {
@@ -54,7 +57,7 @@ impl Trust {
     pub(super) fn open(directory: &Directory) -> Result<Trust, Error> {
         let [roots, chain, key] = directory.certificates_kept().map_err(internal)?;
         let tls = Tls::new(Credentials { chain_pem: chain, key_pem: key, roots_pem: vec![roots] }).map_err(internal)?;
-        Ok(Trust { clients: Clients::new(tls.clone()), tls })
+        Ok(Trust { clients: Clients::new(tls.clone()), tls, contradicted: Arc::default() })
     }
 
     /// Keeps and uses another certificate, or the same one beside other roots, and counts that in `renewed`: the cluster is
@@ -180,14 +183,16 @@ impl Node {
             };
             tokio::select! {
                 changed = directives.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(wait) => {}
+                () = sleep(wait) => {}
             }
         }
     }
 
     /// A manager that was demoted while it was down learns it from nobody: its own state is old, and it is sent no newer one any
-    /// more. So one that knows no leader for a while asks the others what it is; only one that has a leader answers. When none of
-    /// them and this one trust each other any more, `doubts` says so.
+    /// more; nor does one that is let go before its demotion has reached it. So one that knows no leader asks the others what it is, as
+    /// soon as one of them has turned it away, or else after a while; only one that has a leader answers. Soon, because its agent is not
+    /// heard meanwhile, and counts as gone a few seconds later. When none of them and this one trust each other any more, `doubts` says
+    /// so.
     pub(super) async fn doubt_role(
         self,
         identity: Identity,
@@ -197,13 +202,16 @@ impl Node {
     ) {
         let mut leadership = manager.store().leadership();
         while leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_ok() {
-            match timeout(LEADERLESS, leadership.wait_for(|now| *now != Leadership::NoLeader)).await {
-                Ok(Ok(_)) => {
+            tokio::select! {
+                led = leadership.wait_for(|now| *now != Leadership::NoLeader) => {
+                    if led.is_err() {
+                        return;
+                    }
                     doubts.send_replace(String::new());
                     continue;
                 }
-                Ok(Err(_)) => return,
-                Err(_) => {}
+                () = trust.contradicted.notified() => {}
+                () = sleep(LEADERLESS) => {}
             }
             match self.is_demoted(&identity, &trust, &manager).await {
                 // What it was it may be no more, even if it is one again.
@@ -276,6 +284,7 @@ impl Node {
         let managers: Vec<String> = directive.managers.iter().map(|(_, address)| address.clone()).collect();
         let (issued, key) = self.obtain(identity, trust, manager, &managers).await?;
         if (issued.role == Role::Manager) != (role == NodeRole::Manager) {
+            trust.contradicted.notify_one();
             return Err(Error::unavailable("the cluster has changed its mind about this node's role"));
         }
         let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };

@@ -44,6 +44,9 @@ struct CreateRequest {
     config_from: Option<ConfigReference>,
     options: StringMap,
     labels: StringMap,
+    /// What an old client asks for, and always has.
+    #[serde(rename = "CheckDuplicate")]
+    _check_duplicate: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

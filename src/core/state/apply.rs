@@ -10,7 +10,7 @@ use imbl::OrdMap;
 use super::event::{Event, EventKind};
 use super::{Change, Proposal, State};
 use crate::model::{
-    Attachment, Config, ContainerStatus, Driver, JobStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, NodeId,
+    Attachment, Config, ContainerStatus, Driver, JobStatus, Meta, NetworkAttachmentSpec, NetworkId, Node, NodeId, Role,
     Secret, Service, ServiceId, ServiceSpec, Task, TaskId, TaskSpec, TaskState, TaskStatus, Timestamp,
 };
 
@@ -138,6 +138,15 @@ impl State {
         }
     }
 
+    /// Notes that a node is no manager any more, or is one again.
+    fn remember_demoted(&mut self, old: &Node, new: Option<&Node>, at: Timestamp) {
+        match new.map(Node::role) {
+            Some(Role::Worker) if old.role() == Role::Manager => drop(self.demoted.insert(old.id, at)),
+            Some(Role::Worker) => {}
+            Some(Role::Manager) | None => drop(self.demoted.remove(&old.id)),
+        }
+    }
+
     fn change_node(&mut self, change: &Change, moment: &mut Moment) {
         match change {
             Change::NodeCreate(node) => {
@@ -153,6 +162,7 @@ impl State {
                     moment.emit(EventKind::Node, "remove", id, named(node_name(&node)));
                     self.remember_removed(*id, moment.at);
                     self.remember_member(&node, None, moment.at);
+                    self.remember_demoted(&node, None, moment.at);
                 }
             }
             Change::NodeUpdate { id, .. } | Change::NodeReport { id, .. } | Change::NodeManager { id, .. } => {
@@ -175,6 +185,7 @@ impl State {
                 }
                 moment.emit(EventKind::Node, "update", id, node_differences(&old, &node));
                 self.remember_member(&old, Some(&node), moment.at);
+                self.remember_demoted(&old, Some(&node), moment.at);
                 let is_lost = node.is_lost();
                 self.nodes.insert(*id, Arc::new(node));
                 if is_lost != old.is_lost() {

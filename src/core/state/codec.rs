@@ -41,6 +41,8 @@ struct Snapshot {
     former: Vec<(NodeId, Timestamp)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former_members: Vec<(u64, Timestamp)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    demoted: Vec<(NodeId, Timestamp)>,
     #[serde(with = "credential::whole_list")]
     specs: Vec<Arc<ServiceSpec>>,
     services: Vec<ServiceRecord>,
@@ -120,6 +122,7 @@ pub fn encode_state(state: &State) -> Vec<u8> {
         nodes: state.nodes().cloned().collect(),
         former: state.former.iter().map(|(node, until)| (*node, *until)).collect(),
         former_members: state.former_members.iter().map(|(member, until)| (*member, *until)).collect(),
+        demoted: state.demoted.iter().map(|(node, since)| (*node, *since)).collect(),
         services,
         tasks,
         specs: specs.list,
@@ -186,6 +189,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, CodecError> {
     state.nodes = snapshot.nodes.into_iter().map(|node| (node.id, node)).collect();
     state.former = snapshot.former.into_iter().collect();
     state.former_members = snapshot.former_members.into_iter().collect();
+    state.demoted = snapshot.demoted.into_iter().collect();
     for ServiceRecord { spec: number, service } in snapshot.services {
         let service = Service { spec: spec(number), ..service };
         state.service_names.insert(service.name().to_ascii_lowercase(), service.id);

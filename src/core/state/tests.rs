@@ -194,11 +194,18 @@ fn a_number_in_the_consensus_is_given_up_for_ever() {
     let worker = NodeSpec { role: "worker".into(), ..NodeSpec::default() };
     put(&mut state, vec![Change::NodeUpdate { id: one, spec: worker }]);
     assert!(state.was_demoted(11) && !state.was_member(11), "it is to go, and has not gone yet");
+    let old = Timestamp(-2_000_000_000);
+    assert!(state.may_be_promoted(one, old), "it still speaks");
     put(&mut state, vec![become_(one, None), become_(two, manager(22, "a"))]);
     assert_eq!([11, 12, 22].map(|member| state.was_demoted(member)), [true, true, false]);
     let mut state = codec::decode_state(&codec::encode_state(&state)).unwrap();
     assert_eq!([11, 12, 22, 99].map(|member| state.was_member(member)), [true, true, false, false]);
     assert!(!state.may_be_member(one, 11) && state.manager_of(11).is_none());
+    let may_be_promoted = |state: &State| [old, state.latest_time()].map(|issued| state.may_be_promoted(one, issued));
+    assert_eq!(may_be_promoted(&state), [false, true], "only with a certificate from since then");
+    let manager_again = NodeSpec { role: "manager".into(), ..NodeSpec::default() };
+    put(&mut state, vec![Change::NodeUpdate { id: one, spec: manager_again }]);
+    assert_eq!(may_be_promoted(&state), [true, true]);
     assert_eq!(state.manager_of(22).unwrap().id, two);
     // As long as a certificate may be valid with which one could speak so.
     let day = |days: i64| Timestamp(days * 24 * 3600 * 1_000_000_000);

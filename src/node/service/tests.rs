@@ -1,13 +1,14 @@
 //! A manager as others meet it on its port, over true TLS: who may call what is tried with every kind of certificate. (That a
 //! worker's certificate opens no manager's service and that a stranger may only join, `gam_rpc` tests call by call.)
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gam_core::control::{self, InitRequest};
 use gam_core::model::{
-    ClusterId, JoinTokens, Meta, Node as NodeObject, NodeSpec, NodeState, NodeStatus, RootCa, SwarmSpec,
+    ClusterId, JoinTokens, Meta, Node as NodeObject, NodeSpec, NodeState, NodeStatus, RootCa, SwarmSpec, Timestamp,
 };
 use gam_core::plan::Plan;
 use gam_core::state::{Change, Proposal};
@@ -435,11 +436,27 @@ async fn a_member_without_a_leader_hears_new_members_but_no_removed_ones() {
     swarm.remove(removed).await;
     let state = swarm.manager.read().await.unwrap();
     let unknown = NodeId::from(77);
-    let may =
-        |leaderless| [swarm.identity.node, worker, unknown, removed].map(|node| may_speak(&state, node, leaderless));
+    let peer = |node, issued_at| Peer {
+        node,
+        role: Role::Manager,
+        cluster: swarm.identity.cluster,
+        issued_at,
+        addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let may = |leaderless| {
+        let speaks = |node| may_speak(&state, &peer(node, state.latest_time()), leaderless);
+        [swarm.identity.node, worker, unknown, removed].map(speaks)
+    };
     assert_eq!(may(false), [true, false, false, false]);
     // The worker may have been promoted, and the unknown one may have joined, since this state was the newest.
     assert_eq!(may(true), [true, true, true, false]);
+    // Who was demoted may have been promoted again since, but then its certificate is newer than its demotion.
+    let (demoted, _) = swarm.join(&swarm.tokens.manager).await;
+    swarm.demote(demoted).await;
+    let state = swarm.manager.read().await.unwrap();
+    let minute = 60_000_000_000;
+    let issued = |at: i64| may_speak(&state, &peer(demoted, Timestamp(state.latest_time().0 + at)), true);
+    assert_eq!((issued(-minute), issued(minute)), (false, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
