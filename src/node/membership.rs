@@ -56,7 +56,7 @@ impl Node {
     pub(super) async fn seek_membership(self, manager: Manager, identity: Identity, trust: Trust) {
         while !is_voter(&manager, &identity) {
             if let Err(error) = ask_in(&manager, &identity, &trust).await {
-                if self.begins_anew(&identity, &error) {
+                if self.begins_anew(&identity, &trust, &manager, &error).await {
                     return;
                 }
                 tracing::info!(%error, "not a member of the consensus at this address yet");
@@ -66,9 +66,19 @@ impl Node {
     }
 
     /// A number in the consensus that was given up, by a demotion of which this node never heard, never comes back: then it
-    /// begins anew with another one, and true is returned.
-    pub(super) fn begins_anew(&self, identity: &Identity, refusal: &Error) -> bool {
+    /// begins anew with another one, and another certificate, and true is returned.
+    pub(super) async fn begins_anew(
+        &self,
+        identity: &Identity,
+        trust: &Trust,
+        manager: &Manager,
+        refusal: &Error,
+    ) -> bool {
         if refusal.kind != Kind::Conflict {
+            return false;
+        }
+        if let Err(error) = self.certify_anew(identity, trust, manager).await {
+            tracing::warn!(%error, "no new certificate for this manager yet");
             return false;
         }
         tracing::warn!(error = %refusal, "this manager fetches the swarm's state anew");

@@ -201,6 +201,7 @@ impl Node {
         doubts: watch::Sender<String>,
     ) {
         let mut leadership = manager.store().leadership();
+        let mut pause = Duration::ZERO;
         while leadership.wait_for(|now| *now == Leadership::NoLeader).await.is_ok() {
             tokio::select! {
                 led = leadership.wait_for(|now| *now != Leadership::NoLeader) => {
@@ -208,15 +209,18 @@ impl Node {
                         return;
                     }
                     doubts.send_replace(String::new());
+                    pause = Duration::ZERO;
                     continue;
                 }
-                () = trust.contradicted.notified() => {}
+                () = async { trust.contradicted.notified().await; sleep(pause).await } => {}
                 () = sleep(LEADERLESS) => {}
             }
+            // Some are turned away for as long as they ask.
+            pause = (pause * 2).clamp(RETRY, LEADERLESS);
             match self.is_demoted(&identity, &trust, &manager).await {
                 // What it was it may be no more, even if it is one again.
                 Ok(false) => match ask_in(&manager, &identity, &trust).await {
-                    Err(error) if self.begins_anew(&identity, &error) => return,
+                    Err(error) if self.begins_anew(&identity, &trust, &manager, &error).await => return,
                     Err(error) => tracing::debug!(%error, "not let into the consensus"),
                     Ok(()) => {}
                 },
@@ -253,6 +257,22 @@ impl Node {
         replaced.map_err(|error| Unissued { error, by_all: false })?;
         tracing::info!("this manager was demoted while it was away");
         Ok(true)
+    }
+
+    /// Gets a manager a new certificate as one. That from before it was demoted, and promoted again, is refused by a member that is
+    /// behind.
+    pub(super) async fn certify_anew(
+        &self,
+        identity: &Identity,
+        trust: &Trust,
+        manager: &Manager,
+    ) -> Result<(), Error> {
+        let (issued, key) = self.obtain(identity, trust, None, &identity.managers_of(&manager.state())).await?;
+        if issued.role != Role::Manager {
+            return Err(Error::unavailable("this node is no manager any more"));
+        }
+        let issued = Certificate { roots: &issued.roots_pem, chain: &issued.chain_pem, key: &key };
+        trust.replace(&self.0.directory, &self.0.renewed, issued)
     }
 
     fn rest_of_certificate(&self) -> Duration {
