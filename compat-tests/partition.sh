@@ -140,9 +140,11 @@ write_on() {
   done >/dev/null 2>&1
 }
 settled() { # the other two managers run what is wanted, and hold it
-  local k=$1
+  local k=$1 states
   runs "$k" web 6 && runs "$k" named 3 || return 1
-  gam "$k" service ps web named --filter desired-state=running --format '{{.CurrentState}}' | grep -q -v '^Running' && return 1
+  # Of a slot that is being replaced the old task may still count as running, and the new one is not to run yet.
+  states=$(gam "$k" service ps web named --filter desired-state=running --format '{{.CurrentState}}')
+  [ "$(wc -l <<<"$states")" = 9 ] && ! grep -q -v '^Running' <<<"$states" || return 1
   gam "$k" service inspect web named --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' | grep -q updating && return 1
   return 0
 }
